@@ -1,0 +1,1 @@
+"""The acquirer: edge (sockets) -> engine (decisions) -> ledger (books), and the desk (API)."""

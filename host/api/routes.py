@@ -1,0 +1,306 @@
+"""The paths under /api/v1 and at the root. Each handler is a few lines: read parameters, ask desk or control, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from host.api.control import Control
+from host.api.problems import Problem
+from host.desk import LIMIT_MAX, Desk
+from host.faults import FaultError
+
+WAIT_MAX_S = 300.0
+_POLL_S = 0.05
+
+api = APIRouter(prefix="/api/v1")
+root = APIRouter()
+
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="how many items at most")]
+After = Annotated[str, Query(max_length=40, description="the `next` of the page before")]
+Text = Annotated[str | None, Query(max_length=64)]
+Json = dict[str, Any]
+
+
+def _desk(request: Request) -> Desk:
+    desk = request.app.state.desk
+    assert isinstance(desk, Desk)
+    return desk
+
+
+def _control(request: Request) -> Control:
+    control = request.app.state.control
+    assert isinstance(control, Control)
+    return control
+
+
+def _given(**filters: object) -> dict[str, object]:
+    return {key: value for key, value in filters.items() if value is not None}
+
+
+def _found(shape: Json | None, what: str, key: str) -> Json:
+    if shape is None:
+        raise Problem(404, "not-found", f"there is no {what} {key!r}", "path")
+    return shape
+
+
+class Strict(BaseModel):
+    """A request body: unknown keys are refused, so a typing error never passes in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# ---- the root
+
+
+@root.get("/healthz")
+async def healthz() -> Json:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@root.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """Everything listens and the store takes writes; 503 with the reasons when not."""
+    reasons = _control(request).not_ready()
+    body = {"status": "ready" if not reasons else "not ready", "reasons": reasons}
+    return JSONResponse(body, status_code=200 if not reasons else 503)
+
+
+@root.get("/version")
+async def version(request: Request) -> Json:
+    return _control(request).version()
+
+
+@root.get("/metrics")
+async def metrics(request: Request) -> PlainTextResponse:
+    """Prometheus text."""
+    text = await run_in_threadpool(_control(request).metrics)
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+# ---- terminals, transactions, batches
+
+
+@api.get("/terminals")
+def terminals(request: Request) -> Json:
+    return _desk(request).terminals()
+
+
+@api.get("/terminals/{tid}")
+def terminal(request: Request, tid: str) -> Json:
+    return _found(_desk(request).terminal(tid), "terminal", tid)
+
+
+@api.post("/terminals/{tid}/journal", status_code=201)
+async def take_journal(request: Request, response: Response, tid: str) -> Json:
+    """A terminal's own journal (JSON lines, specs.journal), to compare with the host's books."""
+    raw = await request.body()
+    response.headers["Location"] = f"/api/v1/terminals/{tid}"
+    return await run_in_threadpool(_control(request).take_journal, tid, raw)
+
+
+@api.get("/transactions")
+def transactions(
+    request: Request,
+    tid: Text = None,
+    stan: Text = None,
+    rrn: Text = None,
+    batch: Text = None,
+    state: Text = None,
+    kind: Text = None,
+    amount: Annotated[int | None, Query(ge=0)] = None,
+    date: Text = None,
+    limit: Limit = 100,
+    after: After = "",
+) -> Json:
+    where = _given(tid=tid, stan=stan, rrn=rrn, batch=batch, state=state, kind=kind, amount=amount, business_date=date)
+    return _desk(request).transactions(where, after, limit)
+
+
+@api.get("/transactions/{txn}")
+def transaction(request: Request, txn: str) -> Json:
+    return _found(_desk(request).transaction(txn), "transaction", txn)
+
+
+@api.get("/batches")
+def batches(request: Request, tid: Text = None, state: Text = None, limit: Limit = 100, after: After = "") -> Json:
+    return _desk(request).batches(_given(tid=tid, state=state), after, limit)
+
+
+@api.get("/batches/{batch}")
+def batch(request: Request, batch: str) -> Json:
+    return _found(_desk(request).batch(batch), "batch", batch)
+
+
+@api.get("/unsettled")
+def unsettled(request: Request, tid: Text = None) -> Json:
+    return _desk(request).unsettled(tid)
+
+
+@api.get("/findings")
+def findings(request: Request) -> Json:
+    return _desk(request).findings()
+
+
+# ---- messages
+
+
+@api.get("/messages")
+def messages(
+    request: Request, tid: Text = None, mti: Text = None, stan: Text = None, limit: Limit = 100, after: After = ""
+) -> Json:
+    return _desk(request).messages(_given(tid=tid, mti=mti, stan=stan), after, limit)
+
+
+class Match(Strict):
+    """Keys that a message must have; those not given are not compared."""
+
+    tid: str | None = None
+    mti: str | None = None
+    kind: str | None = None
+    stan: str | None = None
+    direction: Literal["in", "out"] | None = None
+    response_code: str | None = None
+    rrn: str | None = None
+    fate: str | None = None
+
+    def columns(self) -> dict[str, object]:
+        given = self.model_dump(exclude_none=True)
+        return {("code" if key == "response_code" else key): value for key, value in given.items()}
+
+
+class Verify(Strict):
+    match: Match
+    count: int = Field(default=1, ge=0)
+
+
+@api.post("/messages/verify")
+def verify(request: Request, body: Verify) -> Json:
+    """Were there exactly `count` such messages? ok says so; near misses show what differs in one key."""
+    hits, near = _desk(request).matching(body.match.columns())
+    return {
+        "ok": len(hits) == body.count,
+        "expected": body.count,
+        "matched": len(hits),
+        "items": hits[-LIMIT_MAX:],
+        "near_misses": near,
+    }
+
+
+@api.get("/messages/wait")
+async def wait(
+    request: Request,
+    tid: Text = None,
+    mti: Text = None,
+    kind: Text = None,
+    stan: Text = None,
+    direction: Text = None,
+    response_code: Text = None,
+    fate: Text = None,
+    count: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 1,
+    timeout: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 10.0,
+) -> JSONResponse:
+    """Long poll: until `count` such messages are there (200), or the timeout passed (408, with near misses)."""
+    match = _given(tid=tid, mti=mti, kind=kind, stan=stan, direction=direction, code=response_code, fate=fate)
+    deadline = time.monotonic() + timeout
+    while True:
+        hits, near = await run_in_threadpool(_desk(request).matching, match)
+        if len(hits) >= count:
+            return JSONResponse({"ok": True, "matched": len(hits), "items": hits[-LIMIT_MAX:], "near_misses": []})
+        if time.monotonic() >= deadline or await request.is_disconnected():
+            body = {"ok": False, "matched": len(hits), "items": hits, "near_misses": near}
+            return JSONResponse(body, status_code=408)
+        await asyncio.sleep(_POLL_S)
+
+
+@api.get("/messages/{message}")
+def message(request: Request, message: str) -> Json:
+    return _found(_desk(request).message(message), "message", message)
+
+
+# ---- faults, clock, reset, shutdown
+
+
+@api.get("/faults")
+def faults(request: Request) -> Json:
+    return {"items": [f.to_json() for f in _control(request).faults.list()], "next": None}
+
+
+@api.post("/faults", status_code=201)
+def add_fault(request: Request, response: Response, body: Annotated[Json, Body()]) -> Json:
+    try:
+        fault = _control(request).faults.add(body)
+    except FaultError as error:
+        raise Problem(422, "bad-fault", error.why, error.where) from error
+    response.headers["Location"] = f"/api/v1/faults/{fault.id}"
+    return fault.to_json()
+
+
+@api.delete("/faults", status_code=204)
+def clear_faults(request: Request) -> Response:
+    _control(request).faults.clear()
+    return Response(status_code=204)
+
+
+@api.delete("/faults/{fault}", status_code=204)
+def remove_fault(request: Request, fault: int) -> Response:
+    if not _control(request).faults.remove(fault):
+        raise Problem(404, "not-found", f"there is no fault {fault}", "path")
+    return Response(status_code=204)
+
+
+class ClockSet(Strict):
+    """now: RFC 3339 with offset; running false freezes it."""
+
+    now: str | None = None
+    running: bool | None = None
+
+
+class Advance(Strict):
+    seconds: float | None = Field(default=None, ge=0, le=366 * 86_400)
+    until: str | None = None
+
+
+@api.get("/clock")
+def clock(request: Request) -> Json:
+    return _control(request).clock_shape()
+
+
+@api.put("/clock")
+def set_clock(request: Request, body: ClockSet) -> Json:
+    return _control(request).set_clock(body.now, body.running)
+
+
+@api.post("/clock/advance")
+def advance_clock(request: Request, body: Advance) -> Json:
+    if (body.seconds is None) == (body.until is None):
+        raise Problem(422, "validation", "give either seconds or until", "body")
+    return _control(request).advance_clock(body.seconds, body.until)
+
+
+class Reset(Strict):
+    scope: Literal["all", "terminal", "merchant"]
+    id: str | None = None
+
+
+@api.post("/reset", status_code=204)
+def reset(request: Request, body: Reset) -> Response:
+    """Clears books, messages, faults, findings; keeps merchants, terminals, keys."""
+    if body.scope != "all" and not body.id:
+        raise Problem(422, "validation", f"scope {body.scope} needs an id", "body/id")
+    _control(request).reset(body.scope, body.id or "")
+    return Response(status_code=204)
+
+
+@api.post("/shutdown", status_code=202)
+async def shutdown(request: Request) -> Json:
+    """As SIGTERM: stop accepting, answer what is decided, commit, end."""
+    _control(request).shutdown()
+    return {"status": "shutting down"}

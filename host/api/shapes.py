@@ -1,0 +1,201 @@
+"""Rows of the books as the API shows them: the names of interface.md, section 3. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from host.rows import Batch, ExceptionItem, Leg, MessageRow, Posting, StagedItem, Terminal, Txn, TxnState
+from specs import codes
+
+Shape = dict[str, Any]
+_PREFIX = {Txn: "txn", Batch: "bat", MessageRow: "msg"}
+
+
+def public_id(table: type, row_id: int) -> str:
+    """The id that users see: opaque, and ordered as text too."""
+    return f"{_PREFIX[table]}-{row_id:012d}"
+
+
+def row_id(table: type, public: str) -> int | None:
+    """The row behind a public id (a bare number is taken as well), None when it is none."""
+    digits = public.removeprefix(f"{_PREFIX[table]}-")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
+_FUNDING = {TxnState.CAPTURED: "accrued", TxnState.VOIDED: "none", TxnState.REVERSED: "none"}
+
+
+def transaction(row: Txn, batch_number: str) -> Shape:
+    """One transaction in a list."""
+    return {
+        "id": public_id(Txn, row.id),
+        "tid": row.tid,
+        "mid": row.mid,
+        "dialect": row.dialect,
+        "kind": row.kind,
+        "state": row.state.value,
+        "settlement": row.settlement,
+        "funding": _FUNDING.get(row.state, "none") if row.settlement != "none" else "none",
+        "amount": row.amount,
+        "approved_amount": row.approved_amount,
+        "currency": row.currency,
+        "pan": row.pan,
+        "stan": row.stan,
+        "rrn": row.rrn,
+        "auth_code": row.auth_code,
+        "response_code": row.response_code,
+        "batch": batch_number,
+        "business_date": row.business_date,
+        "at": row.created_at,
+    }
+
+
+def explanation(row: Txn, family: str) -> Shape:
+    """What the response code means, for people: {code, en, zh}."""
+    code = row.response_code
+    if not code:
+        return {"code": "", "en": f"no answer yet: {row.state.value}", "zh": ""}
+    return {"code": code, "en": codes.text(family, code, "en"), "zh": codes.text(family, code, "zh")}
+
+
+def transaction_whole(
+    row: Txn,
+    batch_number: str,
+    family: str,
+    *,
+    messages: Iterable[MessageRow],
+    postings: Iterable[Posting],
+    legs: Iterable[Leg],
+) -> Shape:
+    """All fields, the time line, the money and the explanation of one transaction."""
+    shape = transaction(row, batch_number)
+    shape |= {
+        "entry": row.entry,
+        "processing_code": row.processing_code,
+        "invoice": row.invoice,
+        "organisation": row.organisation,
+        "foreign": row.foreign,
+        "original": public_id(Txn, row.original_id) if row.original_id else None,
+        "undone_by": row.undone_by,
+        "carried": row.carried,
+        "note": row.note,
+        "wire_batch": row.wire_batch,
+    }
+    shape["explanation"] = explanation(row, family)
+    shape["money"] = [
+        {"book": p.book, "account": p.account, "amount": p.amount, "reason": p.reason, "at": p.at} for p in postings
+    ]
+    events: list[Shape] = [
+        {
+            "at": m.at,
+            "party": "terminal" if m.direction == "in" else "host",
+            "event": f"{m.mti} {m.kind}".strip() + (f" {m.code}" if m.code else ""),
+            "fate": m.fate,
+            "message": public_id(MessageRow, m.id),
+        }
+        for m in messages
+    ]
+    events += [
+        {"at": p.at, "party": p.book, "event": f"posted {p.reason}", "amount": p.amount, "account": p.account}
+        for p in postings
+    ]
+    events += [
+        {"at": row.created_at, "party": "issuer", "event": f"leg {g.number} {g.purpose}: {g.state} {g.result}".strip()}
+        for g in legs
+    ]
+    shape["events"] = sorted(events, key=lambda e: str(e["at"]))
+    return shape
+
+
+def batch(row: Batch) -> Shape:
+    """One batch in a list; totals of both sides as the last settlement saw them."""
+    return {
+        "id": public_id(Batch, row.id),
+        "tid": row.tid,
+        "number": row.number,
+        "generation": row.generation,
+        "state": row.state.value,
+        "opened_at": row.opened_at,
+        "closed_at": row.closed_at or None,
+        "business_date": row.business_date or None,
+        "totals": {
+            "running": json.loads(row.running) if row.running else {},
+            "terminal": _totals(row.claimed),
+            "host": _totals(row.answered),
+        },
+        "verdict": row.verdict or None,
+        "forced": row.forced or None,
+    }
+
+
+def _totals(text: str) -> list[Shape] | None:
+    if not text:
+        return None
+    return [dict(zip(("side", "group", "count", "amount"), row, strict=True)) for row in json.loads(text)]
+
+
+def batch_whole(
+    row: Batch, txns: Iterable[Txn], staged: Iterable[StagedItem], exceptions: Iterable[ExceptionItem]
+) -> Shape:
+    """A batch with its items, what was uploaded, and every exception with its reason."""
+    shape = batch(row)
+    shape["items"] = [transaction(t, row.number) for t in txns]
+    shape["uploaded"] = [
+        {"item": s.item_key, "amount": s.amount, "pan": s.pan, "known": s.known, "at": s.at} for s in staged
+    ]
+    shape["exceptions"] = [
+        {
+            "reason": e.reason,
+            "item": e.item_key,
+            "transaction": public_id(Txn, e.txn_id) if e.txn_id else None,
+            "host_amount": e.amount,
+            "terminal_amount": e.side_amount,
+            "detail": e.detail,
+        }
+        for e in exceptions
+    ]
+    return shape
+
+
+def message(row: MessageRow) -> Shape:
+    """One frame, decoded and masked, with its notes."""
+    return {
+        "id": public_id(MessageRow, row.id),
+        "at": row.at,
+        "direction": row.direction,
+        "peer": row.peer,
+        "dialect": row.dialect,
+        "tid": row.tid,
+        "mti": row.mti,
+        "kind": row.kind,
+        "stan": row.stan,
+        "response_code": row.code,
+        "rrn": row.rrn,
+        "transaction": public_id(Txn, row.txn_id) if row.txn_id else None,
+        "reply_to": public_id(MessageRow, row.reply_to) if row.reply_to else None,
+        "fate": row.fate,
+        "fields": json.loads(row.fields) if row.fields else {},
+        "notes": json.loads(row.notes) if row.notes else [],
+    }
+
+
+def terminal(row: Terminal, open_batch: Batch | None, pending: int, alarms: Iterable[Mapping[str, Any]]) -> Shape:
+    """A terminal as the desk sees it; keys are never shown."""
+    return {
+        "tid": row.tid,
+        "mid": row.mid,
+        "dialect": row.dialect,
+        "provisioned": row.provisioned,
+        "signed_on": row.signed_on,
+        "last_seen": row.last_seen or None,
+        "last_stan": row.last_stan or None,
+        "epoch": row.epoch,
+        "batch": open_batch.number if open_batch else None,
+        "batch_state": open_batch.state.value if open_batch else None,
+        "batch_opened_at": open_batch.opened_at if open_batch else None,
+        "pending_work": pending,
+        "alarms": list(alarms),
+        "keys": {name: "set" if value else "none" for name, value in (("tmk", row.tmk), ("mak", row.mak))},
+    }

@@ -1,0 +1,256 @@
+"""The books as the checker reads them: every row of the host, and what it may conclude from them.
+
+A finding is a value: which invariant, of what, which two figures differ, and the rows that show it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TypeVar
+
+from host.rows import (
+    Adjustment,
+    Alarm,
+    Batch,
+    BatchState,
+    ExceptionItem,
+    IssuerAccount,
+    IssuerLeg,
+    JournalUpload,
+    Leg,
+    Merchant,
+    MessageRow,
+    Posting,
+    Row,
+    StagedItem,
+    Terminal,
+    Txn,
+    TxnState,
+)
+from specs import dialect as dialects
+from specs.journal import TerminalBook, parse
+from specs.operation import FINANCIAL
+from specs.totals import Totals
+
+CLOSED = frozenset({BatchState.CLOSED, BatchState.CLOSED_WITH_EXCEPTIONS})
+#: States in which a transaction stands as an item of its batch; a voided one counts beside its void (rules.md 5).
+STANDING = frozenset({TxnState.CAPTURED, TxnState.VOIDED})
+FINANCIAL_KINDS = frozenset(kind.value for kind in FINANCIAL)
+ACQUIRER, ISSUER = "acquirer", "issuer"
+#: The account that both books keep for each other: what the issuer owes the acquirer, debit at the one, credit at the other.
+CLEARING = "issuer-clearing"
+
+R = TypeVar("R")
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it must be.
+
+    subject: "txn 12", "batch 3 of T0000001", … text: what differs, with both figures. evidence: rows that show it, one a
+    line. Nothing in it is clear card data, since the rows hold none.
+    """
+
+    invariant: str
+    subject: str
+    text: str
+    evidence: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.subject}: {self.text}"
+
+
+@dataclass(frozen=True)
+class HostBooks:
+    """All rows of the host, one tuple a class in order of id. The look-ups are built at first use and kept."""
+
+    merchants: tuple[Merchant, ...] = ()
+    terminals: tuple[Terminal, ...] = ()
+    batches: tuple[Batch, ...] = ()
+    txns: tuple[Txn, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    accounts: tuple[IssuerAccount, ...] = ()
+    issuer_legs: tuple[IssuerLeg, ...] = ()
+    staged: tuple[StagedItem, ...] = ()
+    exceptions: tuple[ExceptionItem, ...] = ()
+    messages: tuple[MessageRow, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    journals: tuple[JournalUpload, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> HostBooks:
+        """The books from rows in any order. A row given twice counts as its last form."""
+        sorted_out: dict[type, dict[int, Row]] = {row_class: {} for row_class in _FIELD_OF}
+        for row in rows:
+            sorted_out[type(row)][row.id] = row
+        values = {name: tuple(by_id[key] for key in sorted(by_id)) for name, by_id in _named(sorted_out)}
+        return cls(**values)  # type: ignore[arg-type]
+
+    @cached_property
+    def batch_by_id(self) -> Mapping[int, Batch]:
+        return {batch.id: batch for batch in self.batches}
+
+    @cached_property
+    def txn_by_id(self) -> Mapping[int, Txn]:
+        return {txn.id: txn for txn in self.txns}
+
+    @cached_property
+    def terminal_by_tid(self) -> Mapping[str, Terminal]:
+        return {terminal.tid: terminal for terminal in self.terminals}
+
+    @cached_property
+    def message_by_id(self) -> Mapping[int, MessageRow]:
+        return {message.id: message for message in self.messages}
+
+    @cached_property
+    def txns_by_batch(self) -> Mapping[int, list[Txn]]:
+        return grouped(self.txns, lambda txn: txn.batch_id)
+
+    @cached_property
+    def txns_by_stan(self) -> Mapping[tuple[str, str], list[Txn]]:
+        return grouped(self.txns, lambda txn: (txn.tid, txn.stan))
+
+    @cached_property
+    def txns_by_tid(self) -> Mapping[str, list[Txn]]:
+        return grouped(self.txns, lambda txn: txn.tid)
+
+    @cached_property
+    def postings_by_txn(self) -> Mapping[int, list[Posting]]:
+        return grouped(self.postings, lambda posting: posting.txn_id)
+
+    @cached_property
+    def adjustments_by_txn(self) -> Mapping[int, list[Adjustment]]:
+        return grouped(self.adjustments, lambda adjustment: adjustment.txn_id)
+
+    @cached_property
+    def legs_by_txn(self) -> Mapping[int, list[Leg]]:
+        return grouped(self.legs, lambda leg: leg.txn_id)
+
+    @cached_property
+    def issuer_legs_by_txn(self) -> Mapping[int, list[IssuerLeg]]:
+        return grouped(self.issuer_legs, lambda leg: leg.txn_id)
+
+    @cached_property
+    def staged_by_batch(self) -> Mapping[int, list[StagedItem]]:
+        return grouped(self.staged, lambda item: item.batch_id)
+
+    @cached_property
+    def exceptions_by_batch(self) -> Mapping[int, list[ExceptionItem]]:
+        return grouped(self.exceptions, lambda item: item.batch_id)
+
+    @cached_property
+    def exceptions_by_txn(self) -> Mapping[int, list[ExceptionItem]]:
+        return grouped(self.exceptions, lambda item: item.txn_id)
+
+    @cached_property
+    def messages_by_txn(self) -> Mapping[int, list[MessageRow]]:
+        return grouped(self.messages, lambda message: message.txn_id)
+
+    @cached_property
+    def messages_by_stan(self) -> Mapping[tuple[str, str], list[MessageRow]]:
+        return grouped(self.messages, lambda message: (message.tid, message.stan))
+
+    @cached_property
+    def answers_by_request(self) -> Mapping[int, list[MessageRow]]:
+        """Outgoing frames by the incoming one that they answer."""
+        return grouped((m for m in self.messages if m.reply_to), lambda message: message.reply_to)
+
+    @cached_property
+    def in_flight(self) -> frozenset[int]:
+        """Transactions with an issuer leg that has no outcome yet."""
+        return frozenset(leg.txn_id for leg in self.legs if leg.state != "done")
+
+    def is_closed(self, batch_id: int) -> bool:
+        batch = self.batch_by_id.get(batch_id)
+        return batch is not None and batch.state in CLOSED
+
+    def weights(self, txn_id: int, book: str = ACQUIRER) -> Mapping[int, int]:
+        """What a transaction weighs in the clearing account of a book, by batch id, adjustments left out."""
+        found: dict[int, int] = defaultdict(int)
+        for posting in self.postings_by_txn.get(txn_id, ()):
+            if posting.book == book and is_clearing(posting) and posting.reason != "adjustment":
+                found[posting.batch_id] += posting.amount
+        return found
+
+    def family_of(self, tid: str) -> str:
+        """The dialect family of a terminal, "" when it is not known."""
+        terminal = self.terminal_by_tid.get(tid)
+        return family_of(terminal.dialect) if terminal else ""
+
+    def terminal_books(self) -> dict[str, TerminalBook]:
+        """The terminals' own journals that were handed over, the newest of each. Raises specs.journal.JournalError."""
+        newest = {journal.tid: journal for journal in self.journals}
+        return {tid: parse(journal.lines.splitlines()) for tid, journal in newest.items()}
+
+
+_FIELD_OF: Mapping[type, str] = {
+    Merchant: "merchants",
+    Terminal: "terminals",
+    Batch: "batches",
+    Txn: "txns",
+    Posting: "postings",
+    Adjustment: "adjustments",
+    Leg: "legs",
+    IssuerAccount: "accounts",
+    IssuerLeg: "issuer_legs",
+    StagedItem: "staged",
+    ExceptionItem: "exceptions",
+    MessageRow: "messages",
+    Alarm: "alarms",
+    JournalUpload: "journals",
+}
+
+
+def _named(sorted_out: Mapping[type, dict[int, Row]]) -> Iterable[tuple[str, dict[int, Row]]]:
+    return ((_FIELD_OF[row_class], by_id) for row_class, by_id in sorted_out.items())
+
+
+def grouped(rows: Iterable[R], key: Callable[[R], K]) -> dict[K, list[R]]:
+    """Rows by a key, order kept."""
+    found: dict[K, list[R]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return dict(found)
+
+
+def is_clearing(posting: Posting) -> bool:
+    """Whether a line stands in the clearing account, of whichever issuer ("issuer-clearing", "issuer-clearing:…")."""
+    return posting.account.partition(":")[0] == CLEARING
+
+
+@cache
+def family_of(dialect: str) -> str:
+    """The family of a dialect by its name; of a user's own dialect by how its name begins, "" when that says nothing."""
+    if dialect in dialects.builtin():
+        return dialects.load(dialect).family
+    return next((name for name in dialects.FAMILIES if dialect.startswith(name)), "")
+
+
+def running_of(batch: Batch) -> dict[str, tuple[int, int]]:
+    """Batch.running: kind -> (count, amount), zero rows left out. Raises ValueError when it is no such JSON."""
+    return {kind: (n, a) for kind, (n, a) in json.loads(batch.running or "{}").items() if (n, a) != (0, 0)}
+
+
+def totals_of(text: str) -> Totals | None:
+    """Batch.claimed or .answered; None before a settlement."""
+    return Totals.from_json(json.loads(text)) if text else None
+
+
+def name_batch(batch: Batch) -> str:
+    """How a finding speaks of a batch."""
+    return f"batch {batch.id} of {batch.tid}"
+
+
+def describe(txn: Txn) -> str:
+    """One line of evidence about a transaction."""
+    return (
+        f"txn {txn.id}: {txn.tid} STAN {txn.stan} {txn.kind} {txn.approved_amount or txn.amount} {txn.state}, "
+        f"batch {txn.batch_id}, settlement {txn.settlement}, undone by {txn.undone_by or 'nothing'}"
+    )

@@ -1,0 +1,209 @@
+"""The command line `acquirer-host`: arguments in, exit code out (interface.md, sections 1 and 2).
+
+Results go to stdout, logs to stderr. Heavy modules are imported inside the commands, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from host.errors import ConfigError, StoreHeld, StoreUnavailable, StoreVersion
+from specs.errors import SpecError
+
+if TYPE_CHECKING:
+    from host.commands.reading import Source
+
+OK, NOT_AS_EXPECTED, BAD_ARGUMENT, UNKNOWN, NOT_SENT = range(5)
+DEFAULT_STORE = "sqlite:///closeout.db"
+DEFAULT_API = "127.0.0.1:8580"
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+dialects_app = typer.Typer(no_args_is_help=True, help="The dialects: list them, show one, check a file of your own.")
+app.add_typer(dialects_app, name="dialects")
+
+Api = Annotated[str | None, typer.Option("--api", help=f"API of a running host, ADDR:PORT or URL [{DEFAULT_API}]")]
+Store = Annotated[str | None, typer.Option("--store", help=f"store to open read-only instead [{DEFAULT_STORE}]")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON document")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="comma-separated values")]
+
+
+def fail(error: object) -> NoReturn:
+    """One line on stderr, exit code 2."""
+    typer.echo(f"acquirer-host: {error}", err=True)
+    raise typer.Exit(BAD_ARGUMENT)
+
+
+@app.command()
+def serve(
+    listen: Annotated[
+        list[str] | None, typer.Option(help="listener URL, e.g. cup://127.0.0.1:8583 (repeatable)")
+    ] = None,
+    api: Annotated[str, typer.Option(help="address of the API")] = DEFAULT_API,
+    store: Annotated[str, typer.Option(help="store URL: sqlite:///FILE or postgresql://…")] = DEFAULT_STORE,
+    ready_file: Annotated[Path | None, typer.Option(help="written when everything listens")] = None,
+    lan: Annotated[
+        bool, typer.Option(help="listen for terminals on all addresses (the API stays where it is)")
+    ] = False,
+    clock: Annotated[str, typer.Option(help="start the host's clock here, e.g. 2026-03-02T09:00")] = "",
+    seed: Annotated[int, typer.Option(help="seed of keys and codes")] = 0,
+    provisioning: Annotated[str, typer.Option(help="auto: any terminal may dial in; strict: only known ones")] = "auto",
+    loop: Annotated[str, typer.Option(help="uvloop or asyncio")] = "",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+    log_file: Annotated[Path | None, typer.Option(help="logs go here instead of stderr")] = None,
+) -> None:
+    """Run the acquirer: listeners for terminals, the books, the API."""
+    from host.commands.serve import Options, run
+
+    options = Options(
+        listen=tuple(listen or ()),
+        api=api,
+        store=store,
+        ready_file=ready_file,
+        lan=lan,
+        clock=clock,
+        seed=seed,
+        provisioning=provisioning,
+        loop=loop,
+        log_level=log_level,
+        log_file=log_file,
+    )
+    raise typer.Exit(_guarded(lambda: run(options)))
+
+
+@app.command()
+def decode(
+    hex_text: Annotated[str, typer.Argument(metavar="HEX", help="hex of a frame or message, - for standard input")],
+    dialect: Annotated[str, typer.Option(help="auto, a built-in name, or a TOML file")] = "auto",
+    as_json: AsJson = False,
+    raw: Annotated[bool, typer.Option("--raw", help="show the bytes as well")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="show card numbers (test cards only!)")] = False,
+) -> None:
+    """Decode a frame or message; names what does not fit."""
+    from host.commands import decode as command
+
+    def work() -> int:
+        data = command.read_hex(sys.stdin.read() if hex_text == "-" else hex_text)
+        found = command.decode(data, dialect)
+        if as_json:
+            typer.echo(command.to_json(found, clear=clear, raw=data if raw else None))
+        else:
+            if raw:
+                typer.echo(data.hex().upper())
+            typer.echo("\n".join(command.to_text(found, clear=clear)))
+        return found.code
+
+    raise typer.Exit(_guarded(work))
+
+
+@dialects_app.command("list")
+def dialects_list(as_json: AsJson = False) -> None:
+    """The built-in dialects."""
+    from host.commands import dialects
+
+    typer.echo(dialects.listing(as_json))
+
+
+@dialects_app.command("show")
+def dialects_show(
+    name: Annotated[str, typer.Argument(help="built-in name or TOML file")], as_json: AsJson = False
+) -> None:
+    """Frame, profile and data elements of one dialect."""
+    from host.commands import dialects
+
+    raise typer.Exit(_guarded(lambda: _say(dialects.show(name, as_json))))
+
+
+@dialects_app.command("check")
+def dialects_check(file: Annotated[str, typer.Argument(help="TOML file")]) -> None:
+    """Check a dialect file: exit 2 with file, line, key and reason when it cannot be used."""
+    from host.commands import dialects
+
+    raise typer.Exit(_guarded(lambda: _say(dialects.check(file))))
+
+
+@app.command()
+def unsettled(
+    tid: Annotated[str | None, typer.Option(help="only this terminal")] = None,
+    api: Api = None,
+    store: Store = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Charged but not settled: each transaction, and why. Exit 1 when there is one."""
+    from host.commands import reading
+
+    raise typer.Exit(_guarded(lambda: reading.unsettled(_source(api, store), tid, _form(as_json, as_csv))))
+
+
+@app.command()
+def batches(
+    tid: Annotated[str | None, typer.Option(help="only this terminal")] = None,
+    state: Annotated[str | None, typer.Option(help="open, disputed, closed, closed-with-exceptions")] = None,
+    api: Api = None,
+    store: Store = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Batches with the totals of both sides."""
+    from host.commands import reading
+
+    raise typer.Exit(_guarded(lambda: reading.batches(_source(api, store), tid, state, _form(as_json, as_csv))))
+
+
+@app.command()
+def trace(
+    key: Annotated[str, typer.Argument(help="transaction id, RRN, STAN, or TID:STAN")],
+    api: Api = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """One transaction over terminal, wire, host and issuer: its time line, its money, its answer in words."""
+    from host.commands import reading
+
+    raise typer.Exit(_guarded(lambda: reading.trace(_source(api, store), key, _form(as_json, False))))
+
+
+@app.command()
+def audit(api: Api = None, store: Store = None, as_json: AsJson = False) -> None:
+    """Every invariant over the books; exit 1 on a finding."""
+    from host.commands import reading
+
+    raise typer.Exit(_guarded(lambda: reading.audit(_source(api, store), _form(as_json, False))))
+
+
+def _source(api: str | None, store: str | None) -> Source:
+    from host.commands.reading import open_source
+
+    return open_source(api, store, DEFAULT_API, DEFAULT_STORE)
+
+
+def _form(as_json: bool, as_csv: bool) -> str:
+    if as_json and as_csv:
+        fail("--json and --csv: choose one")
+    return "json" if as_json else "csv" if as_csv else "text"
+
+
+def _say(text: str) -> int:
+    typer.echo(text)
+    return OK
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """Run a command; what users can get wrong ends as one line and exit code 2, a broken pipe quietly."""
+    try:
+        return work()
+    except (ConfigError, StoreHeld, StoreVersion, StoreUnavailable, SpecError) as error:
+        fail(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return OK
+
+
+def main() -> None:
+    """Entry point of `acquirer-host` and `python -m host`."""
+    app()

@@ -1,0 +1,1 @@
+"""What each verb of `acquirer-host` does; host.cli only reads arguments."""

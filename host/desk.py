@@ -1,0 +1,188 @@
+"""Questions people ask of the books: lists, one item whole, waits and verifications. Reads only.
+
+The same answers serve the API (over the store's read-only connection of a running host) and the command line (over a
+store opened read-only), so both say the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from host.api import shapes
+from host.checker import report
+from host.checker.books import HostBooks
+from host.checker.compare import unsettled
+from host.rows import Alarm, Batch, ExceptionItem, JournalUpload, Leg, MessageRow, Posting, StagedItem, Terminal, Txn
+from specs import journal
+from specs.dialect import load
+
+R = TypeVar("R")
+Shape = dict[str, Any]
+LIMIT_MAX = 1_000
+
+
+class Reader(Protocol):
+    """What the desk needs of a store: rows by equality, in order of id."""
+
+    def select(
+        self,
+        table: type[R],
+        where: Mapping[str, object] | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> list[R]:
+        """Rows whose columns equal `where`, ids above `after` (below it when newest), oldest or newest first."""
+
+    def load_books(self) -> HostBooks:
+        """Everything, for the checker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Shape: every method gives plain values ready for JSON; lists are {"items": […], "next": …}."""
+
+    reader: Reader
+
+    # ---- transactions
+
+    def transactions(self, filters: Mapping[str, object], after: str, limit: int) -> Shape:
+        """filters: tid, stan, rrn, state, kind, amount, business_date, batch (the wire number)."""
+        where = dict(filters)
+        number = where.pop("batch", None)
+        start = shapes.row_id(Txn, after) or 0 if after else 0
+        rows: list[Txn] = []
+        numbers: dict[int, str] = {}
+        while len(rows) <= limit:
+            page = self.reader.select(Txn, where, after=start, limit=limit + 1)
+            numbers |= self._numbers(page, numbers)
+            rows += [t for t in page if number is None or number in (numbers.get(t.batch_id, ""), t.wire_batch)]
+            if len(page) <= limit:
+                break
+            start = page[-1].id
+        items = [shapes.transaction(t, numbers.get(t.batch_id, t.wire_batch)) for t in rows[:limit]]
+        return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
+
+    def _numbers(self, rows: list[Txn], known: Mapping[int, str]) -> dict[int, str]:
+        wanted = {t.batch_id for t in rows} - known.keys() - {0}
+        found = (self.reader.select(Batch, {"id": i}) for i in sorted(wanted))
+        return {b.id: b.number for page in found for b in page}
+
+    def transaction(self, public: str) -> Shape | None:
+        """One transaction whole: fields, time line, money, explanation; None when there is none."""
+        txn_id = shapes.row_id(Txn, public)
+        found = self.reader.select(Txn, {"id": txn_id}) if txn_id is not None else []
+        if not found:
+            return None
+        row = found[0]
+        return shapes.transaction_whole(
+            row,
+            self._numbers([row], {}).get(row.batch_id, row.wire_batch),
+            load(row.dialect).family,
+            messages=self.reader.select(MessageRow, {"txn_id": row.id}),
+            postings=self.reader.select(Posting, {"txn_id": row.id}),
+            legs=self.reader.select(Leg, {"txn_id": row.id}),
+        )
+
+    def find(self, key: str) -> list[Shape]:
+        """What `trace KEY` means: a transaction id, an RRN, a STAN, or TID:STAN; newest last."""
+        if key.startswith("txn-"):
+            one = self.transaction(key)
+            return [one] if one else []
+        tid, separator, stan = key.rpartition(":")
+        if separator:
+            rows = self.reader.select(Txn, {"tid": tid, "stan": stan.zfill(6)})
+        elif len(key) == 12:
+            rows = self.reader.select(Txn, {"rrn": key})
+        else:
+            rows = self.reader.select(Txn, {"stan": key.zfill(6)})
+        wholes = (self.transaction(shapes.public_id(Txn, r.id)) for r in rows[-LIMIT_MAX:])
+        return [w for w in wholes if w is not None]
+
+    # ---- batches
+
+    def batches(self, filters: Mapping[str, object], after: str, limit: int) -> Shape:
+        start = shapes.row_id(Batch, after) or 0 if after else 0
+        rows = self.reader.select(Batch, filters, after=start, limit=limit + 1)
+        items = [shapes.batch(b) for b in rows[:limit]]
+        return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
+
+    def batch(self, public: str) -> Shape | None:
+        batch_id = shapes.row_id(Batch, public)
+        found = self.reader.select(Batch, {"id": batch_id}) if batch_id is not None else []
+        if not found:
+            return None
+        where = {"batch_id": found[0].id}
+        return shapes.batch_whole(
+            found[0],
+            self.reader.select(Txn, where),
+            self.reader.select(StagedItem, where),
+            self.reader.select(ExceptionItem, where),
+        )
+
+    # ---- messages
+
+    def messages(self, filters: Mapping[str, object], after: str, limit: int) -> Shape:
+        start = shapes.row_id(MessageRow, after) or 0 if after else 0
+        rows = self.reader.select(MessageRow, filters, after=start, limit=limit + 1)
+        items = [shapes.message(m) for m in rows[:limit]]
+        return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
+
+    def message(self, public: str) -> Shape | None:
+        message_id = shapes.row_id(MessageRow, public)
+        found = self.reader.select(MessageRow, {"id": message_id}) if message_id is not None else []
+        return shapes.message(found[0]) if found else None
+
+    def matching(self, match: Mapping[str, object]) -> tuple[list[Shape], list[Shape]]:
+        """Messages that match, and near misses: those that match in all but one of at least two keys."""
+        hits: list[Shape] = []
+        near: list[Shape] = []
+        for row in self.reader.select(MessageRow):
+            wrong = [key for key, value in match.items() if getattr(row, key) != value]
+            if not wrong:
+                hits.append(shapes.message(row))
+            elif len(wrong) == 1 and len(match) > 1:
+                near.append(shapes.message(row) | {"differs_in": wrong[0], "got": getattr(row, wrong[0])})
+        return hits, near[-20:]
+
+    # ---- terminals
+
+    def terminals(self) -> Shape:
+        return {"items": [self._terminal(t) for t in self.reader.select(Terminal)], "next": None}
+
+    def terminal(self, tid: str) -> Shape | None:
+        found = self.reader.select(Terminal, {"tid": tid})
+        return self._terminal(found[0]) if found else None
+
+    def _terminal(self, row: Terminal) -> Shape:
+        live = [
+            b
+            for state in ("open", "disputed")
+            for b in self.reader.select(Batch, {"tid": row.tid, "state": state}, newest=True, limit=1)
+        ]
+        alarms = self.reader.select(Alarm, {"tid": row.tid}, newest=True, limit=20)
+        pending = len(self.reader.select(Txn, {"tid": row.tid, "state": "pending"}))
+        shown = [{"at": a.at, "code": a.code, "text": a.text} for a in alarms]
+        return shapes.terminal(row, live[0] if live else None, pending, shown)
+
+    # ---- the checker's side
+
+    def unsettled(self, tid: str | None = None) -> Shape:
+        """Charged but not settled, each with why."""
+        found = unsettled(self.reader.load_books())
+        return {"items": [u.to_json() for u in found if tid in (None, u.tid)], "next": None}
+
+    def terminal_books(self) -> dict[str, journal.TerminalBook]:
+        """The newest journal each terminal has handed over."""
+        return {upload.tid: journal.parse(upload.lines.splitlines()) for upload in self.reader.select(JournalUpload)}
+
+    def findings(self) -> Shape:
+        found = report.check(self.reader.load_books(), self.terminal_books())
+        items = [
+            {"invariant": f.invariant, "subject": f.subject, "text": f.text, "evidence": list(f.evidence)}
+            for f in found
+        ]
+        return {"items": items, "next": None}

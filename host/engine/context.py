@@ -1,0 +1,55 @@
+"""What a decision may know besides the books: the time, the settings, and the sources of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Host switches that are not a dialect's (rules.md, sections 4, 8, 9, 10). Units are in the names."""
+
+    provisioning: str = "auto"  # "auto" | "strict"
+    terminal_reset: str = "epoch"  # section 4: "epoch" | "keep"
+    host_only: str = "fund-and-flag"  # section 9: "fund-and-flag" | "suspense"
+    issuer_timeout_s: int = 20
+    amount_max: int = 999_999_999_999
+    currency: str = "156"
+    acquirer_id: str = "00012345"
+    acquirer_code: str = "48020000"
+    issuer_code: str = "01020000"
+    magic: bool = True
+    test_tmk: str = "0123456789ABCDEFFEDCBA9876543210"
+    """The documented test master key of auto-provisioned terminals (security.md, worked example)."""
+
+
+@dataclass(slots=True)
+class Ids:
+    """The next id per table, and seeded sources for what must look unpredictable but replay. Not pure by itself: the
+    caller hands the same object in the same state to get the same run."""
+
+    next_by_table: dict[str, int] = field(default_factory=dict)
+    seed: int = 0
+
+    def new(self, table: str) -> int:
+        """The next id of a table, from 1."""
+        value = self.next_by_table.get(table, 0) + 1
+        self.next_by_table[table] = value
+        return value
+
+    def peek(self, table: str) -> int:
+        return self.next_by_table.get(table, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One decision's surroundings. now is timezone-aware; business_date is the host's."""
+
+    now: datetime
+    business_date: date
+    settings: Settings
+    ids: Ids
+    new_key: Callable[[int], bytes]
+    """Seeded source of key bytes: new_key(16) gives 16 bytes of odd parity."""

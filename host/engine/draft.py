@@ -1,0 +1,65 @@
+"""One decision in the making: rows put so far, visible at once to what the same decision reads next.
+
+A Draft writes into the working set and remembers how to take it back; `discard` is what an exception while deciding
+leads to, so a failed decision leaves no trace.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from host.engine.context import Context
+from host.engine.working import WorkingSet
+from host.rows import Alarm, Row
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+class Draft:
+    """Shape: `ws` the books as they stand within this decision; `ctx` time, settings, ids; `puts` in order."""
+
+    def __init__(self, ws: WorkingSet, ctx: Context) -> None:
+        self.ws = ws
+        self.ctx = ctx
+        self._puts: list[Row] = []
+        self._before: list[tuple[Row, Row | None]] = []
+        self.notes: list[str] = []
+
+    @property
+    def puts(self) -> tuple[Row, ...]:
+        """The final form of every row this decision changed, one each, in order of first change."""
+        latest: dict[tuple[type, int], Row] = {}
+        for row in self._puts:
+            latest[type(row), row.id] = row
+        return tuple(latest.values())
+
+    def put(self, row: RowT) -> RowT:
+        """Remember a new row or a new form of one; gives it back for chaining."""
+        self._before.append((row, self.ws.get(type(row), row.id)))
+        self._puts.append(row)
+        self.ws.apply([row])
+        return row
+
+    def discard(self) -> None:
+        """Take everything back, last first."""
+        for row, old in reversed(self._before):
+            self.ws.take_back(row, old)
+        self._before.clear()
+        self._puts.clear()
+
+    def new_id(self, table: type) -> int:
+        return self.ctx.ids.new(table.__name__)
+
+    @property
+    def now(self) -> str:
+        """The host's time as rows store it."""
+        return self.ctx.now.isoformat(timespec="milliseconds")
+
+    def note(self, text: str) -> None:
+        """Something worth telling beside the message (kept with it in the message log)."""
+        self.notes.append(text)
+
+    def alarm(self, tid: str, code: str, text: str, *, txn_id: int = 0, batch_id: int = 0) -> None:
+        """Something a person should look at; also a note."""
+        self.put(Alarm(self.new_id(Alarm), self.now, tid, code, text, txn_id, batch_id))
+        self.note(f"{code}: {text}")

@@ -1,0 +1,125 @@
+"""What the engine is told, and what it says back. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from host.engine.context import Context
+from host.rows import IssuerLeg, Leg, Row
+from specs.operation import Operation, Outcome
+from specs.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class MacEvidence:
+    """What is needed to verify the MAC of a request: the covered bytes and DE 64 as received (None = absent)."""
+
+    covered: bytes
+    received: bytes | None
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An Operation that arrived on a connection. token: opaque handle of whoever waits for the answer."""
+
+    token: int
+    operation: Operation
+    profile: Profile
+    dialect: str
+    mac: MacEvidence
+    peer: str = ""
+    pan_hash: str = ""
+    """Keyed hash of the card number, made by the caller (the key is not the engine's)."""
+    pan_masked: str = ""
+    organisation: str = ""
+    foreign: bool = False
+    item_hashes: tuple[str, ...] = ()
+    """Keyed hashes of the PANs in operation.items, in order; "" where the item carries none."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerAnswer:
+    """The issuer's word on one leg. code: neutral refusal name ("" = approved, "partial" = approved for less)."""
+
+    leg_id: int
+    txn_id: int
+    purpose: str  # as asked, or "undo" for the ack of a 0420
+    approved: bool
+    approved_amount: int
+    refusal: str
+    balance: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class LegOverdue:
+    """No answer within the issuer timeout, or a restart found the leg unfinished."""
+
+    leg_id: int
+    txn_id: int
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseBatch:
+    """Back-office close: a forced close with a name and a reason (rules.md, section 7)."""
+
+    batch_id: int
+    tid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Rows that need no decision (the log line of an unreadable message, a terminal's own journal): written with the
+    group's commit. make: called in the writer with the context, so that ids stay in order."""
+
+    make: Callable[[Context], tuple[Row, ...]]
+
+
+Event = Request | IssuerAnswer | LegOverdue | CloseBatch | Record
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A message to the issuer over the link H>I. undo: a 0420 for the leg, else the leg itself."""
+
+    leg: Leg
+    undo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one event leads to. Nothing here has happened yet: the caller commits `puts`, then asks, then answers.
+
+    answers: (token or None for the event's own, outcome). txn_id: whom an answer is about, 0 none; the caller keeps the
+    tokens that wait for a pending txn and speaks to all of them when `outcome` comes.
+    outcome None with waits_txn: this request waits for that txn's outcome (its own leg, or joins a pending one).
+    outcome None with waits_tid: this request is decided again when the terminal has nothing in flight any more.
+    outcome None with none of both (internal events): nothing to say.
+    """
+
+    puts: tuple[Row, ...] = ()
+    outcome: Outcome | None = None
+    txn_id: int = 0
+    waits_txn: int = 0
+    waits_tid: bool = False
+    asks: tuple[Ask, ...] = ()
+    notes: tuple[str, ...] = ()
+    sign_key: str = ""
+    """Hex of the key that signs the answer, "" = no MAC; masked by never being logged."""
+    mac: str = ""
+    """Algorithm name for sign_key."""
+
+    def __repr__(self) -> str:
+        return f"Decision(outcome={self.outcome}, txn={self.txn_id}, puts={len(self.puts)}, asks={len(self.asks)})"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerDecision:
+    """What the issuer's own decision leads to: its rows (own transaction), then its answer."""
+
+    puts: tuple[Row, ...]
+    answer: IssuerAnswer
+    leg: IssuerLeg

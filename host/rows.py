@@ -1,0 +1,353 @@
+"""The rows of the host's books: frozen values, one class a table. `id` is the primary key, an integer in order of birth.
+
+A change is a row: new or in its new form (Put), keyed by (class, id). Postings, messages, deliveries and alarms are only
+ever added. Money is integer minor units; times are ISO 8601 text with offset, from the host's clock; digests are hex.
+Nothing here ever holds a clear card number, track, PIN or CVV: `pan` is masked, `pan_hash` is keyed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TxnState(StrEnum):
+    """interface.md, section 3."""
+
+    PENDING = "pending"  # in flight to the issuer
+    CAPTURED = "captured"
+    DECLINED = "declined"
+    REVERSED = "reversed"
+    VOIDED = "voided"
+    TOMBSTONE = "tombstone"
+
+
+class BatchState(StrEnum):
+    OPEN = "open"
+    DISPUTED = "disputed"
+    CLOSED = "closed"
+    CLOSED_WITH_EXCEPTIONS = "closed-with-exceptions"
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    id: int
+    mid: str
+    name: str
+    currency: str
+    provisioned: str  # "auto" | "config"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Terminal:
+    """`keys` are wrapped: hex of each working key under the store's own key is a later issue; test keys only.
+
+    epoch counts re-flashes (rules.md 4). last_stan: the highest STAN seen in this epoch. sign_on: number of sign-ons.
+    """
+
+    id: int
+    tid: str
+    mid: str
+    dialect: str
+    provisioned: str
+    signed_on: bool
+    tmk: str
+    pik: str
+    mak: str
+    tdk: str
+    old_mak: str  # valid until the new one is used (FC 23)
+    epoch: int
+    last_stan: str
+    last_seen: str
+    currency: str
+
+    def __repr__(self) -> str:
+        return f"Terminal({self.tid}, {self.dialect}, signed_on={self.signed_on}, epoch={self.epoch})"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of one terminal.
+
+    number: 6 digits, what the wire says now. generation counts the uses of a number. running: JSON of the running totals
+    {"kind": [count, amount]} over live items, kept by the engine at each change (A8 recomputes it).
+    claimed, answered: JSON of Totals as the terminal claimed and as answered at the last settlement, "" before one.
+    verdict: Verdict of the last answer; sides: JSON [[side, verdict]]. digest: of the items at the close (A7).
+    forced: closed by the host without the terminal (cutoff, back office, terminal reset): the reason, else "".
+    """
+
+    id: int
+    tid: str
+    number: str
+    generation: int
+    epoch: int
+    state: BatchState
+    opened_at: str
+    closed_at: str
+    business_date: str
+    running: str
+    claimed: str
+    answered: str
+    verdict: str
+    sides: str
+    upload_rounds: int
+    end_count: int
+    digest: str
+    forced: str
+
+
+@dataclass(frozen=True, slots=True)
+class Txn:
+    """One original (01xx, 02xx) or a tombstone. Key: rules.md, section 1.
+
+    batch_id: the host batch it is an item of; wire_batch: the number it was sent under ("" when none).
+    kind: specs.operation.Kind. amount: requested; approved_amount: approved (partial approval), 0 when declined.
+    content: JSON object of the compared content, PAN replaced by pan_hash. original_id: of a void or refund, else 0.
+    undone_by: what undid it: "" | "reversal" | "void:<txn id>" | "no-answer" (issuer silent, leg undone).
+    carried: counts in batch_id's funding but not in its comparison (RH4, RH6).
+    settlement: none | open | settled | exception.
+    answered_at: host local "MMDDhhmmss" of the stored final answer; answer code and texts are replayed from here.
+    """
+
+    id: int
+    tid: str
+    mid: str
+    epoch: int
+    dialect: str
+    kind: str
+    state: TxnState
+    batch_id: int
+    wire_batch: str
+    stan: str
+    local_time: str
+    rrn: str
+    auth_code: str
+    response_code: str
+    refusal: str
+    amount: int
+    approved_amount: int
+    balance: int  # -1 = the answer carries none
+    currency: str
+    pan: str
+    pan_hash: str
+    organisation: str
+    foreign: bool
+    entry: str
+    processing_code: str
+    invoice: str
+    content: str
+    original_id: int
+    undone_by: str
+    carried: bool
+    settlement: str
+    business_date: str
+    created_at: str
+    answered_at: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One line of a double entry. entry_id groups lines that sum to zero within one book.
+
+    book: acquirer | issuer. amount: + debit, - credit, minor units. reason: capture | undo | void | adjustment | ...
+    batch_id 0 = belongs to no batch (issuer's book).
+    """
+
+    id: int
+    entry_id: int
+    book: str
+    account: str
+    amount: int
+    currency: str
+    txn_id: int
+    batch_id: int
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """RH4: the equal adjustment in the open batch for an original reversed after its batch closed. Signed amount."""
+
+    id: int
+    txn_id: int
+    batch_id: int
+    amount: int
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """RH7: one issuer leg in flight. Durable before it is sent, done with the outcome's commit.
+
+    purpose: debit | credit | debit-again. state: asking | undoing | done. Idempotent at the issuer by (txn_id, number).
+    deadline: ISO time after which no answer means: undo. tries counts the 0420s.
+    """
+
+    id: int
+    txn_id: int
+    number: int
+    purpose: str
+    amount: int
+    currency: str
+    pan_hash: str
+    state: str
+    deadline: str
+    tries: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerAccount:
+    """A card as its issuer keeps it. limit -1 = none. debited: net of what was debited and credited back."""
+
+    id: int
+    pan_hash: str
+    pan: str
+    organisation: str
+    card_class: str
+    status: str  # ok | expired | stolen
+    limit: int
+    debited: int
+    pin_hash: str
+    pin_tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerLeg:
+    """What the issuer did for (txn_id, number): it answers a repeat from here. undone: a 0420 has undone it."""
+
+    id: int
+    txn_id: int
+    number: int
+    purpose: str
+    amount: int
+    approved_amount: int
+    code: str
+    pan_hash: str
+    undone: bool
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagedItem:
+    """One record of a batch upload, staged under the item's own key (never the STAN of the 0320).
+
+    known: "" | "known" | "unknown" | "reversed" | "amount-differs". txn_id 0 when unknown.
+    """
+
+    id: int
+    batch_id: int
+    item_key: str
+    txn_id: int
+    kind: str
+    amount: int
+    pan: str
+    known: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionItem:
+    """One line of a batch's exception list (E1). reason: host-only | terminal-only | AMT | reversed | rejected |
+    adjusted-later | carried | forced-close | totals-differ | report-after-close. side_amount: the terminal's, 0 if none.
+    """
+
+    id: int
+    batch_id: int
+    tid: str
+    txn_id: int
+    item_key: str
+    reason: str
+    amount: int
+    side_amount: int
+    detail: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """Every frame in and out, decoded and masked, with notes. fields: JSON of masked elements; notes: JSON list.
+
+    direction: in | out. fate of an outgoing frame: sent | dropped (by a fault) | no-connection. reply_to: id of the
+    request this answers, 0 for requests. delivery digest: hash of the unmasked body, to tell the same bytes again.
+    """
+
+    id: int
+    at: str
+    direction: str
+    peer: str
+    dialect: str
+    tid: str
+    mti: str
+    kind: str
+    stan: str
+    code: str
+    rrn: str
+    auth_code: str
+    txn_id: int
+    reply_to: int
+    fields: str
+    notes: str
+    fate: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something a person should look at. code: stan-twice | near-miss | void-of-reversed | terminal-reset | ..."""
+
+    id: int
+    at: str
+    tid: str
+    code: str
+    text: str
+    txn_id: int
+    batch_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalUpload:
+    """A terminal's own journal as handed over by the API: JSON lines (specs.journal), the newest one counts."""
+
+    id: int
+    tid: str
+    at: str
+    lines: str
+
+
+Row = (
+    Merchant
+    | Terminal
+    | Batch
+    | Txn
+    | Posting
+    | Adjustment
+    | Leg
+    | IssuerAccount
+    | IssuerLeg
+    | StagedItem
+    | ExceptionItem
+    | MessageRow
+    | Alarm
+    | JournalUpload
+)
+
+TABLES: tuple[type, ...] = (
+    Merchant,
+    Terminal,
+    Batch,
+    Txn,
+    Posting,
+    Adjustment,
+    Leg,
+    IssuerAccount,
+    IssuerLeg,
+    StagedItem,
+    ExceptionItem,
+    MessageRow,
+    Alarm,
+    JournalUpload,
+)

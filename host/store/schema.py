@@ -1,0 +1,183 @@
+"""The tables, generated from the row classes of host.rows, and how a row becomes a tuple and back.
+
+SQLAlchemy writes the DDL and the desk's selects; the writer's statements are made here once and run by the driver.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, cast, get_type_hints
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from host.rows import (
+    TABLES,
+    Adjustment,
+    Alarm,
+    Batch,
+    ExceptionItem,
+    IssuerAccount,
+    IssuerLeg,
+    JournalUpload,
+    Leg,
+    Merchant,
+    MessageRow,
+    Posting,
+    StagedItem,
+    Terminal,
+    Txn,
+)
+
+SCHEMA_VERSION = 1
+"""Raised with every change of a table; a store with a higher one is refused (StoreVersion)."""
+
+R = TypeVar("R")
+
+APPEND_ONLY: frozenset[type] = frozenset({Posting, Adjustment, MessageRow, Alarm, JournalUpload})
+"""Written by a plain INSERT: a second row under the same id is an error, never a change of history."""
+
+INDEXES: dict[type, tuple[tuple[str, ...], ...]] = {
+    Txn: (("tid", "stan"), ("batch_id",), ("tid", "rrn"), ("tid", "invoice")),
+    Batch: (("tid", "state"), ("tid", "number")),
+    Leg: (("state",), ("txn_id",)),
+    Posting: (("txn_id",),),
+    Adjustment: (("txn_id",),),
+    ExceptionItem: (("batch_id",),),
+    MessageRow: (("tid",), ("mti",), ("stan",), ("txn_id",)),
+    Alarm: (("tid",),),
+    JournalUpload: (("tid",),),
+}
+UNIQUE: dict[type, tuple[tuple[str, ...], ...]] = {
+    Merchant: (("mid",),),
+    Terminal: (("tid",),),
+    IssuerAccount: (("pan_hash",),),
+    IssuerLeg: (("txn_id", "number"),),
+    StagedItem: (("batch_id", "item_key"),),
+}
+
+SPARSE: dict[tuple[type, str], str] = {(Txn, "invoice"): "invoice <> ''", (MessageRow, "txn_id"): "txn_id <> 0"}
+"""Columns that are often "" or 0: their index leaves such rows out, and a look-up has to repeat the condition."""
+
+ONE_LIVE_BATCH = "batch_one_live"
+LIVE_KEY = "txn_live_key"
+"""The guards behind what the engine decides in memory.
+
+batch_one_live: a terminal has at most one batch that is open or disputed.
+txn_live_key: no two originals of one key live at a time (RH1). The key as far as all three dialects share it: terminal
+and epoch, the host batch, the number on the wire (an advice carried into the open batch keeps its own), STAN, and the
+local time (ISO87 tells a wrapped STAN by it; CUP and NAC send none). Only rows of a batch count that hold or held money
+in it: a declined try may be decided again (rules.md, section 2), tombstones of one STAN may differ in content.
+"""
+
+
+def _sql_type(annotation: object) -> sa.types.TypeEngine[Any]:
+    if annotation is bool:
+        return sa.Boolean()
+    if annotation is int:
+        return sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # INTEGER PRIMARY KEY is SQLite's row id
+    assert isinstance(annotation, type), annotation
+    assert issubclass(annotation, str), annotation
+    return sa.Text()
+
+
+def table_name(row_class: type) -> str:
+    """MessageRow -> message, StagedItem -> staged_item."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", row_class.__name__.removesuffix("Row")).lower()
+
+
+METADATA = sa.MetaData()
+
+
+def _table(row_class: type) -> sa.Table:
+    hints = get_type_hints(row_class)
+    columns: list[sa.Column[Any]] = [
+        sa.Column(f.name, _sql_type(hints[f.name]), primary_key=f.name == "id", autoincrement=False, nullable=False)
+        for f in fields(row_class)
+    ]
+    table = sa.Table(table_name(row_class), METADATA, *columns)
+    for names in INDEXES.get(row_class, ()):
+        filled = [SPARSE[row_class, n] for n in names if (row_class, n) in SPARSE]
+        where = sa.text(" AND ".join(filled)) if filled else None
+        sa.Index(
+            f"{table.name}_{'_'.join(names)}",
+            *(table.c[n] for n in names),
+            sqlite_where=where,
+            postgresql_where=where,
+        )
+    for names in UNIQUE.get(row_class, ()):
+        sa.Index(f"{table.name}_{'_'.join(names)}", *(table.c[n] for n in names), unique=True)
+    return table
+
+
+SQL_TABLES: dict[type, sa.Table] = {row_class: _table(row_class) for row_class in TABLES}
+
+META = sa.Table("meta", METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text))
+"""schema_version, pan_hash_key (hex), seed, created_at, holder."""
+
+
+def _guards() -> None:
+    txn, batch = SQL_TABLES[Txn].c, SQL_TABLES[Batch].c
+    live = sa.and_(txn.batch_id > 0, txn.state.in_(["pending", "captured", "reversed", "voided"]))
+    key = (txn.tid, txn.stan, txn.epoch, txn.batch_id, txn.wire_batch, txn.local_time)
+    sa.Index(LIVE_KEY, *key, unique=True, sqlite_where=live, postgresql_where=live)
+    open_now = batch.state.in_(["open", "disputed"])
+    sa.Index(ONE_LIVE_BATCH, batch.tid, unique=True, sqlite_where=open_now, postgresql_where=open_now)
+
+
+_guards()
+
+
+def ddl(dialect: Dialect) -> list[str]:
+    """CREATE TABLE and CREATE INDEX of a new store."""
+    statements: list[str] = []
+    for table in METADATA.sorted_tables:
+        statements.append(str(CreateTable(table).compile(dialect=dialect)))
+        indexes = sorted(table.indexes, key=lambda i: str(i.name))
+        statements += [str(CreateIndex(i).compile(dialect=dialect)) for i in indexes]
+    return statements
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[R]):
+    """One row class on one driver. Shape: `encode` row -> tuple in column order, `decode` the other way round.
+
+    insert: the writer's statement for one row; mark: the driver's placeholder ("?" or "%s").
+    """
+
+    row_class: type[R]
+    name: str
+    columns: str
+    insert: str
+    encode: Callable[[R], tuple[Any, ...]]
+    _casts: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+    def decode(self, values: Sequence[Any]) -> R:
+        if not self._casts:
+            return self.row_class(*values)
+        cells = list(values)
+        for at, cast_to in self._casts:
+            cells[at] = cast_to(cells[at])
+        return self.row_class(*cells)
+
+
+def codec(row_class: type[R], dialect: Dialect, mark: str) -> Codec[R]:
+    """The Codec of a row class."""
+    quote = dialect.identifier_preparer.quote
+    hints = get_type_hints(row_class)
+    names = [f.name for f in fields(cast(Any, row_class))]
+    columns = [quote(n) for n in names]
+    table = quote(table_name(row_class))
+    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
+    if row_class not in APPEND_ONLY:
+        changes = ", ".join(f"{c} = excluded.{c}" for c in columns if c != "id")
+        insert += f" ON CONFLICT (id) DO UPDATE SET {changes}"
+    casts = tuple(
+        (at, hints[n]) for at, n in enumerate(names) if hints[n] is bool or issubclass(hints[n], StrEnum)
+    )
+    return Codec(row_class, table, ", ".join(f"t.{c}" for c in columns), insert, attrgetter(*names), casts)

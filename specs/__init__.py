@@ -1,0 +1,1 @@
+"""What both ends must agree on: pure values and functions; no socket, clock, randomness or store."""

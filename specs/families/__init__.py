@@ -1,0 +1,48 @@
+"""The readers and writers of each dialect family: Message <-> Operation and Outcome, the same code at both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Protocol, cast
+
+from specs.dialect import Dialect
+from specs.message import Message
+from specs.operation import Operation, Outcome, Unreadable
+from specs.totals import BatchItem, Totals
+
+NAMES = ("cup", "nac")
+
+
+class Family(Protocol):
+    """What a family module offers. All functions are pure; none makes or checks a MAC (specs.security does)."""
+
+    def read_request(self, message: Message, dialect: Dialect) -> Operation | Unreadable:
+        """At the host: what does this message ask? Unreadable names the data element and the refusal."""
+
+    def write_answer(self, request: Message, outcome: Outcome, dialect: Dialect) -> Message:
+        """At the host: the answer; echoes TPDU (swapped), header and private elements of the request. DE 64 absent."""
+
+    def write_request(self, operation: Operation, dialect: Dialect) -> Message:
+        """At the terminal: the request. DE 64 absent; `carries_mac` says whether the caller must add it."""
+
+    def read_answer(self, message: Message, dialect: Dialect) -> Outcome:
+        """At the terminal: what does the answer say? Raises specs.errors.DecodeError when it cannot be read."""
+
+    def fits(self, request: Message, answer: Message) -> str:
+        """RT5 at the terminal: "" when the answer is one to this request, else the reason why not."""
+
+    def count(self, items: Iterable[BatchItem]) -> Totals:
+        """The wire's totals over one batch (rules.md, section 5)."""
+
+    def carries_mac(self, message: Message) -> bool:
+        """Whether a message of this kind carries DE 64 (security.md, section 6); for answers: given its DE 39."""
+
+    def refusal_answer(self, request: Message, unreadable: Unreadable, at: str, dialect: Dialect) -> Message | None:
+        """The protocol's answer to an unreadable request; None when it cannot be paired (no MTI of a request)."""
+
+
+def family(name: str) -> Family:
+    """The module of a family by its name; the caller got the name from a loaded dialect."""
+    assert name in NAMES, name
+    return cast(Family, import_module(f"specs.families.{name}"))

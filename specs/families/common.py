@@ -1,0 +1,466 @@
+"""What the readers and writers of all families share: rows of a transaction table, and the elements they agree on.
+
+A family is a table of `Row`s (what a message is, which data elements it needs and may carry) and two tables of makers
+(data element -> its value in a request, in an answer). Reading and writing walk the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from specs import tlv
+from specs.codes import Refusal, for_refusal, is_approved
+from specs.dialect import Dialect
+from specs.errors import DecodeError, EncodeError
+from specs.framing import swap_tpdu
+from specs.inspection import ALPHABETS
+from specs.message import Message
+from specs.mti import Mti
+from specs.operation import Card, Entry, Kind, Operation, Outcome, Unreadable
+from specs.track2 import Track2, parse_track2
+
+DEFAULT_TPDU = "6000030000"
+"""What a terminal sends before it is told its NII: destination 0003 (cup.md 1). A caller may replace it."""
+DEFAULT_HEADER = "603100310000"
+"""Application class 60, version 31, normal state (cup.md 1)."""
+
+
+# --- the transaction table ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One transaction of a family.
+
+    Shape: mti with the repeat digit cleared; processing = the first digits of DE 3, condition = DE 25, type_code and
+    function = 60.1 and 60.3 of CUP, each "" when it does not decide. kind None: known, not offered by this host.
+    required and optional name the data elements of a request apart from the MAC.
+    """
+
+    name: str
+    mti: str
+    kind: Kind | None = None
+    processing: str = ""
+    condition: str = ""
+    type_code: str = ""
+    function: str = ""
+    reversible: bool = False
+    required: tuple[int, ...] = ()
+    optional: tuple[int, ...] = ()
+    key_layout: int = 0
+    final: bool = False
+    balanced: bool = False
+
+    def carries(self, de: int) -> bool:
+        """Whether a request of this row may hold the data element."""
+        return de in self.required or de in self.optional
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What tells one row from another in a message, beside its MTI; None = the message has no such element."""
+
+    processing: str | None = None
+    condition: str | None = None
+    type_code: str | None = None
+    function: str | None = None
+
+    def fit(self, row: Row) -> bool:
+        """Whether every sign that the row asks for is there."""
+        return (
+            (self.processing or "").startswith(row.processing)
+            and row.condition in ("", self.condition)
+            and row.type_code in ("", self.type_code)
+            and row.function in ("", self.function)
+        )
+
+
+def reversals_of(rows: Iterable[Row], required: tuple[int, ...], optional: tuple[int, ...]) -> tuple[Row, ...]:
+    """The 0400 rows: a message that names a reversible row by its own signs (cup.md 4, last «reversal?» column)."""
+    return tuple(
+        replace(
+            row,
+            name=f"reversal of {row.name}",
+            mti="0400",
+            kind=Kind.REVERSAL if row.kind else None,
+            required=required,
+            optional=optional,
+        )
+        for row in rows
+        if row.reversible
+    )
+
+
+def base_mti(message: Message) -> Mti | None:
+    """The request's MTI, None when it is none that a terminal sends (an answer, an issuer's, or no MTI at all)."""
+    try:
+        mti = Mti.parse(message.mti)
+    except DecodeError:
+        return None
+    return mti if (mti.is_request or mti.is_advice) and mti.origin in (0, 1) else None
+
+
+def classify(message: Message, rows: Iterable[Row], signs: Signs) -> Row | Unreadable:
+    """The row of a message, or why it has none that can be served."""
+    mti = base_mti(message)
+    base = str(replace(mti, origin=0)) if mti else message.mti
+    found = next((row for row in rows if row.mti == base and signs.fit(row)), None)
+    if found is None:
+        return unreadable(message, Refusal.UNKNOWN_TYPE, 0, "a transaction of this dialect", _told(message, signs))
+    if found.kind is None:
+        return unreadable(message, Refusal.NOT_OFFERED, 0, "a transaction that this host offers", found.name)
+    return found
+
+
+def _told(message: Message, signs: Signs) -> str:
+    """The signs of a message in safe words."""
+    words = {
+        "MTI": message.mti,
+        "DE 3": signs.processing,
+        "DE 25": signs.condition,
+        "60.1": signs.type_code,
+        "60.3": signs.function,
+    }
+    return ", ".join(f"{name} {value}" for name, value in words.items() if value is not None)
+
+
+def unreadable(message: Message, refusal: Refusal, de: int, expected: str, got: str) -> Unreadable:
+    """The refusal with what is known of the sender."""
+    return Unreadable(
+        refusal, de, expected, got, message.get(41) or "", message.get(42) or "", message.get(11) or ""
+    )
+
+
+def missing(message: Message, des: Iterable[int], dialect: Dialect) -> Unreadable | None:
+    """The first of these data elements that the message lacks, as a format error."""
+    for de in des:
+        if de not in message:
+            name = dialect.fields[de].name if de in dialect.fields else f"DE {de}"
+            return unreadable(message, Refusal.FORMAT, de, f"DE {de} ({name})", "absent")
+    return None
+
+
+def read(
+    message: Message, row: Row | Unreadable, build: Callable[[Message, Row], Operation], dialect: Dialect
+) -> Operation | Unreadable:
+    """The operation of a classified message: mandatory elements first, then whatever `build` makes of them."""
+    if isinstance(row, Unreadable):
+        return row
+    if (fault := missing(message, row.required, dialect)) is not None:
+        return fault
+    try:
+        return build(message, row)
+    except DecodeError as error:
+        return unreadable(message, Refusal.FORMAT, error.de, error.expected, error.got)
+
+
+# --- elements that all families read alike ------------------------------------------------------------------------------
+
+
+def digits(message: Message, de: int) -> str | None:
+    """A digit string, None when absent. Raises: DecodeError for another character (a lenient listener lets it in)."""
+    value = message.get(de)
+    if value is not None and not (value.isascii() and value.isdigit()):
+        raise DecodeError(de, 0, "digits", "another character")
+    return value
+
+
+def amount(message: Message) -> int | None:
+    """DE 4 in minor units, None when absent. Raises: DecodeError."""
+    value = digits(message, 4)
+    return int(value) if value else None
+
+
+def clear_track(message: Message, encrypted: bool) -> Track2 | None:
+    """Track 2 when it came, in clear. Raises: DecodeError."""
+    value = message.get(35)
+    return parse_track2(value) if value and not encrypted else None
+
+
+def card(message: Message, entries: Mapping[str, Entry], encrypted: bool) -> Card | None:
+    """The card as the message shows it, None when it shows none. Raises: DecodeError for a clear track that is none.
+
+    An encrypted track stays as sent and gives no card number: the host decrypts DE 35 first and clears DE 53 digit 3.
+    """
+    if not any(de in message for de in (2, 14, 22, 23, 35)):
+        return None
+    track = clear_track(message, encrypted)
+    return Card(
+        pan=digits(message, 2) or (track.pan if track else ""),
+        expiry=digits(message, 14) or (track.expiry if track else ""),
+        track2=(message.get(35) or "").replace("=", "D"),
+        sequence=message.get(23) or "",
+        entry=entries.get((message.get(22) or "")[:2], Entry.UNKNOWN),
+    )
+
+
+def entry_mode(operation: Operation) -> str:
+    """DE 22 as a terminal sends it: two digits for the medium, 1 with a PIN, 2 without (cup.md 5.1, nac.md 3)."""
+    medium = _MEDIA[operation.card.entry if operation.card else Entry.UNKNOWN]
+    return medium + ("1" if operation.pin_block else "2")
+
+
+_MEDIA: Mapping[Entry, str] = {
+    Entry.UNKNOWN: "00",
+    Entry.MANUAL: "01",
+    Entry.SWIPE: "02",
+    Entry.QR: "03",
+    Entry.CHIP: "05",
+    Entry.TAP: "07",
+}
+
+
+def operation(message: Message, row: Row, entries: Mapping[str, Entry], *, encrypted: bool = False) -> Operation:
+    """What every family reads alike. tid and mid stay as sent, blanks included. Raises: DecodeError."""
+    assert row.kind is not None, row.name
+    mti = Mti.parse(message.mti)
+    block = message.get(52)
+    return Operation(
+        kind=row.kind,
+        tid=message.get(41) or "",
+        mid=message.get(42) or "",
+        stan=digits(message, 11) or "",
+        amount=amount(message),
+        card=card(message, entries, encrypted),
+        pin_block=_hex(52, block) if block else None,
+        advice=mti.is_advice,
+        repeat=mti.is_repeat,
+        processing_code=digits(message, 3) or "",
+        final=row.final,
+        balanced=row.balanced,
+        key_layout=row.key_layout,
+        local_date=message.get(13) or "",
+        local_time=message.get(12) or "",
+    )
+
+
+def _hex(de: int, value: str) -> bytes:
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        raise DecodeError(de, 0, "hex", "another character") from None
+
+
+def content(pairs: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str], ...]:
+    """The compared pairs of rules.md section 1; what the message does not carry is left out."""
+    return tuple((name, value) for name, value in pairs if value)
+
+
+def cryptogram(message: Message) -> str | None:
+    """9F26 of DE 55 in hex; None when there is none or DE 55 cannot be read (nothing else looks into it)."""
+    return next((item.value.hex().upper() for item in _chip(message) if item.tag == "9F26"), None)
+
+
+def _chip(message: Message) -> list[tlv.Tlv]:
+    try:
+        return tlv.parse(bytes.fromhex(message.get(55) or ""))
+    except (ValueError, DecodeError):
+        return []
+
+
+_REVERSAL_TAGS = ("95", "9F1E", "9F10", "9F36", "DF31")
+"""cup.md 5.6, reversal subset; none of them holds card data."""
+
+
+def reversal(
+    request: Message, keep: Iterable[int], changes: Mapping[int, str | None], *, encrypted: bool = False
+) -> Message:
+    """The 0400 to a stored request: the elements kept, the card number in place of the track, chip data cut down."""
+    track = clear_track(request, encrypted)
+    fields: dict[int, str | None] = {de: request.get(de) for de in keep}
+    if track:
+        fields[2] = fields.get(2) or track.pan
+        fields[14] = fields.get(14) or track.expiry
+    chip = [item for item in _chip(request) if item.tag in _REVERSAL_TAGS]
+    fields[55] = tlv.build(chip).hex().upper() if chip else None
+    fields |= changes
+    return replace(request, mti="0400", fields={}).with_fields(fields)
+
+
+# --- writing a request --------------------------------------------------------------------------------------------------
+
+RequestMaker = Callable[[Operation, Row], str | None]
+
+
+def write_request(operation: Operation, row: Row, makers: Mapping[int, RequestMaker], dialect: Dialect) -> Message:
+    """The request of one row. Raises: EncodeError naming a mandatory element that the operation says nothing of."""
+    fields: dict[int, str] = {}
+    for de in (*row.required, *row.optional):
+        value = makers[de](operation, row)
+        if value:
+            fields[de] = value
+        elif de in row.required:
+            raise EncodeError(de, f"a {row.name} needs it")
+    mti = Mti.parse(row.mti)
+    return Message(
+        mti=str(mti.repeat() if operation.repeat else mti),
+        fields=fields,
+        tpdu=DEFAULT_TPDU if dialect.frame.tpdu else "",
+        header=DEFAULT_HEADER if dialect.frame.header else "",
+    )
+
+
+def row_to_write(operation: Operation, rows: Iterable[Row]) -> Row:
+    """The row that says this operation; a reversal is told by its processing code. Raises: EncodeError."""
+    for row in rows:
+        same = (row.kind, row.final, row.balanced) == (operation.kind, operation.final, operation.balanced)
+        layouts = row.key_layout == operation.key_layout or operation.kind is not Kind.SIGN_ON
+        if same and layouts and operation.processing_code.startswith(row.processing if operation.processing_code else ""):
+            return row
+    raise EncodeError(3, f"this dialect has no {operation.kind} of this shape")
+
+
+def minor(value: int | None) -> str | None:
+    """An amount as DE 4, twelve digits; None stays None. Raises: EncodeError when it does not fit."""
+    if value is not None and value >= 10**12:
+        raise EncodeError(4, "the amount does not fit 12 digits")
+    return None if value is None else f"{value:012d}"
+
+
+# --- writing an answer --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """Which data elements an answer echoes, and which it makes; a made one may turn out absent."""
+
+    echo: tuple[int, ...]
+    made: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """All that a maker of an answer's element may look at. code = DE 39, "" for none."""
+
+    request: Message
+    outcome: Outcome
+    row: Row
+    code: str
+    approved: bool
+    dialect: Dialect
+
+
+AnswerMaker = Callable[[Reply], str | None]
+
+
+def answer_code(family: str, outcome: Outcome) -> str:
+    """DE 39 as the engine said it, or the family's code for its refusal; "" when it said neither."""
+    return outcome.code or (for_refusal(family, outcome.refusal) if outcome.refusal else "")
+
+
+def reply(
+    request: Message, outcome: Outcome, row: Row, dialect: Dialect, code: str
+) -> Reply:
+    """Bundle what the makers need."""
+    return Reply(request, outcome, row, code, is_approved(dialect.family, code), dialect)
+
+
+def write_answer(about: Reply, answer: AnswerRow, makers: Mapping[int, AnswerMaker]) -> Message:
+    """Echoed and made elements behind the answer's MTI, swapped TPDU and echoed header."""
+    fields: dict[int, str] = {de: about.request[de] for de in answer.echo if de in about.request}
+    for de in answer.made:
+        value = makers[de](about)
+        if value:
+            fields[de] = value
+    return _answer(about.request, fields, about.outcome.request)
+
+
+def _answer(request: Message, fields: Mapping[int, str], processing_request: str = "0") -> Message:
+    header = request.header
+    if header:
+        header = header[:5] + processing_request + header[6:]
+    return Message(str(Mti.parse(request.mti).response()), fields, swap_tpdu(request.tpdu), header)
+
+
+def refusal_answer(
+    request: Message, code: str, at: str, dialect: Dialect, echo: Iterable[int], extra: Mapping[int, str]
+) -> Message | None:
+    """DE 39 = code over the elements that can be echoed; one whose value breaks the dialect is left out.
+
+    None for a message that is no terminal's request: nothing could be paired with an answer.
+    """
+    if base_mti(request) is None:
+        return None
+    fields = {de: request[de] for de in echo if de in request and _echoable(de, request[de], dialect)}
+    return _answer(request, fields | _clock(at) | {39: code} | extra)
+
+
+def _echoable(de: int, value: str, dialect: Dialect) -> bool:
+    spec = dialect.fields.get(de)
+    if spec is None or len(value) > spec.max or (spec.length == "fixed" and len(value) != spec.max):
+        return False
+    return spec.format not in ALPHABETS or ALPHABETS[spec.format].fullmatch(value) is not None
+
+
+def _clock(at: str) -> dict[int, str]:
+    """DE 12 and 13 of "MMDDhhmmss"; nothing of ""."""
+    return {12: at[4:], 13: at[:4]} if at else {}
+
+
+def settlement_date(business_date: str) -> str:
+    """DE 15 of "YYYY-MM-DD" or "MMDD"."""
+    return business_date.replace("-", "")[-4:]
+
+
+#: What every family makes alike in an answer.
+COMMON_ANSWER: Mapping[int, AnswerMaker] = {
+    4: lambda r: minor(r.outcome.amount) if r.approved and r.outcome.amount is not None else r.request.get(4),
+    12: lambda r: r.outcome.at[4:],
+    13: lambda r: r.outcome.at[:4],
+    15: lambda r: settlement_date(r.outcome.business_date),
+    37: lambda r: r.outcome.rrn,
+    38: lambda r: r.outcome.auth_code if r.approved else None,
+    39: lambda r: r.code,
+}
+
+
+# --- reading an answer --------------------------------------------------------------------------------------------------
+
+
+def answer_outcome(message: Message, dialect: Dialect, *, code_needed: bool = True) -> Outcome:
+    """What every family reads alike in an answer.
+
+    Raises: DecodeError for a message that is no answer, and for one without DE 39 where there must be one.
+    """
+    if not Mti.parse(message.mti).is_answer:
+        raise DecodeError(0, 0, "the MTI of an answer", message.mti)
+    code = message.get(39) or ""
+    if code_needed and not code:
+        raise DecodeError(39, 0, "a response code", "absent")
+    return Outcome(
+        code=code,
+        at=(message.get(13) or "") + (message.get(12) or ""),
+        business_date=message.get(15) or "",
+        rrn=message.get(37) or "",
+        auth_code=message.get(38) or "",
+        amount=amount(message) if is_approved(dialect.family, code) else None,
+    )
+
+
+PARTIAL = "10"
+"""Partial approval: the only answer whose DE 4 is not the request's (response-codes.md)."""
+
+
+def fits(request: Message, answer: Message, may_lack: Mapping[str, frozenset[int]]) -> str:
+    """RT5: "" when the answer is one to this request, else the first reason why not.
+
+    may_lack: MTI of an answer -> elements that it need not echo. What the request does not carry is not compared.
+    """
+    mti = base_mti(request)
+    assert mti is not None, f"{request.mti} is no request"
+    expected = str(mti.response())
+    if answer.mti != expected:
+        return f"MTI {answer.mti}, not {expected}"
+    code = answer.get(39)
+    for de in (3, 4, 11, 41):
+        if de not in request or (de == 4 and code == PARTIAL):
+            continue
+        if de not in answer:
+            if de not in may_lack.get(answer.mti, frozenset()):
+                return f"DE {de} is absent"
+        elif answer[de] != request[de]:
+            return f"DE {de} is not the request's"
+    if code in (None, "00") and 42 in answer and 42 in request and answer[42] != request[42]:
+        return "DE 42 is not the request's"
+    return ""

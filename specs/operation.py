@@ -1,0 +1,208 @@
+"""The dialect-neutral words for what a message asks and what the answer says.
+
+A family (specs.families) turns a Message into an Operation and an Outcome into a Message at the host, and the other way
+round at the terminal. The engine never sees a data element; a family never sees a balance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from specs import masking
+from specs.codes import Refusal
+
+if TYPE_CHECKING:
+    from specs.totals import Totals
+
+
+class Kind(StrEnum):
+    """What a message asks; the names are those of the API (interface.md, section 3)."""
+
+    SIGN_ON = "sign-on"
+    SIGN_OFF = "sign-off"
+    ECHO = "echo"
+    BALANCE = "balance"
+    SALE = "sale"
+    VOID = "void"
+    REFUND = "refund"
+    REVERSAL = "reversal"
+    SETTLE = "settle"
+    UPLOAD = "upload"
+    UPLOAD_END = "upload-end"
+
+
+#: The kinds that move money and so live in a batch.
+FINANCIAL = frozenset({Kind.SALE, Kind.VOID, Kind.REFUND})
+#: The kinds whose lost answer the terminal undoes with a reversal (cup.md section 4, column «reversal?»).
+REVERSIBLE = frozenset({Kind.SALE, Kind.VOID})
+
+
+class Entry(StrEnum):
+    """How the card was read, DE 22 digits 1-2."""
+
+    MANUAL = "manual"
+    SWIPE = "swipe"
+    CHIP = "chip"
+    TAP = "tap"
+    QR = "qr"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Card:
+    """The card as the message shows it. pan "" = not sent. track2 with separator D. expiry YYMM or ""."""
+
+    pan: str
+    expiry: str = ""
+    track2: str = ""
+    sequence: str = ""
+    entry: Entry = Entry.UNKNOWN
+
+    def __repr__(self) -> str:
+        return f"Card({masking.mask_pan(self.pan) if self.pan else '-'}, {self.entry})"
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalRef:
+    """How a void, reversal or upload item names its original; a field that the wire does not carry is "" or None.
+
+    Source: rules.md, section 1, «The original that a message names».
+    """
+
+    stan: str = ""
+    batch: str = ""
+    rrn: str = ""
+    invoice: str = ""
+    amount: int | None = None
+    auth_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UploadItem:
+    """One record of a batch upload.
+
+    kind None = the wire does not say (CUP groups). pan "" = the wire does not carry it. ref names the original.
+    foreign None = not said.
+    """
+
+    ref: OriginalRef
+    amount: int
+    kind: Kind | None = None
+    pan: str = ""
+    foreign: bool | None = None
+
+    def __repr__(self) -> str:
+        return f"UploadItem({self.ref}, {self.amount}, {self.kind}, {masking.mask_pan(self.pan) if self.pan else '-'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request or advice, whichever end looks at it.
+
+    Units: amount in minor units; stan 6 digits ("" when the message carries none); batch 6 digits as on the wire, None
+    when the wire carries none; function = CUP 60.3 or the NAC processing code's purpose, for echo in the answer.
+    content = what is compared to tell a repeat from another transaction under the same key (rules.md, section 1):
+    pairs (name, value); a name absent on one side is not compared. Card numbers in it are replaced by the caller's hash
+    before anything is stored.
+    """
+
+    kind: Kind
+    tid: str
+    mid: str = ""
+    stan: str = ""
+    batch: str | None = None
+    amount: int | None = None
+    currency: str = ""
+    card: Card | None = None
+    pin_block: bytes | None = None
+    advice: bool = False
+    repeat: bool = False
+    processing_code: str = ""
+    invoice: str = ""
+    original: OriginalRef | None = None
+    reason: str = ""
+    totals: Totals | None = None
+    items: tuple[UploadItem, ...] = ()
+    count: int | None = None
+    final: bool = False
+    """SETTLE only: True for the trailer after a batch upload (NAC 960000)."""
+    balanced: bool = False
+    """UPLOAD_END only: the terminal closes a settlement that balanced (CUP 60.3 = 207), as against 202."""
+    key_layout: int = 0
+    """SIGN_ON only: bytes of the key field asked for: 24, 40 or 60 (CUP 60.3 = 001, 003, 004); 0 = none."""
+    operator: str = ""
+    serial: str = ""
+    organisation: str = ""
+    more: bool = False
+    """UPLOAD only: more records follow (NAC DE 3 last digit 1)."""
+    content: tuple[tuple[str, str], ...] = ()
+    rrn: str = ""
+    auth_code: str = ""
+    local_date: str = ""
+    local_time: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.amount is None or self.amount >= 0, "amounts are never negative on the wire"
+
+
+class Verdict(StrEnum):
+    """What the host says of a settlement (rules.md, section 6); a family has the code for each."""
+
+    AGREED = "agreed"
+    DIFFERS = "differs"
+    STILL_DIFFERS = "still-differs"
+    UPLOAD_INCOMPLETE = "upload-incomplete"
+    CLOSED_OTHER = "closed-other-totals"
+    NUMBER_STALE = "number-stale"
+    NUMBER_UNKNOWN = "number-unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer, neutral to the wire; the same value at both ends (what a field does not carry is "" or None).
+
+    code: DE 39; "" = the answer carries none (CUP 0510). at: "MMDDhhmmss" host local time. business_date: "YYYY-MM-DD"
+    at the host, "MMDD" as far as the wire tells at the terminal.
+    amount: what the answer says was approved. sides: (side, verdict) for dialects that answer side by side.
+    keys: the key field of a sign-on answer, wrapped under the terminal's master key (never clear).
+    request: CUP header digit 6, "0" = none, "3" = sign on again.
+    """
+
+    code: str
+    refusal: Refusal | None = None
+    at: str = ""
+    business_date: str = ""
+    rrn: str = ""
+    auth_code: str = ""
+    amount: int | None = None
+    balance: int | None = None
+    currency: str = ""
+    batch: str | None = None
+    keys: bytes | None = None
+    totals: Totals | None = None
+    verdict: Verdict | None = None
+    sides: tuple[tuple[str, Verdict], ...] = ()
+    count: int | None = None
+    request: str = "0"
+    issuer: str = ""
+    acquirer: str = ""
+    organisation: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that decodes but cannot be an Operation: the host answers with `refusal`'s code.
+
+    de: the data element at fault, 0 when none; expected/got in safe words (never card data).
+    """
+
+    refusal: Refusal
+    de: int
+    expected: str
+    got: str
+    tid: str = ""
+    mid: str = ""
+    stan: str = ""

@@ -1,0 +1,51 @@
+"""The switches of rules.md as one typed value; a dialect file's [profile] table states what differs.
+
+Every default here is a default of rules.md; the comment names its section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from specs.errors import DialectError
+
+
+class KeyScheme(StrEnum):
+    """What names a transaction (rules.md, section 1)."""
+
+    WIRE_BATCH = "wire-batch"  # CUP: TID, DE60.2, STAN
+    HOST_BATCH = "host-batch"  # NAC: TID, STAN, the host's batch
+    LOCAL_TIME = "local-time"  # ISO87: TID, STAN, DE13+DE12
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Decision switches of one dialect. Units are in the names; hours and days are whole numbers."""
+
+    family: str
+    key_scheme: KeyScheme
+    requires_sign_on: bool = False  # section 8, row «not signed on»
+    mac: str = ""  # "" = none; else a name of specs.security.MAC_ALGORITHMS
+    duplicates: str = "replay"  # section 2: "replay" | "refuse"
+    dup_hours: int = 24  # section 1, scope of the search
+    reversal_unseen: str = "25"  # section 3: "25" | "00"
+    reversal_days: int = 30  # section 1, NAC reversal
+    tombstone_hours: int = 24  # section 3; CUP keeps tombstones as long as the batch
+    batch_number: str = "follow"  # section 6 NAC: "follow" | "strict" | "ignore"
+    empty_batch: str = "00"  # section 6 NAC: "00" | "21"
+    final_not_agreed: str = "77"  # section 6 NAC: "77" | "95" | "00"
+    debit_groups: bool = False  # section 5 NAC
+    settle_code: str = ""  # CUP: DE39 in a good 0510; "" = none
+
+
+def profile_of(name: str, table: Mapping[str, object]) -> Profile:
+    """Build a Profile from a dialect's [profile] table; unknown keys are the dialect's own and are left to it."""
+    known = {f.name: f for f in fields(Profile)}
+    values: dict[str, object] = {k: v for k, v in table.items() if k in known}
+    try:
+        values["key_scheme"] = KeyScheme(str(values["key_scheme"]))
+        return Profile(**values)  # type: ignore[arg-type]
+    except (KeyError, ValueError, TypeError) as error:
+        raise DialectError(name, "profile", str(error)) from error

@@ -1,0 +1,75 @@
+"""Totals of a batch, neutral to the wire: named sums per side; and the items that they are counted from.
+
+A dialect family counts the same books in its own way (rules.md, section 5): `families.<name>.count(items) -> Totals`.
+Both ends hand their own records over as BatchItem values; neither sees the other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from specs.operation import Kind
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sum:
+    """One sum of one side. Units: amount in minor units, never negative."""
+
+    side: str
+    group: str
+    count: int = 0
+    amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The sums of one batch in the order of the wire; compared side by side.
+
+    Shape: CUP ("domestic"|"foreign") x ("debit"|"credit"); NAC ("all") x ("sales"|"refunds").
+    """
+
+    sums: tuple[Sum, ...] = ()
+
+    def differing(self, other: Totals) -> frozenset[str]:
+        """The sides on which a count or an amount is not the same."""
+        mine = {(s.side, s.group): (s.count, s.amount) for s in self.sums}
+        theirs = {(s.side, s.group): (s.count, s.amount) for s in other.sums}
+        keys = mine.keys() | theirs.keys()
+        return frozenset(k[0] for k in keys if mine.get(k, (0, 0)) != theirs.get(k, (0, 0)))
+
+    def get(self, side: str, group: str) -> Sum:
+        """One sum, zero when not stated."""
+        return next((s for s in self.sums if (s.side, s.group) == (side, group)), Sum(side, group))
+
+    @property
+    def empty(self) -> bool:
+        return all(s.count == 0 and s.amount == 0 for s in self.sums)
+
+    @property
+    def item_count(self) -> int:
+        return sum(s.count for s in self.sums)
+
+    def to_json(self) -> list[list[str | int]]:
+        return [[s.side, s.group, s.count, s.amount] for s in self.sums]
+
+    @classmethod
+    def from_json(cls, rows: Iterable[Iterable[str | int]]) -> Totals:
+        sums = []
+        for side, group, count, amount in rows:
+            sums.append(Sum(str(side), str(group), int(count), int(amount)))
+        return cls(tuple(sums))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One approved transaction as one end believes it stands at the close.
+
+    Units: amount = the approved amount, minor units, positive. `foreign` = the card is not of the domestic scheme.
+    Reversed, carried and adjustment items are not handed over at all: they count in no dialect of this set.
+    """
+
+    kind: Kind
+    amount: int
+    foreign: bool = False
+    voided: bool = False

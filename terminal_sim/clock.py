@@ -1,0 +1,27 @@
+"""The only reader of time in the terminal."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the driver needs of time."""
+
+    def now(self) -> str:
+        """Local time, RFC 3339 with offset."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for deadlines."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> str:
+        return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+    def monotonic(self) -> float:
+        return time.monotonic()

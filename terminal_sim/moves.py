@@ -1,0 +1,233 @@
+"""What goes into the machine (orders, events) and what comes out (actions, results). All are immutable values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from specs.message import Message
+from specs.operation import Card
+from terminal_sim.state import Memory, Slip
+
+# --- orders: what the operator's key asks for ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SignOn:
+    """Fetch working keys, date and batch number (签到). rename: take the host's number for an unfinished batch (22)."""
+
+    rename: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """End of the cashier's day (签退)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Is the host there? (回响测试)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Ask for the card's balance; moves no money, owes nothing."""
+
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """Sell. Units: amount in minor units."""
+
+    amount: int
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Cancel a sale of the open batch, named by its STAN or RRN."""
+
+    stan: str = ""
+    rrn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Close the batch. renumbered: how often the number was changed within this order (bounded)."""
+
+    renumbered: int = 0
+
+
+Order = SignOn | SignOff | Echo | Balance | Sale | Void | Settle
+
+
+# --- further jobs that the machine puts before or after an order ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reverse:
+    """Send the reversal that is owed. sends: of this try. lenient: a refused reversal does not stop what comes next."""
+
+    sends: int = 0
+    lenient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Send the next records of the batch. sends: of this group. round: of the upload as a whole."""
+
+    sends: int = 0
+    round: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class UploadEnd:
+    """All records are flagged: end the upload (CUP 0320/202 or 207, NAC 0500/960000)."""
+
+    sends: int = 0
+    round: int = 1
+
+
+Job = Order | Reverse | Upload | UploadEnd
+
+
+# --- events -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Power is back (or a process starts). What is owed goes first; `order`, if any, follows."""
+
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The operator's order."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole frame's payload arrived."""
+
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The deadline of the open request has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """No connection, or it ended. sent: whether a byte of the request may have left."""
+
+    sent: bool
+
+
+Event = Boot | Key | Received | Overdue | LinkLost
+
+
+# --- actions, to be done strictly in their order ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Put the memory on flash; the next action waits until it is there."""
+
+    step: str
+    memory: Memory = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the message, then wait for Received, Overdue or LinkLost. Always the last of a list."""
+
+    message: Message
+    payload: bytes = field(repr=False)
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A line on the terminal's screen."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A slip on paper. It decides nothing: what it says is on flash already."""
+
+    slip: Slip
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The order is finished."""
+
+    result: Result
+
+
+Action = Save | Send | Show | Print | Done
+
+
+class End(StrEnum):
+    """How an order ended. The first six are the words of interface.md, section 4."""
+
+    APPROVED = "approved"
+    PARTIAL = "partial"
+    DECLINED = "declined"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not-sent"
+    REFUSED_LOCALLY = "refused-locally"
+    OK = "ok"
+    AGREED = "agreed"
+    NOT_AGREED = "not-agreed"
+    PENDING = "pending"
+    """The host answered, and the batch is still not closed."""
+    UNANSWERED = "unanswered"
+    NOTHING = "nothing"
+
+
+EXIT_CODES = {
+    End.APPROVED: 0,
+    End.OK: 0,
+    End.AGREED: 0,
+    End.NOTHING: 0,
+    End.PARTIAL: 1,
+    End.DECLINED: 1,
+    End.NOT_AGREED: 1,
+    End.PENDING: 1,
+    End.UNKNOWN: 3,
+    End.UNANSWERED: 3,
+    End.NOT_SENT: 4,
+    End.REFUSED_LOCALLY: 4,
+}
+"""interface.md section 1: 1 not as expected, 3 query first, 4 nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an order came to. Units: amounts in minor units; "" or None = not said.
+
+    text: for the screen. slip: what was printed.
+    """
+
+    end: End
+    text: str = ""
+    code: str = ""
+    amount: int | None = None
+    approved_amount: int | None = None
+    stan: str = ""
+    rrn: str = ""
+    auth_code: str = ""
+    batch: str = ""
+    slip: Slip | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.end]

@@ -1,0 +1,210 @@
+"""What a terminal's flash holds, as one immutable value.
+
+Every save replaces the whole value (terminal_sim.flash), so what must change together does: the journal row and the
+cleared reversal (RT2), the archive and the next batch number (RT7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from specs.journal import TerminalEvent
+from specs.masking import mask_pan
+from specs.message import Message
+from specs.operation import Entry, Kind
+from specs.security import WorkingKeys, unwrap_keys
+from specs.totals import BatchItem, Totals
+
+ROWS_MAX = 300
+"""rules.md section 10."""
+ROWS_WARNING = ROWS_MAX * 9 // 10
+EVENTS_MAX = 1000
+"""The oldest are dropped: the file is written anew at every step."""
+ARCHIVE_MAX = 30
+"""Closed batches kept for reprint and comparison."""
+COUNTER_MAX = 999_999
+TEST_TMK = "0123456789ABCDEFFEDCBA9876543210"
+"""The documented test key (security.md section 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How the terminal was set up. Units: timeouts in seconds; tmk 16 or 32 hex digits; currency ISO 4217 numeric."""
+
+    tid: str
+    mid: str
+    connect: str
+    api: str = ""
+    tmk: str = field(default=TEST_TMK, repr=False)
+    merchant_name: str = "TEST MERCHANT"
+    operator: str = "01"
+    currency: str = "156"
+    timeout_s: float = 30.0
+    settle_timeout_s: float = 60.0
+    connect_timeout_s: float = 10.0
+    connect_tries: int = 3
+    settle_empty: bool = False
+
+
+class RowState(StrEnum):
+    """What became of an approved transaction; the words of specs.journal."""
+
+    JOURNALED = "journaled"
+    VOIDED = "voided"
+    REVERSED = "reversed"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Row:
+    """One approved transaction. Units: amount in minor units; at MMDDhhmmss as the host said.
+
+    batch: the number under which it was sent, which a renamed batch does not change. uploaded: acked with 00 or 94;
+    rejected: the code of a refused upload, "" otherwise (RT8).
+    """
+
+    stan: str
+    batch: str
+    kind: Kind
+    amount: int
+    pan: str
+    expiry: str = ""
+    entry: Entry = Entry.UNKNOWN
+    state: RowState = RowState.JOURNALED
+    rrn: str = ""
+    auth_code: str = ""
+    response_code: str = ""
+    at: str = ""
+    foreign: bool = False
+    organisation: str = ""
+    issuer: str = ""
+    acquirer: str = ""
+    original_stan: str = ""
+    invoice: str = ""
+    uploaded: bool = False
+    rejected: str = ""
+
+    def __repr__(self) -> str:
+        return f"Row({self.stan}, {self.kind}, {self.amount}, {mask_pan(self.pan)}, {self.state})"
+
+    def as_item(self) -> BatchItem:
+        return BatchItem(self.kind, self.amount, self.foreign, self.state is RowState.VOIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The reversal that is owed (冲正记录): the 0400 as it will be sent, without track and PIN. reason: its DE 39."""
+
+    stan: str
+    batch: str
+    kind: Kind
+    amount: int
+    image: Message
+    reason: str = "98"
+
+
+class Phase(StrEnum):
+    """Where an unfinished settlement stands; none is stored for an open batch."""
+
+    FROZEN = "frozen"
+    UPLOADING = "uploading"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A settlement that has begun: the same batch and totals until the end (RT6).
+
+    sides: (side, verdict) as first answered (CUP). upload_sides: the sides whose rows are uploaded.
+    """
+
+    phase: Phase
+    batch: str
+    totals: Totals
+    sides: tuple[tuple[str, str], ...] = ()
+    upload_sides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A closed batch, read-only. result: agreed | not-agreed. host_totals: what the answer said, None when silent."""
+
+    batch: str
+    rows: tuple[Row, ...]
+    totals: Totals
+    result: str
+    code: str = ""
+    host_totals: Totals | None = None
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """One printing: what, for whom, and the text of each copy. Stored before it is printed (RT7)."""
+
+    title: str
+    copies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The whole flash. stan: the last number taken. batch: the open batch. key_block: DE 62 of the last sign-on, hex."""
+
+    config: Config
+    stan: str = "000000"
+    batch: str = "000001"
+    signed_on: bool = False
+    key_block: str = field(default="", repr=False)
+    pending: Pending | None = None
+    rows: tuple[Row, ...] = ()
+    settlement: Settlement | None = None
+    archive: tuple[Archived, ...] = ()
+    events: tuple[TerminalEvent, ...] = ()
+    last_slip: Slip | None = None
+    host_time: str = ""
+
+    @property
+    def batch_empty(self) -> bool:
+        """Whether the terminal may take another batch number (rules.md section 4)."""
+        return not self.rows and self.pending is None and self.settlement is None
+
+    @property
+    def live_rows(self) -> tuple[Row, ...]:
+        """The rows that count: all but the reversed."""
+        return tuple(row for row in self.rows if row.state is not RowState.REVERSED)
+
+    def keys(self) -> WorkingKeys | None:
+        """The working keys. Raises: SecurityError when the stored block does not fit the TMK."""
+        if not self.key_block:
+            return None
+        return unwrap_keys(bytes.fromhex(self.config.tmk), bytes.fromhex(self.key_block))
+
+    def row(self, *, stan: str = "", rrn: str = "") -> Row | None:
+        """The newest row of the open journal with this STAN or RRN."""
+        wanted = [row for row in self.rows if (stan and row.stan == stan) or (rrn and row.rrn == rrn)]
+        return wanted[-1] if wanted else None
+
+    def next_stan(self) -> str:
+        """The number after the last one, skipping those that the open journal or the owed reversal still use."""
+        used = {row.stan for row in self.rows} | ({self.pending.stan} if self.pending else set())
+        number = self.stan
+        for _ in range(len(used) + 1):
+            number = next_number(number)
+            if number not in used:
+                return number
+        raise AssertionError("more STANs in use than were tried")
+
+    def with_rows(self, changed: Iterable[Row]) -> Memory:
+        """The same memory with rows replaced by STAN and kind."""
+        by_key = {(row.stan, row.kind): row for row in changed}
+        return replace(self, rows=tuple(by_key.get((row.stan, row.kind), row) for row in self.rows))
+
+    def noted(self, event: str, *, stan: str = "", code: str = "", detail: str = "", at: str = "") -> Memory:
+        """The same memory with one more event (specs.journal.TerminalEvent)."""
+        entry = TerminalEvent(self.config.tid, event, self.batch, stan, code, detail, at)
+        return replace(self, events=(*self.events, entry)[-EVENTS_MAX:])
+
+
+def next_number(number: str) -> str:
+    """The STAN or batch number after this one: 000001 to 999999, never 000000."""
+    return f"{int(number) % COUNTER_MAX + 1:06d}"

@@ -1,0 +1,114 @@
+"""One turn of the machine: an event is being handled, actions are being collected.
+
+The jobs (terminal_sim.jobs) are functions over a Turn. It is the only mutable thing in the machine, and it lives no
+longer than one call of Terminal.handle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from specs.errors import SecurityError
+from specs.message import Message
+from specs.operation import Kind, Operation
+from specs.security import WorkingKeys
+from terminal_sim.moves import Action, End, Job, Print, Result, Save, Send, Show
+from terminal_sim.state import Memory, Slip
+from terminal_sim.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The request whose answer is awaited. garbled: something arrived that could not be read."""
+
+    operation: Operation
+    request: Message
+    garbled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a power cut wipes out: the job at work, the open exchange, the jobs behind it, the result so far."""
+
+    job: Job | None = None
+    exchange: Exchange | None = None
+    queue: tuple[Job, ...] = ()
+    result: Result | None = None
+
+
+class Turn:
+    """Memory and volatile state as they become, and the actions that make them so."""
+
+    def __init__(self, wire: Wire, memory: Memory, running: Running, now: str) -> None:
+        self.wire = wire
+        self.memory = memory
+        self.running = running
+        self.now = now
+        self.actions: list[Action] = []
+
+    # --- flash
+
+    def save(self, step: str, memory: Memory | None = None, **changes: Any) -> None:
+        """Make the changed memory durable under a step's name; nothing after it happens unless it is."""
+        self.memory = replace(memory or self.memory, **changes)
+        self.actions.append(Save(step, self.memory))
+
+    def note(self, event: str, *, stan: str = "", code: str = "", detail: str = "") -> None:
+        """Add an event to the memory; the next save takes it along."""
+        self.memory = self.memory.noted(event, stan=stan, code=code, detail=detail, at=self.now)
+
+    def take_stan(self) -> str:
+        """The next STAN, on flash before anyone uses it (RT1). A cut right after burns the number: no harm."""
+        stan = self.memory.next_stan()
+        self.save("stan", stan=stan)
+        return stan
+
+    # --- people
+
+    def show(self, text: str) -> None:
+        self.actions.append(Show(text))
+
+    def print(self, slip: Slip) -> None:
+        self.actions.append(Print(slip))
+
+    # --- the line
+
+    def keys(self) -> WorkingKeys | None:
+        try:
+            return self.memory.keys()
+        except SecurityError:
+            return None
+
+    def operation(self, kind: Kind, **parts: Any) -> Operation:
+        """An operation of this terminal and its open batch."""
+        config = self.memory.config
+        common = {"tid": config.tid, "mid": config.mid, "batch": self.memory.batch, "currency": config.currency}
+        return Operation(kind=kind, **(common | {"operator": config.operator} | parts))
+
+    def send(self, job: Job, operation: Operation, request: Message | None = None, *, slow: bool = False) -> None:
+        """Seal and send; the job waits for the answer. slow: the longer timeout of 0500 and 0320."""
+        message = self.wire.sealed(request or self.wire.request(operation), self.keys())
+        config = self.memory.config
+        timeout = config.settle_timeout_s if slow else config.timeout_s
+        self.running = replace(self.running, job=job, exchange=Exchange(operation, message))
+        self.actions.append(Send(message, self.wire.payload(message), timeout))
+
+    # --- the queue
+
+    def then(self, *jobs: Job) -> None:
+        """Put jobs in front of the queue."""
+        self.running = replace(self.running, queue=(*jobs, *self.running.queue))
+
+    def finish(self, result: Result | None = None) -> None:
+        """This job is done; the next of the queue follows. None keeps the result of an earlier job."""
+        self.running = replace(self.running, job=None, exchange=None, result=result or self.running.result)
+
+    def stop(self, result: Result) -> None:
+        """This job is done, and what was queued behind it does not happen."""
+        self.running = Running(result=result)
+
+    def refuse(self, text: str) -> None:
+        """The terminal itself says no."""
+        self.show(text)
+        self.stop(Result(End.REFUSED_LOCALLY, text))

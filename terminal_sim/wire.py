@@ -1,0 +1,144 @@
+"""Between the machine's words and the line's bytes: one dialect, its family, its MAC. Pure and without state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, cast
+
+from specs import codec, codes
+from specs.dialect import Dialect
+from specs.endpoint import parse
+from specs.errors import DecodeError, SecurityError, SpecError
+from specs.families import NAMES, Family, family
+from specs.message import Message
+from specs.operation import Operation, Outcome
+from specs.profile import Profile, profile_of
+from specs.security import MAC_ALGORITHMS, WorkingKeys
+from terminal_sim.errors import ConfigError
+
+MAC_DE = 64
+REASON_DE = 39
+_MAC_ROOM = "00" * 8
+
+
+class TerminalFamily(Family, Protocol):
+    """What a family offers to a terminal besides."""
+
+    def reversal_of(self, request: Message, reason: str) -> Message:
+        """The 0400 that undoes a request: same STAN, no track, no PIN, no MAC yet."""
+
+
+class Failure(StrEnum):
+    """Why a request has no answer; the value is the reason of the reversal that is then owed (rules.md section 3)."""
+
+    NOT_SENT = "not-sent"
+    NO_ANSWER = "98"
+    GARBLED = "06"
+    BAD_MAC = "A0"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that fits the request and whose MAC, where it must have one, is right."""
+
+    message: Message
+    outcome: Outcome
+
+    @property
+    def code(self) -> str:
+        return self.outcome.code
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A readable message that is not the answer to our request (RT5)."""
+
+    why: str
+    stan: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One terminal's way to speak."""
+
+    dialect: Dialect
+    family: TerminalFamily
+    profile: Profile
+
+    @classmethod
+    def of(cls, dialect: Dialect) -> Wire:
+        """Raises: ConfigError for a dialect whose family no terminal speaks yet."""
+        if dialect.family not in NAMES:
+            raise ConfigError(f"dialect {dialect.name}: a terminal speaks {' or '.join(NAMES)}, not {dialect.family}")
+        return cls(
+            dialect, cast(TerminalFamily, family(dialect.family)), profile_of(dialect.name, dict(dialect.profile))
+        )
+
+    @property
+    def name(self) -> str:
+        """The family's name, the key of the terminal's own tables."""
+        return self.dialect.family
+
+    def request(self, operation: Operation) -> Message:
+        """The request without its MAC."""
+        return self.family.write_request(operation, self.dialect)
+
+    def reversal(self, request: Message, reason: Failure) -> Message:
+        """The 0400 of a request, to be stored before the request is sent (RT1)."""
+        return self.family.reversal_of(request, str(reason))
+
+    def sealed(self, message: Message, keys: WorkingKeys | None) -> Message:
+        """The message with the MAC of today's key, where its kind carries one. Without keys it goes out without."""
+        if not self._needs_mac(message) or keys is None:
+            return message
+        return message.with_fields({MAC_DE: self._mac(message, keys).hex().upper()})
+
+    def payload(self, message: Message) -> bytes:
+        return codec.encode_payload(message, self.dialect)
+
+    def read(self, request: Message, payload: bytes, keys: WorkingKeys | None) -> Answer | Misfit | Failure:
+        """What a payload is to the open request (RT5). An unreadable one is GARBLED, a bad MAC on a yes BAD_MAC."""
+        try:
+            message = codec.decode_payload(payload, self.dialect)
+            if why := self.family.fits(request, message):
+                return Misfit(why, message.get(11) or "", message.get(REASON_DE) or "")
+            outcome = self.family.read_answer(message, self.dialect)
+        except DecodeError:
+            return Failure.GARBLED
+        if self._needs_mac(message) and not self._mac_right(message, keys):
+            return Failure.BAD_MAC
+        return Answer(message, outcome)
+
+    def approved(self, code: str) -> bool:
+        return codes.is_approved(self.name, code)
+
+    def text(self, code: str) -> str:
+        """What the screen shows for a code: Chinese and English in CUP, English elsewhere."""
+        english = codes.text(self.name, code)
+        return f"{codes.text(self.name, code, 'zh')} {english}" if self.name == "cup" else english
+
+    def _needs_mac(self, message: Message) -> bool:
+        return bool(self.profile.mac) and self.family.carries_mac(message)
+
+    def _mac(self, message: Message, keys: WorkingKeys) -> bytes:
+        with_room = message.with_fields({MAC_DE: _MAC_ROOM})
+        body = codec.encode(with_room, self.dialect)
+        return MAC_ALGORITHMS[self.profile.mac](keys.mak, codec.mab(body, with_room, self.dialect))
+
+    def _mac_right(self, message: Message, keys: WorkingKeys | None) -> bool:
+        if keys is None or MAC_DE not in message:
+            return False
+        try:
+            return self._mac(message, keys).hex().upper() == message[MAC_DE]
+        except (SecurityError, SpecError):
+            return False
+
+
+def wire_for(url: str) -> Wire:
+    """The wire of a --connect URL. Raises: ConfigError with one line."""
+    try:
+        return Wire.of(parse(url).dialect)
+    except SpecError as error:
+        raise ConfigError(str(error)) from error

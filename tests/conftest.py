@@ -1,0 +1,19 @@
+"""What every test shares: the two hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Helpers assert too; rewritten, a failure there shows its values as one in a test does.
+pytest.register_assert_rewrite("tests.support")
+
+# dev: quick and different every time. ci: the same examples every time, so that a red run is about the change.
+# No deadline in either: the machines are small and shared, and slowness has tests of its own (tests/bench).
+settings.register_profile("dev", max_examples=30, deadline=None)
+settings.register_profile(
+    "ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")  # pytest's --hypothesis-profile overrides it
