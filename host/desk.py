@@ -179,6 +179,9 @@ class Desk:
         """The newest journal each terminal has handed over."""
         return {upload.tid: journal.parse(upload.lines.splitlines()) for upload in self.reader.select(JournalUpload)}
 
+    def journals(self) -> list[JournalUpload]:
+        return self.reader.select(JournalUpload)
+
     def findings(self) -> Shape:
         found = report.check(self.reader.load_books(), self.terminal_books())
         items = [

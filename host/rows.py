@@ -182,8 +182,10 @@ class Adjustment:
 class Leg:
     """RH7: one issuer leg in flight. Durable before it is sent, done with the outcome's commit.
 
-    purpose: debit | credit | debit-again. state: asking | undoing | done. Idempotent at the issuer by (txn_id, number).
-    deadline: ISO time after which no answer means: undo. tries counts the 0420s.
+    purpose: debit | credit | debit-again | inquiry. state: asking | undoing | done. Idempotent at the issuer by
+    (txn_id, number). asking: its transaction waits for it. undoing: owed to the issuer until acked, nobody waits: a
+    0420, or a debit-again (asked as it is). deadline: ISO time after which an asking leg is undone, an undoing one
+    repeated. tries counts the 0420s and repeats. result: approved | partial | a refusal | overdue | undone.
     """
 
     id: int

@@ -80,12 +80,8 @@ class Connection(asyncio.Protocol):
         server.counters.bytes_in += len(data)
         try:
             payloads = self._reader.feed(data)
-        except FrameError as error:
-            # Nothing after a wrong length can be trusted: say why in the log, then close the line.
-            server.counters.broken_streams += 1
-            server.broken(self, error, data)
-            self.close()
-            return
+        except FrameError:
+            payloads = []
         self._first_byte_at = (self._first_byte_at or now) if self._reader.pending else 0.0
         for payload in payloads:
             if payload:
@@ -93,6 +89,11 @@ class Connection(asyncio.Protocol):
                 server.handler(self, payload)
             else:
                 server.counters.keep_alives += 1
+        if self._reader.error is not None:
+            # Nothing after a wrong length can be trusted: say why in the log, then close the line.
+            server.counters.broken_streams += 1
+            server.broken(self, self._reader.error, data)
+            self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -170,6 +171,10 @@ class Server:
             if not self._connections:
                 return
             await asyncio.sleep(0.01)
+
+    @property
+    def listening(self) -> bool:
+        return bool(self._listeners)
 
     @property
     def connections(self) -> int:

@@ -17,6 +17,7 @@ __all__ = [
     "FORMAT_IDENTITY_KEY",
     "REFUSAL_CODES",
     "RESPONSE_CODES",
+    "RESPONSE_TABLES",
     "REVERSAL_ACK",
     "TRANSIENT",
     "UPLOAD_ACK",
@@ -33,10 +34,12 @@ __all__ = [
 
 FAMILIES = ("cup", "nac", "iso87")
 
+RESPONSE_TABLES = (CUP_ROWS, NAC_ROWS, ISO87_ROWS)
+
 RESPONSE_CODES: Mapping[str, Mapping[str, ResponseCode]] = MappingProxyType(
     {
         family: MappingProxyType({row.code: row for row in rows})
-        for family, rows in zip(FAMILIES, (CUP_ROWS, NAC_ROWS, ISO87_ROWS), strict=True)
+        for family, rows in zip(FAMILIES, RESPONSE_TABLES, strict=True)
     }
 )
 """Family -> code -> row."""

@@ -90,18 +90,22 @@ def _mask_additional(value: str, fields: Mapping[int, str]) -> str:
     """DE 48: CUP settlement totals (62 digits) stay; CUP upload items lose their card numbers; a CVV2 goes.
 
     Three or four digits beside a processing code are a CVV2 (NAC); CUP's count of uploaded items has no DE 3 beside it.
+    A 0320/201 is known by DE 60, and by the DE 49 that only a 0500 has beside it, so that a broken one hides as well.
     """
     if not (value.isascii() and value.isdigit()):
         return mask_text(value)
     if len(value) in (3, 4) and 3 in fields:
         return _stars(value)
-    if len(value) > 40 and len(value) % 40 == 2:
+    upload = fields.get(60, "")[8:11] == "201" and 49 not in fields
+    if upload or (len(value) > 40 and len(value) % 40 == 2):
         return value[:2] + "".join(_mask_upload_item(value[at : at + 40]) for at in range(2, len(value), 40))
     return value if len(value) == 62 else mask_text(value)
 
 
 def _mask_upload_item(item: str) -> str:
-    """N2 kind, N6 STAN, N20 card number zero-filled on the left, N12 amount (cup.md 5.5)."""
+    """N2 kind, N6 STAN, N20 card number zero-filled on the left, N12 amount (cup.md 5.5); a part of one: stars."""
+    if len(item) < 40:
+        return item[:8] + _stars(item[8:])
     pan = item[8:28].lstrip("0")
     return item[:8] + item[8 : 28 - len(pan)] + mask_pan(pan) + item[28:]
 

@@ -6,7 +6,7 @@ round at the terminal. The engine never sees a data element; a family never sees
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,8 @@ class Operation:
     """One request or advice, whichever end looks at it.
 
     Units: amount in minor units; stan 6 digits ("" when the message carries none); batch 6 digits as on the wire, None
-    when the wire carries none; function = CUP 60.3 or the NAC processing code's purpose, for echo in the answer.
+    when the wire carries none. tid and mid are as sent, blanks included. rrn and auth_code are those of a request that
+    names no original; otherwise they stand in `original`. Card data, PIN block and content do not show in repr().
     content = what is compared to tell a repeat from another transaction under the same key (rules.md, section 1):
     pairs (name, value); a name absent on one side is not compared. Card numbers in it are replaced by the caller's hash
     before anything is stored.
@@ -116,7 +117,7 @@ class Operation:
     amount: int | None = None
     currency: str = ""
     card: Card | None = None
-    pin_block: bytes | None = None
+    pin_block: bytes | None = field(default=None, repr=False)
     advice: bool = False
     repeat: bool = False
     processing_code: str = ""
@@ -137,7 +138,7 @@ class Operation:
     organisation: str = ""
     more: bool = False
     """UPLOAD only: more records follow (NAC DE 3 last digit 1)."""
-    content: tuple[tuple[str, str], ...] = ()
+    content: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     rrn: str = ""
     auth_code: str = ""
     local_date: str = ""
@@ -180,7 +181,7 @@ class Outcome:
     balance: int | None = None
     currency: str = ""
     batch: str | None = None
-    keys: bytes | None = None
+    keys: bytes | None = field(default=None, repr=False)
     totals: Totals | None = None
     verdict: Verdict | None = None
     sides: tuple[tuple[str, Verdict], ...] = ()

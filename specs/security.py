@@ -117,7 +117,11 @@ def pin_from_block(block: bytes, pan: str | None, key: bytes) -> str:
 
 def _pan_field(pan: str | None) -> bytes:
     """Four zeros and the 12 rightmost digits without the check digit."""
-    return bytes(BLOCK) if pan is None else bytes.fromhex(pan[:-1][-12:].rjust(16, "0"))
+    if pan is None:
+        return bytes(BLOCK)
+    if not (pan.isascii() and pan.isdigit()):
+        raise SecurityError("a PIN block needs a card number of digits")
+    return bytes.fromhex(pan[:-1][-12:].rjust(16, "0"))
 
 
 # --- working keys ---------------------------------------------------------------------------------------------------

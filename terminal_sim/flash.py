@@ -74,7 +74,9 @@ def power_from(text: str) -> Power:
         return SteadyPower()
     step, _, when = text.rpartition(".")
     if step not in STEPS or when not in WHENS:
-        raise FlashError(f"CLOSEOUT_CRASH_AT={text}: expected STEP.before or STEP.after, STEP one of {', '.join(STEPS)}")
+        raise FlashError(
+            f"CLOSEOUT_CRASH_AT={text}: expected STEP.before or STEP.after, STEP one of {', '.join(STEPS)}"
+        )
     return CutPower(step, when, fail=_exit)
 
 
@@ -187,7 +189,9 @@ class DirFlash:
 
     def _write(self, content: bytes) -> None:
         try:
-            beside = self.path.with_suffix(".tmp")  # one name: the lock keeps others out, and a cut leaves one file at most
+            beside = self.path.with_suffix(
+                ".tmp"
+            )  # one name: the lock keeps others out, and a cut leaves one file at most
             with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
                 file.flush()

@@ -9,14 +9,19 @@ from specs.message import Message
 from specs.operation import Card
 from terminal_sim.state import Memory, Slip
 
-# --- orders: what the operator's key asks for ---------------------------------------------------------------------------
+# --- orders: what the operator's key asks for -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class SignOn:
-    """Fetch working keys, date and batch number (签到). rename: take the host's number for an unfinished batch (22)."""
+    """Fetch working keys, date and batch number (签到).
+
+    rename: take the host's number for an unfinished batch (22). quiet: done by the terminal itself after another order,
+    whose result stands.
+    """
 
     rename: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Settle:
 Order = SignOn | SignOff | Echo | Balance | Sale | Void | Settle
 
 
-# --- further jobs that the machine puts before or after an order ---------------------------------------------------------
+# --- further jobs that the machine puts before or after an order ----------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,11 @@ class Reverse:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Send the next records of the batch. sends: of this group. round: of the upload as a whole."""
+    """Send the next records of the batch. sends: of this group. round: of the whole upload. renumbered: as Settle."""
 
     sends: int = 0
     round: int = 1
+    renumbered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +93,13 @@ class UploadEnd:
 
     sends: int = 0
     round: int = 1
+    renumbered: int = 0
 
 
 Job = Order | Reverse | Upload | UploadEnd
 
 
-# --- events -------------------------------------------------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ class LinkLost:
 Event = Boot | Key | Received | Overdue | LinkLost
 
 
-# --- actions, to be done strictly in their order ------------------------------------------------------------------------
+# --- actions, to be done strictly in their order --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

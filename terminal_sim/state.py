@@ -116,6 +116,7 @@ class Settlement:
     """A settlement that has begun: the same batch and totals until the end (RT6).
 
     sides: (side, verdict) as first answered (CUP). upload_sides: the sides whose rows are uploaded.
+    host_totals: the host's figures, as far as an answer has shown any of its own.
     """
 
     phase: Phase
@@ -123,6 +124,7 @@ class Settlement:
     totals: Totals
     sides: tuple[tuple[str, str], ...] = ()
     upload_sides: tuple[str, ...] = ()
+    host_totals: Totals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The whole flash. stan: the last number taken. batch: the open batch. key_block: DE 62 of the last sign-on, hex."""
+    """The whole flash. stan: the last number taken. batch: the open one. key_block: DE 62 of the last sign-on, hex."""
 
     config: Config
     stan: str = "000000"

@@ -13,7 +13,7 @@ from specs.errors import SecurityError
 from specs.message import Message
 from specs.operation import Kind, Operation
 from specs.security import WorkingKeys
-from terminal_sim.moves import Action, End, Job, Print, Result, Save, Send, Show
+from terminal_sim.moves import Action, End, Job, Print, Result, Save, Send, Show, SignOn
 from terminal_sim.state import Memory, Slip
 from terminal_sim.wire import Wire
 
@@ -29,12 +29,16 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a power cut wipes out: the job at work, the open exchange, the jobs behind it, the result so far."""
+    """What a power cut wipes out: the job at work, the open exchange, the jobs behind it, the result so far.
+
+    spoken: whether anything of this order may have reached the host.
+    """
 
     job: Job | None = None
     exchange: Exchange | None = None
     queue: tuple[Job, ...] = ()
     result: Result | None = None
+    spoken: bool = False
 
 
 class Turn:
@@ -102,11 +106,17 @@ class Turn:
 
     def finish(self, result: Result | None = None) -> None:
         """This job is done; the next of the queue follows. None keeps the result of an earlier job."""
-        self.running = replace(self.running, job=None, exchange=None, result=result or self.running.result)
+        kept = result is None or self._quiet
+        self.running = replace(self.running, job=None, exchange=None, result=self.running.result if kept else result)
 
     def stop(self, result: Result) -> None:
         """This job is done, and what was queued behind it does not happen."""
-        self.running = Running(result=result)
+        self.running = Running(result=self.running.result if self._quiet else result)
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether this job was put in by the terminal itself, behind an order that has its result already."""
+        return isinstance(self.running.job, SignOn) and self.running.job.quiet
 
     def refuse(self, text: str) -> None:
         """The terminal itself says no."""

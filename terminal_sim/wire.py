@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, cast
 
 from specs import codec, codes
 from specs.dialect import Dialect
@@ -20,13 +19,6 @@ from terminal_sim.errors import ConfigError
 MAC_DE = 64
 REASON_DE = 39
 _MAC_ROOM = "00" * 8
-
-
-class TerminalFamily(Family, Protocol):
-    """What a family offers to a terminal besides."""
-
-    def reversal_of(self, request: Message, reason: str) -> Message:
-        """The 0400 that undoes a request: same STAN, no track, no PIN, no MAC yet."""
 
 
 class Failure(StrEnum):
@@ -64,7 +56,7 @@ class Wire:
     """One terminal's way to speak."""
 
     dialect: Dialect
-    family: TerminalFamily
+    family: Family
     profile: Profile
 
     @classmethod
@@ -72,9 +64,7 @@ class Wire:
         """Raises: ConfigError for a dialect whose family no terminal speaks yet."""
         if dialect.family not in NAMES:
             raise ConfigError(f"dialect {dialect.name}: a terminal speaks {' or '.join(NAMES)}, not {dialect.family}")
-        return cls(
-            dialect, cast(TerminalFamily, family(dialect.family)), profile_of(dialect.name, dict(dialect.profile))
-        )
+        return cls(dialect, family(dialect.family), profile_of(dialect.name, dialect.profile))
 
     @property
     def name(self) -> str:
@@ -87,7 +77,7 @@ class Wire:
 
     def reversal(self, request: Message, reason: Failure) -> Message:
         """The 0400 of a request, to be stored before the request is sent (RT1)."""
-        return self.family.reversal_of(request, str(reason))
+        return self.family.reversal_of(request, str(reason), self.dialect)
 
     def sealed(self, message: Message, keys: WorkingKeys | None) -> Message:
         """The message with the MAC of today's key, where its kind carries one. Without keys it goes out without."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import is_dataclass
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,3 +18,13 @@ settings.register_profile(
     "ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")  # pytest's --hypothesis-profile overrides it
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show values of ours by their own repr, which masks card numbers and keys.
+
+    pytest's explanation of two unequal dataclasses prints each attribute on its own and so passes the mask by.
+    """
+    if type(left) is not type(right) or not is_dataclass(left):
+        return None
+    return [f"{left!r} {op} {right!r}"]

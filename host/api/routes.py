@@ -1,4 +1,4 @@
-"""The paths under /api/v1 and at the root. Each handler is a few lines: read parameters, ask desk or control, answer."""
+"""The paths under /api/v1 and at the root: each handler reads parameters, asks desk or control, answers."""
 
 from __future__ import annotations
 

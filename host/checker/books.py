@@ -33,7 +33,7 @@ from host.rows import (
 )
 from specs import dialect as dialects
 from specs.journal import TerminalBook, parse
-from specs.operation import FINANCIAL
+from specs.operation import FINANCIAL, Kind
 from specs.totals import Totals
 
 CLOSED = frozenset({BatchState.CLOSED, BatchState.CLOSED_WITH_EXCEPTIONS})
@@ -41,7 +41,7 @@ CLOSED = frozenset({BatchState.CLOSED, BatchState.CLOSED_WITH_EXCEPTIONS})
 STANDING = frozenset({TxnState.CAPTURED, TxnState.VOIDED})
 FINANCIAL_KINDS = frozenset(kind.value for kind in FINANCIAL)
 ACQUIRER, ISSUER = "acquirer", "issuer"
-#: The account that both books keep for each other: what the issuer owes the acquirer, debit at the one, credit at the other.
+#: The account that both books keep for each other: what issuers owe the acquirer, debit there, credit here.
 CLEARING = "issuer-clearing"
 
 R = TypeVar("R")
@@ -52,8 +52,8 @@ K = TypeVar("K")
 class Finding:
     """One thing that is not as it must be.
 
-    subject: "txn 12", "batch 3 of T0000001", … text: what differs, with both figures. evidence: rows that show it, one a
-    line. Nothing in it is clear card data, since the rows hold none.
+    subject: "txn 12", "batch 3 of T0000001", … text: what differs, with both figures. evidence: the rows that show it,
+    one a line. Nothing in it is clear card data, since the rows hold none.
     """
 
     invariant: str
@@ -120,6 +120,11 @@ class HostBooks:
     @cached_property
     def txns_by_tid(self) -> Mapping[str, list[Txn]]:
         return grouped(self.txns, lambda txn: txn.tid)
+
+    @cached_property
+    def voids_by_sale(self) -> Mapping[int, list[Txn]]:
+        """Voids, whatever became of them, by the sale that they name."""
+        return grouped((t for t in self.txns if t.kind == Kind.VOID and t.original_id), lambda txn: txn.original_id)
 
     @cached_property
     def postings_by_txn(self) -> Mapping[int, list[Posting]]:
@@ -227,7 +232,7 @@ def is_clearing(posting: Posting) -> bool:
 
 @cache
 def family_of(dialect: str) -> str:
-    """The family of a dialect by its name; of a user's own dialect by how its name begins, "" when that says nothing."""
+    """The family of a dialect by its name; of a user's own by how its name begins, "" when that says nothing."""
     if dialect in dialects.builtin():
         return dialects.load(dialect).family
     return next((name for name in dialects.FAMILIES if dialect.startswith(name)), "")

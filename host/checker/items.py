@@ -6,8 +6,6 @@ batch; its adjustment in a later batch takes the money back (RH4).
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ from specs.codec import inspect_payload
 from specs.detect import Detection, detect
 from specs.dialect import Dialect, load
 from specs.display import show_fields
-from specs.framing import LENGTH_TITLES
+from specs.framing import LENGTH_TITLES, LengthHeader
 from specs.inspection import Inspection, Note
 from specs.message import Message
 from specs.subfields import describe_subfields
@@ -68,15 +68,16 @@ def _auto(readings: tuple[Detection, ...]) -> Decoded:
 
 def _by_frame(raw: bytes, dialect: Dialect) -> Decoded:
     """A dialect of the user's own: with its own framing, with or without the length header."""
-    tries: list[tuple[Inspection, str]] = []
+    tries: list[tuple[Inspection, LengthHeader]] = []
     header = 0 if dialect.frame.length == "none" else 4 if dialect.frame.length == "ascii4" else 2
-    for skip, length in ((header, dialect.frame.length), (0, "none")):
+    framings: tuple[tuple[int, LengthHeader], ...] = ((header, dialect.frame.length), (0, "none"))
+    for skip, length in framings:
         if len(raw) > skip:
             tries.append((inspect_payload(raw[skip:], dialect), length))
     if not tries:
         return Decoded(2, dialect, {}, None, "", ())
-    seen, length = max(tries, key=lambda pair: (pair[0].complete, -len(pair[0].notes), pair[0].read_to))
-    framing: dict[str, object] = {"length": LENGTH_TITLES[length]}
+    seen, found = max(tries, key=lambda pair: (pair[0].complete, -len(pair[0].notes), pair[0].read_to))
+    framing: dict[str, object] = {"length": LENGTH_TITLES[found]}
     framing |= {"tpdu": dialect.frame.tpdu, "header": dialect.frame.header}
     code = 2 if seen.message is None or not seen.complete else 1 if seen.notes else 0
     return Decoded(code, dialect, framing, seen.message, seen.bitmap, seen.notes)
@@ -124,13 +125,13 @@ def to_text(found: Decoded, *, clear: bool) -> list[str]:
     for de, value in show_fields(found.message, found.dialect, clear=clear).items():
         spec = found.dialect.fields.get(int(de))
         lines.append(f"  DE {de:>3}  {spec.name if spec else '?':<32} {value}")
-    for name, value in describe_subfields(found.message, found.dialect.family, clear=clear).items():
-        lines.append(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
+    for name, parts in describe_subfields(found.message, found.dialect.family, clear=clear).items():
+        lines.append(f"  {name}: {json.dumps(parts, ensure_ascii=False)}")
     return lines + _note_lines(found) + _other_lines(found)
 
 
 def _note_lines(found: Decoded) -> list[str]:
-    return [f"! {n.message} (byte {n.offset}: expected {n.expected}, got {n.got})" for n in found.notes]
+    return [f"! {n.message}" for n in found.notes]
 
 
 def _other_lines(found: Decoded) -> list[str]:

@@ -36,7 +36,7 @@ def _shape(dialect: Dialect) -> dict[str, Any]:
         "title": dialect.title,
         "frame": {"length": frame.length, "inclusive": frame.inclusive, "tpdu": frame.tpdu, "header": frame.header}
         | {"max_bytes": frame.max_bytes},
-        "profile": {key: value for key, value in dialect.profile.items()},
+        "profile": dict(dialect.profile),
         "fields": {
             str(de): {"name": f.name, "format": f.format, "length": f.length, "max": f.max, "sensitive": f.sensitive}
             for de, f in sorted(dialect.fields.items())

@@ -75,7 +75,7 @@ def _answers(base: str) -> bool:
 
 
 def open_source(api: str | None, store: str | None, default_api: str, default_store: str) -> Source:
-    """A named store is opened; else the API is asked; else the default store. Raises ConfigError with what was tried."""
+    """A named store is opened; else the API is asked; else the default store. Raises ConfigError: what was tried."""
     if store is None or api is not None:
         base = _base(api or default_api)
         if _answers(base):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+
+from specs.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,6 @@ class Context:
     ids: Ids
     new_key: Callable[[int], bytes]
     """Seeded source of key bytes: new_key(16) gives 16 bytes of odd parity."""
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    """Of the dialects that this host listens to, by name: what an issuer's answer needs to know of a stored txn. A
+    built-in dialect that is missing here is looked up by its name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from host.engine.context import Context
 from host.rows import IssuerLeg, Leg, Row
@@ -87,6 +87,9 @@ class Ask:
 
     leg: Leg
     undo: bool
+    pin: str = field(default="", repr=False)
+    """Clear digits for the issuer to check, "" = none was entered. In memory only: what a restart asks again is an undo
+    or a debit-again, which need none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ PARTIAL = "10"
 SIGN_ON_AGAIN = "3"
 """CUP header digit 6 (cup.md, section 1)."""
 _SIGN_ON_AGAIN_AFTER = frozenset({Refusal.CLOSED_BATCH, Refusal.UNKNOWN_BATCH})
+_REFUSALS = {refusal.value: refusal for refusal in Refusal}
+"""`Txn.refusal` also holds words that are no Refusal, such as «magic amount»."""
 _RRN_DIGITS = 8
 _SERVICE_PREFIX = "99"
 """RRNs of answers that are no transaction (sign-on, settlement): transaction 99,000,000 of one day is far away."""
@@ -93,7 +95,7 @@ def of_reversal(ctx: Context, operation: Operation, refusal: Refusal | None, cod
 def of_txn(ctx: Context, txn: Txn, scheme: KeyScheme) -> Outcome:
     """The stored final answer: first and every later delivery say the same; the MAC is made anew by the caller."""
     assert txn.answered_at, f"transaction {txn.id} has no answer yet"
-    refusal = Refusal(txn.refusal) if txn.refusal in Refusal else None
+    refusal = _REFUSALS.get(txn.refusal)
     again = scheme is KeyScheme.WIRE_BATCH and refusal in _SIGN_ON_AGAIN_AFTER
     said_yes = txn.state in (TxnState.CAPTURED, TxnState.VOIDED)
     return _plain(

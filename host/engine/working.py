@@ -37,9 +37,11 @@ class Needs:
     stans: (tid, stan) -> all txns of the newest epochs under that STAN (any batch, tombstones included).
     numbers: (tid, batch number) -> the latest generation of that number.
     rrns, invoices: (tid, value) -> txns. mids: merchants.
-    txn_ids, leg_ids, batch_ids: by id; a txn comes with its batch and its legs.
+    txn_ids, leg_ids, batch_ids: by id; a txn comes with its terminal, its batch, its legs, its adjustments and the
+    original it names (with that one's batch and legs).
     items_of_tids: the tids whose open, disputed and named batches are needed with all their txns, staged items,
     exceptions (settlement and upload).
+    pan_hashes, issuer_txn_ids: the issuer's own books, its accounts and its legs of those txns. Only the issuer asks.
     """
 
     tids: set[str] = field(default_factory=set)
@@ -52,6 +54,8 @@ class Needs:
     leg_ids: set[int] = field(default_factory=set)
     batch_ids: set[int] = field(default_factory=set)
     items_of_tids: set[str] = field(default_factory=set)
+    pan_hashes: set[str] = field(default_factory=set)
+    issuer_txn_ids: set[int] = field(default_factory=set)
 
 
 class WorkingSet:

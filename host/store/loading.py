@@ -69,20 +69,23 @@ class Loader:
         legs = self._load(Leg, "id", needs.leg_ids)
         legs += self._unfinished_legs(needs.tids)
         txns += self._load(Txn, "id", {g.txn_id for g in legs} - {t.id for t in txns})
-        self._surroundings(txns, batches)
+        self._surroundings(txns, batches, needs.tids)
         self._issuer(needs)
         whole = [b.id for b in batches if b.tid in needs.items_of_tids]
         self._items(whole)
         return self._ws
 
-    def _surroundings(self, txns: list[Txn], batches: list[Batch]) -> None:
-        """A txn comes with the original it names, its batch, its legs and its adjustments."""
+    def _surroundings(self, txns: list[Txn], batches: list[Batch], known_tids: set[str]) -> None:
+        """A txn comes with the original it names; each with its terminal, batch, legs and adjustments."""
         known = {t.id for t in txns}
         txns = txns + self._load(Txn, "id", {t.original_id for t in txns if t.original_id} - known)
         ids = {t.id for t in txns}
         self._load(Batch, "id", {t.batch_id for t in txns if t.batch_id} - {b.id for b in batches})
+        self._load(Terminal, "tid", {t.tid for t in txns} - known_tids)
         self._load(Leg, "txn_id", ids)
         self._load(Adjustment, "txn_id", ids)
+        # An issuer's answer names a transaction only, and what it leads to is signed with its terminal's key.
+        self._load(Terminal, "tid", {t.tid for t in txns if self._ws.terminal(t.tid) is None})
 
     def _issuer(self, needs: Needs) -> None:
         self._load(IssuerAccount, "pan_hash", needs.pan_hashes)

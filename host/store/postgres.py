@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
+from sqlalchemy.engine import Dialect
 
 from host.errors import ConfigError, StoreHeld, StoreUnavailable
 
@@ -41,7 +42,7 @@ class PostgresDriver:
         self._connect_to: Callable[..., psycopg.Connection[tuple[Any, ...]]] = psycopg.connect
         self._url = url
         self._read_only = read_only
-        self.dialect = sqlalchemy_psycopg.dialect()  # type: ignore[no-untyped-call]
+        self.dialect: Dialect = sqlalchemy_psycopg.dialect()  # type: ignore[no-untyped-call]
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = self._open()
 
     def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -72,7 +73,8 @@ class PostgresDriver:
             return
         holder = connection.execute(
             "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-            " WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " WHERE l.locktype = 'advisory' AND l.granted"
+            " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             " AND l.classid::bigint << 32 | l.objid::bigint = %s",
             (HOLD_KEY,),
         ).fetchone()

@@ -112,7 +112,7 @@ class Reader:
             return {str(name): str(value) for name, value in _run(driver, sa.select(META))}
 
     def load_books(self) -> HostBooks:
-        """All the books as of one instant (one read transaction), messages left out."""
+        """All the books as of one instant: one read transaction."""
         with self._lend() as driver, transaction(driver, write=False):
             return HostBooks.of(self._everything(driver))
 

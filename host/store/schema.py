@@ -39,7 +39,7 @@ SCHEMA_VERSION = 1
 
 R = TypeVar("R")
 
-APPEND_ONLY: frozenset[type] = frozenset({Posting, Adjustment, MessageRow, Alarm, JournalUpload})
+APPEND_ONLY: frozenset[type] = frozenset({Posting, Adjustment, MessageRow, Alarm})
 """Written by a plain INSERT: a second row under the same id is an error, never a change of history."""
 
 INDEXES: dict[type, tuple[tuple[str, ...], ...]] = {
@@ -177,7 +177,5 @@ def codec(row_class: type[R], dialect: Dialect, mark: str) -> Codec[R]:
     if row_class not in APPEND_ONLY:
         changes = ", ".join(f"{c} = excluded.{c}" for c in columns if c != "id")
         insert += f" ON CONFLICT (id) DO UPDATE SET {changes}"
-    casts = tuple(
-        (at, hints[n]) for at, n in enumerate(names) if hints[n] is bool or issubclass(hints[n], StrEnum)
-    )
+    casts = tuple((at, hints[n]) for at, n in enumerate(names) if hints[n] is bool or issubclass(hints[n], StrEnum))
     return Codec(row_class, table, ", ".join(f"t.{c}" for c in columns), insert, attrgetter(*names), casts)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import structlog
 from sqlalchemy.dialects import sqlite as sqlalchemy_sqlite
+from sqlalchemy.engine import Dialect
 
 from host.errors import ConfigError, StoreUnavailable
 from host.store.hold import FileHold
@@ -36,7 +37,7 @@ class SqliteDriver:
     mark = "?"
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
-        self.dialect = sqlalchemy_sqlite.dialect()
+        self.dialect: Dialect = sqlalchemy_sqlite.dialect()
         self.path = path
         self._hold = FileHold(path) if path is not None and not read_only else None
         self._connection: sqlite3.Connection | None = None

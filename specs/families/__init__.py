@@ -26,6 +26,9 @@ class Family(Protocol):
     def write_request(self, operation: Operation, dialect: Dialect) -> Message:
         """At the terminal: the request. DE 64 absent; `carries_mac` says whether the caller must add it."""
 
+    def reversal_of(self, request: Message, reason: str, dialect: Dialect, auth_code: str = "") -> Message:
+        """At the terminal: the 0400 to a request as it was stored. DE 64 absent. reason: codes.ReversalReason."""
+
     def read_answer(self, message: Message, dialect: Dialect) -> Outcome:
         """At the terminal: what does the answer say? Raises specs.errors.DecodeError when it cannot be read."""
 

@@ -1,7 +1,7 @@
-"""What the readers and writers of all families share: rows of a transaction table, and the elements they agree on.
+"""What the readers and writers of all families share.
 
-A family is a table of `Row`s (what a message is, which data elements it needs and may carry) and two tables of makers
-(data element -> its value in a request, in an answer). Reading and writing walk the same rows.
+A family is a table of rows (specs.families.table: what a message is, which data elements it needs and may carry) and
+two tables of makers (data element -> its value in a request, in an answer). Reading and writing walk the same rows.
 """
 
 from __future__ import annotations
@@ -13,132 +13,18 @@ from specs import tlv
 from specs.codes import Refusal, for_refusal, is_approved
 from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError
+from specs.families.table import Row, base_mti, missing, unreadable
 from specs.framing import swap_tpdu
 from specs.inspection import ALPHABETS
 from specs.message import Message
 from specs.mti import Mti
-from specs.operation import Card, Entry, Kind, Operation, Outcome, Unreadable
+from specs.operation import Card, Entry, Operation, Outcome, Unreadable
 from specs.track2 import Track2, parse_track2
 
 DEFAULT_TPDU = "6000030000"
 """What a terminal sends before it is told its NII: destination 0003 (cup.md 1). A caller may replace it."""
 DEFAULT_HEADER = "603100310000"
 """Application class 60, version 31, normal state (cup.md 1)."""
-
-
-# --- the transaction table ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One transaction of a family.
-
-    Shape: mti with the repeat digit cleared; processing = the first digits of DE 3, condition = DE 25, type_code and
-    function = 60.1 and 60.3 of CUP, each "" when it does not decide. kind None: known, not offered by this host.
-    required and optional name the data elements of a request apart from the MAC.
-    """
-
-    name: str
-    mti: str
-    kind: Kind | None = None
-    processing: str = ""
-    condition: str = ""
-    type_code: str = ""
-    function: str = ""
-    reversible: bool = False
-    required: tuple[int, ...] = ()
-    optional: tuple[int, ...] = ()
-    key_layout: int = 0
-    final: bool = False
-    balanced: bool = False
-
-    def carries(self, de: int) -> bool:
-        """Whether a request of this row may hold the data element."""
-        return de in self.required or de in self.optional
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What tells one row from another in a message, beside its MTI; None = the message has no such element."""
-
-    processing: str | None = None
-    condition: str | None = None
-    type_code: str | None = None
-    function: str | None = None
-
-    def fit(self, row: Row) -> bool:
-        """Whether every sign that the row asks for is there."""
-        return (
-            (self.processing or "").startswith(row.processing)
-            and row.condition in ("", self.condition)
-            and row.type_code in ("", self.type_code)
-            and row.function in ("", self.function)
-        )
-
-
-def reversals_of(rows: Iterable[Row], required: tuple[int, ...], optional: tuple[int, ...]) -> tuple[Row, ...]:
-    """The 0400 rows: a message that names a reversible row by its own signs (cup.md 4, last «reversal?» column)."""
-    return tuple(
-        replace(
-            row,
-            name=f"reversal of {row.name}",
-            mti="0400",
-            kind=Kind.REVERSAL if row.kind else None,
-            required=required,
-            optional=optional,
-        )
-        for row in rows
-        if row.reversible
-    )
-
-
-def base_mti(message: Message) -> Mti | None:
-    """The request's MTI, None when it is none that a terminal sends (an answer, an issuer's, or no MTI at all)."""
-    try:
-        mti = Mti.parse(message.mti)
-    except DecodeError:
-        return None
-    return mti if (mti.is_request or mti.is_advice) and mti.origin in (0, 1) else None
-
-
-def classify(message: Message, rows: Iterable[Row], signs: Signs) -> Row | Unreadable:
-    """The row of a message, or why it has none that can be served."""
-    mti = base_mti(message)
-    base = str(replace(mti, origin=0)) if mti else message.mti
-    found = next((row for row in rows if row.mti == base and signs.fit(row)), None)
-    if found is None:
-        return unreadable(message, Refusal.UNKNOWN_TYPE, 0, "a transaction of this dialect", _told(message, signs))
-    if found.kind is None:
-        return unreadable(message, Refusal.NOT_OFFERED, 0, "a transaction that this host offers", found.name)
-    return found
-
-
-def _told(message: Message, signs: Signs) -> str:
-    """The signs of a message in safe words."""
-    words = {
-        "MTI": message.mti,
-        "DE 3": signs.processing,
-        "DE 25": signs.condition,
-        "60.1": signs.type_code,
-        "60.3": signs.function,
-    }
-    return ", ".join(f"{name} {value}" for name, value in words.items() if value is not None)
-
-
-def unreadable(message: Message, refusal: Refusal, de: int, expected: str, got: str) -> Unreadable:
-    """The refusal with what is known of the sender."""
-    return Unreadable(
-        refusal, de, expected, got, message.get(41) or "", message.get(42) or "", message.get(11) or ""
-    )
-
-
-def missing(message: Message, des: Iterable[int], dialect: Dialect) -> Unreadable | None:
-    """The first of these data elements that the message lacks, as a format error."""
-    for de in des:
-        if de not in message:
-            name = dialect.fields[de].name if de in dialect.fields else f"DE {de}"
-            return unreadable(message, Refusal.FORMAT, de, f"DE {de} ({name})", "absent")
-    return None
 
 
 def read(
@@ -155,7 +41,7 @@ def read(
         return unreadable(message, Refusal.FORMAT, error.de, error.expected, error.got)
 
 
-# --- elements that all families read alike ------------------------------------------------------------------------------
+# --- elements that all families read alike ---
 
 
 def digits(message: Message, de: int) -> str | None:
@@ -193,6 +79,17 @@ def card(message: Message, entries: Mapping[str, Entry], encrypted: bool) -> Car
         sequence=message.get(23) or "",
         entry=entries.get((message.get(22) or "")[:2], Entry.UNKNOWN),
     )
+
+
+def require_card(message: Message, sources: Iterable[int]) -> None:
+    """Raises: DecodeError when none of the elements that can show a card is there."""
+    if not any(de in message for de in sources):
+        raise DecodeError(2, 0, "a card number, track or code", "none of them")
+
+
+def sends_number(operation: Operation, row: Row) -> bool:
+    """Whether card number and expiry go in DE 2 and 14: the row has no track, or none was read (cup.md 6.1, C1)."""
+    return not row.carries(35) or operation.card is None or not operation.card.track2
 
 
 def entry_mode(operation: Operation) -> str:
@@ -278,7 +175,7 @@ def reversal(
     return replace(request, mti="0400", fields={}).with_fields(fields)
 
 
-# --- writing a request --------------------------------------------------------------------------------------------------
+# --- writing a request ---
 
 RequestMaker = Callable[[Operation, Row], str | None]
 
@@ -301,16 +198,6 @@ def write_request(operation: Operation, row: Row, makers: Mapping[int, RequestMa
     )
 
 
-def row_to_write(operation: Operation, rows: Iterable[Row]) -> Row:
-    """The row that says this operation; a reversal is told by its processing code. Raises: EncodeError."""
-    for row in rows:
-        same = (row.kind, row.final, row.balanced) == (operation.kind, operation.final, operation.balanced)
-        layouts = row.key_layout == operation.key_layout or operation.kind is not Kind.SIGN_ON
-        if same and layouts and operation.processing_code.startswith(row.processing if operation.processing_code else ""):
-            return row
-    raise EncodeError(3, f"this dialect has no {operation.kind} of this shape")
-
-
 def minor(value: int | None) -> str | None:
     """An amount as DE 4, twelve digits; None stays None. Raises: EncodeError when it does not fit."""
     if value is not None and value >= 10**12:
@@ -318,7 +205,7 @@ def minor(value: int | None) -> str | None:
     return None if value is None else f"{value:012d}"
 
 
-# --- writing an answer --------------------------------------------------------------------------------------------------
+# --- writing an answer ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,9 +236,7 @@ def answer_code(family: str, outcome: Outcome) -> str:
     return outcome.code or (for_refusal(family, outcome.refusal) if outcome.refusal else "")
 
 
-def reply(
-    request: Message, outcome: Outcome, row: Row, dialect: Dialect, code: str
-) -> Reply:
+def reply(request: Message, outcome: Outcome, row: Row, dialect: Dialect, code: str) -> Reply:
     """Bundle what the makers need."""
     return Reply(request, outcome, row, code, is_approved(dialect.family, code), dialect)
 
@@ -383,7 +268,7 @@ def refusal_answer(
     if base_mti(request) is None:
         return None
     fields = {de: request[de] for de in echo if de in request and _echoable(de, request[de], dialect)}
-    return _answer(request, fields | _clock(at) | {39: code} | extra)
+    return _answer(request, {**fields, **_clock(at), 39: code, **extra})
 
 
 def _echoable(de: int, value: str, dialect: Dialect) -> bool:
@@ -415,7 +300,7 @@ COMMON_ANSWER: Mapping[int, AnswerMaker] = {
 }
 
 
-# --- reading an answer --------------------------------------------------------------------------------------------------
+# --- reading an answer ---
 
 
 def answer_outcome(message: Message, dialect: Dialect, *, code_needed: bool = True) -> Outcome:

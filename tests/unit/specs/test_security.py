@@ -263,6 +263,11 @@ class TestPinBlock:
         with pytest.raises(SecurityError):
             security.pin_from_block(des.ecb_encrypt(PIK, hx(clear)), None, PIK)
 
+    def test_a_card_number_must_be_digits(self) -> None:
+        for pan in ("", "6223164991230X14", "62231649912300 4"):
+            with pytest.raises(SecurityError):
+                security.pin_block("1234", pan, PIK)
+
     def test_another_key_or_card_is_unreadable_too(self) -> None:
         block = hx("F5D4AEDECBD60833")
         with pytest.raises(SecurityError):

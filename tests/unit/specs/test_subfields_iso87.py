@@ -57,12 +57,10 @@ class TestTotals:
         assert without.net == EXAMPLE.net
 
     def test_a_real_0520(self) -> None:
-        """as2805-0520-reconciliation; its source states the figures."""
-        fields = {
-            **{74: "0000000001", 75: "0000000000", 76: "0000000002", 77: "0000000000"},
-            **{78: "0000000000", 79: "0000000000", 80: "0000000000", 81: "0000000000"},
-            **{86: "0000000008123456", 87: "0000000008123123", 88: "0000000008123123", 89: "0000000008001200"},
-        }
+        """Vector as2805-0520-reconciliation, whose source states its figures."""
+        fields = dict.fromkeys((75, *range(77, 82)), "0000000000")
+        fields |= {74: "0000000001", 76: "0000000002", 86: "0000000008123456", 87: "0000000008123123"}
+        fields |= {88: "0000000008123123", 89: "0000000008001200"}
         totals = iso87.parse_totals(fields)
         assert (totals.credits_number, totals.debits_number) == (1, 2)
         assert (totals.credits_amount, totals.debits_reversal_amount) == (8123456, 8001200)

@@ -1,0 +1,155 @@
+"""What the API may change (faults, clock, journals, reset, shutdown) and what it tells about the process."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from host.api.problems import Problem
+from host.clock import Clock
+from host.desk import Desk
+from host.engine.events import Record
+from host.errors import ConfigError
+from host.faults import FaultTable
+from host.rows import JournalUpload, Row
+from host.runner import Runner
+from host.server import Server
+from specs import journal
+
+JOURNAL_BYTES_MAX = 4 * 1024 * 1024
+
+
+def program_version() -> str:
+    """The installed version; "0" when run from a bare checkout."""
+    try:
+        return version("closeout")
+    except PackageNotFoundError:
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Shape: methods give plain values or raise Problem. stop: asks the process to end as on SIGTERM."""
+
+    desk: Desk
+    clock: Clock
+    faults: FaultTable
+    runner: Runner
+    server: Server
+    stop: Callable[[], None]
+
+    # ---- about the process
+
+    def version(self) -> dict[str, Any]:
+        found = {"name": "closeout", "version": program_version(), "python": platform.python_version()}
+        return found | {"sqlite": sqlite3.sqlite_version}
+
+    def not_ready(self) -> list[str]:
+        """Reasons why terminals would not be served now; empty = ready."""
+        reasons = []
+        if not self.runner.alive:
+            reasons.append("the ledger writer is not running")
+        elif trouble := self.runner.trouble:
+            reasons.append(f"the store: {trouble}")
+        if not self.server.listening:
+            reasons.append("no listener is open")
+        return reasons
+
+    def metrics(self) -> str:
+        registry = CollectorRegistry()
+        registry.register(self)
+        return generate_latest(registry).decode()
+
+    def collect(self) -> list[Metric]:
+        """For prometheus_client: what is counted right now."""
+        counters = self.server.counters
+        found: list[Metric] = [
+            GaugeMetricFamily("closeout_connections", "open terminal lines", value=self.server.connections),
+            GaugeMetricFamily("closeout_queue", "events waiting for the writer", value=self.runner.queued),
+        ]
+        for name in counters.__slots__:
+            text = name.replace("_", " ")
+            found.append(CounterMetricFamily(f"closeout_{name}", text, value=getattr(counters, name)))
+        groups = self.runner.counters
+        for name in groups.__slots__:
+            found.append(CounterMetricFamily(f"closeout_{name}", name.replace("_", " "), value=getattr(groups, name)))
+        fired = CounterMetricFamily("closeout_faults_fired", "how often each fault fired", labels=["fault", "name"])
+        for fault in self.faults.list():
+            fired.add_metric([str(fault.id), fault.name], fault.fired)
+        return [*found, fired]
+
+    # ---- the clock
+
+    def clock_shape(self) -> dict[str, Any]:
+        now = self.clock.now()
+        shape = {"now": now.isoformat(timespec="milliseconds"), "running": self.clock.running}
+        return shape | {"business_date": self.clock.business_date().isoformat()}
+
+    def set_clock(self, now: str | None, running: bool | None) -> dict[str, Any]:
+        if now is not None:
+            self._turn(lambda: self.clock.set(self._moment(now, "body/now")))
+        if running is not None:
+            (self.clock.run if running else self.clock.freeze)()
+        return self.clock_shape()
+
+    def advance_clock(self, seconds: float | None, until: str | None) -> dict[str, Any]:
+        if until is not None:
+            self._turn(lambda: self.clock.set(self._moment(until, "body/until")))
+        elif seconds is not None:
+            self._turn(lambda: self.clock.advance(seconds))
+        return self.clock_shape()
+
+    def _turn(self, turn: Callable[[], object]) -> None:
+        try:
+            turn()
+        except ConfigError as error:
+            raise Problem(409, "clock", str(error), "body") from error
+        self.runner.wake()
+
+    def _moment(self, text: str, where: str) -> datetime:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise Problem(422, "validation", f"{text!r} is not an RFC 3339 time", where) from error
+        return moment if moment.tzinfo else moment.replace(tzinfo=self.clock.now().tzinfo)
+
+    # ---- a terminal's journal, reset, shutdown
+
+    def take_journal(self, tid: str, raw: bytes) -> dict[str, Any]:
+        """Keep the newest journal of a terminal beside the host's books, for /findings."""
+        if len(raw) > JOURNAL_BYTES_MAX:
+            raise Problem(413, "too-large", f"at most {JOURNAL_BYTES_MAX} bytes of journal", "body")
+        try:
+            text = raw.decode()
+            book = journal.parse(text.splitlines())
+        except UnicodeDecodeError as error:
+            raise Problem(422, "bad-journal", "not UTF-8 text", "body") from error
+        except journal.JournalError as error:
+            raise Problem(422, "bad-journal", str(error), "body") from error
+        if book.tid != tid:
+            raise Problem(422, "bad-journal", f"this is the journal of {book.tid}, not of {tid}", "body/tid")
+        old = next((u for u in self.desk.journals() if u.tid == tid), None)
+
+        def rows(ctx: Any) -> tuple[Row, ...]:
+            row_id = old.id if old else ctx.ids.new(JournalUpload.__name__)
+            return (JournalUpload(row_id, tid, ctx.now.isoformat(timespec="milliseconds"), text),)
+
+        self.runner.submit_and_wait(Record(rows))
+        return {"tid": tid, "rows": len(book.rows), "archived": len(book.archived), "events": len(book.events)}
+
+    def reset(self, scope: str, key: str) -> None:
+        """Clear books, messages, faults and findings of a scope; merchants, terminals and keys stay."""
+        self.runner.reset(scope, key)
+        if scope == "all":
+            self.faults.clear()
+
+    def shutdown(self) -> None:
+        self.stop()

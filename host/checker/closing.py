@@ -1,0 +1,187 @@
+"""A7, A8, A9: what a batch says about itself against what its items say."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+
+from host.checker.books import (
+    CLOSED,
+    FINANCIAL_KINDS,
+    STANDING,
+    Finding,
+    HostBooks,
+    describe,
+    grouped,
+    name_batch,
+    running_of,
+)
+from host.checker.items import compared
+from host.rows import Batch, StagedItem, Txn, TxnState
+from specs.families import NAMES, family
+from specs.journal import ArchivedBatch, JournalRow, TerminalBook
+from specs.operation import Kind
+from specs.totals import BatchItem, Totals
+
+APPROVED_ONCE = STANDING | {TxnState.REVERSED}
+
+
+def a7(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
+    """Within a terminal's epoch no two closed batches share number and generation; a closed batch keeps its digest.
+
+    The digest of each closed batch equals the one worked out now from its transactions.
+    """
+    closed = [batch for batch in books.batches if batch.state in CLOSED]
+    for (tid, epoch, number, generation), twins in grouped(
+        closed, lambda b: (b.tid, b.epoch, b.number, b.generation)
+    ).items():
+        if len(twins) > 1:
+            ids = ", ".join(str(batch.id) for batch in twins)
+            text = f"{len(twins)} closed batches ({ids}) share number {number}, generation {generation}, epoch {epoch}"
+            yield Finding("A7", f"terminal {tid}", text, tuple(map(str, twins)))
+    for batch in closed:
+        txns = books.txns_by_batch.get(batch.id, [])
+        now = digest_of(txns)
+        if batch.digest != now:
+            text = f"digest at the close {batch.digest[:12] or 'missing'}, of its items now {now[:12]}"
+            yield Finding("A7", name_batch(batch), text, tuple(map(describe, txns)))
+
+
+def digest_of(txns: Sequence[Txn]) -> str:
+    """sha256, hex, over what can never change after a close; `host.engine.batches.digest` says the same on its own.
+
+    Shape: a JSON list without blanks, in order of id, of [id, kind, STAN, number on the wire, approved amount,
+    currency, foreign, carried, original's id], one for each financial transaction that was approved once.
+    """
+    rows: list[list[object]] = []
+    for txn in sorted(txns, key=lambda txn: txn.id):
+        if txn.kind in FINANCIAL_KINDS and txn.state in APPROVED_ONCE:
+            row: list[object] = [txn.id, str(txn.kind), txn.stan, txn.wire_batch, txn.approved_amount, txn.currency]
+            rows.append([*row, txn.foreign, txn.carried, txn.original_id])
+    return sha256(json.dumps(rows, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+def a8(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Finding]:
+    """Running totals equal the totals worked out from the items, by kind, count and amount; at each end on its own.
+
+    Host: Batch.running against the items that are compared. Terminal: what it claimed for each archived batch against
+    its own dialect's count of the rows that it archived.
+    """
+    for batch in books.batches:
+        yield from _running(books, batch)
+    for tid, book in terminals.items():
+        name = books.family_of(tid)
+        if name in NAMES:
+            yield from _archived(name, book)
+
+
+def _running(books: HostBooks, batch: Batch) -> Iterator[Finding]:
+    standing = compared(books, batch)
+    counts: Counter[str] = Counter(str(item.txn.kind) for item in standing)
+    amounts: Counter[str] = Counter()
+    for item in standing:
+        amounts[str(item.txn.kind)] += item.amount
+    now = {kind: (count, amounts[kind]) for kind, count in counts.items()}
+    try:
+        kept = running_of(batch)
+    except ValueError as error:
+        yield Finding("A8", name_batch(batch), f"running totals cannot be read: {error}", (batch.running,))
+        return
+    for kind in sorted(now.keys() | kept.keys()):
+        mine, theirs = kept.get(kind, (0, 0)), now.get(kind, (0, 0))
+        if mine != theirs:
+            text = f"{kind}: running totals say {mine[0]} / {mine[1]}, its items are {theirs[0]} / {theirs[1]}"
+            shown = (describe(item.txn) for item in standing if item.txn.kind == kind)
+            yield Finding("A8", name_batch(batch), text, tuple(shown))
+
+
+def _archived(name: str, book: TerminalBook) -> Iterator[Finding]:
+    for archived, rows in archived_rows(book):
+        live = [row for row in rows if row.state != "reversed"]
+        now = family(name).count(BatchItem(Kind(r.kind), r.amount, r.foreign, r.state == "voided") for r in live)
+        if archived.totals.differing(now):
+            text = f"the terminal claimed {_short(archived.totals)}, its archived rows are {_short(now)}"
+            subject = f"batch {archived.batch} in the journal of {book.tid}"
+            yield Finding("A8", subject, text, tuple(map(_line, live)))
+
+
+def archived_rows(book: TerminalBook) -> list[tuple[ArchivedBatch, list[JournalRow]]]:
+    """Each archived batch with its rows. Left out: what the journal alone cannot tell apart (a number used twice).
+
+    A renamed batch keeps its rows under the number they were sent with (rules.md, section 4): rows whose number was
+    never archived belong to an archived batch that has none of its own.
+    """
+    settled = grouped((row for row in book.rows if row.settlement == "settled"), lambda row: row.batch)
+    uses = Counter(archived.batch for archived in book.archived)
+    strays = [row for number, rows in settled.items() if number not in uses for row in rows]
+    found: list[tuple[ArchivedBatch, list[JournalRow]]] = []
+    for archived in book.archived:
+        if uses[archived.batch] > 1:
+            continue
+        rows = settled.get(archived.batch, [])
+        if not rows and not archived.totals.empty and strays:
+            rows, strays = strays, []
+        found.append((archived, rows))
+    return found
+
+
+def _short(totals: Totals) -> str:
+    shown = (f"{s.side} {s.group} {s.count}/{s.amount}" for s in totals.sums if s.count or s.amount)
+    return ", ".join(shown) or "nothing"
+
+
+def _line(row: JournalRow) -> str:
+    return f"row {row.batch}/{row.stan} {row.kind} {row.amount} {row.state} {row.settlement}"
+
+
+def a9(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
+    """An upload changes no ledger: each item is staged once, nothing is posted for it, doubt becomes an exception.
+
+    A known item names a transaction of its own terminal and posts nothing. Once the batch is closed, an item that is
+    unknown, reversed or of another amount has an exception (unless what was missing has arrived since).
+    """
+    for batch_id, staged in books.staged_by_batch.items():
+        batch = books.batch_by_id.get(batch_id)
+        for key, rows in grouped(staged, lambda item: item.item_key).items():
+            if len(rows) > 1:
+                text = f"item {key} is staged {len(rows)} times, expected once"
+                yield Finding("A9", f"batch {batch_id}", text, tuple(map(_staged, rows)))
+        for item in staged:
+            yield from _staged_item(books, batch, item)
+    for posting in books.postings:
+        if posting.reason.startswith("upload"):
+            text = f"entry {posting.entry_id} posts {posting.amount} for an upload, expected no posting"
+            yield Finding("A9", f"txn {posting.txn_id}", text, (str(posting),))
+
+
+def _staged_item(books: HostBooks, batch: Batch | None, item: StagedItem) -> Iterator[Finding]:
+    subject = f"staged item {item.item_key} of batch {item.batch_id}"
+    txn = books.txn_by_id.get(item.txn_id)
+    if item.known == "known" and (txn is None or (batch is not None and txn.tid != batch.tid)):
+        whose = f"txn {item.txn_id}, which is of {txn.tid}" if txn else f"txn {item.txn_id}, which does not exist"
+        yield Finding("A9", subject, f"is staged as known, but names {whose}", (_staged(item),))
+    if txn is not None:
+        late = [p for p in books.postings_by_txn.get(txn.id, ()) if p.reason == "capture" and p.at > item.at]
+        if late:
+            text = f"{len(late)} capture postings of txn {txn.id} came after the upload, expected none"
+            yield Finding("A9", subject, text, (_staged(item), *map(str, late)))
+    doubtful = item.known in ("unknown", "reversed", "amount-differs") and not _arrived_since(books, item)
+    if doubtful and batch is not None and batch.state in CLOSED:
+        listed = books.exceptions_by_batch.get(batch.id, ())
+        if not any(e.item_key == item.item_key or (e.txn_id and e.txn_id == item.txn_id) for e in listed):
+            text = f"is {item.known}, but the batch is {batch.state} without an exception for it"
+            yield Finding("A9", subject, text, (_staged(item), *map(str, listed)))
+
+
+def _arrived_since(books: HostBooks, item: StagedItem) -> bool:
+    """What was unknown or undone when it was staged stands in its batch by now, with the same amount."""
+    good = {"unknown": STANDING, "reversed": {TxnState.CAPTURED}}.get(item.known, frozenset())
+    stan = item.item_key.rpartition("/")[2]
+    txns = books.txns_by_batch.get(item.batch_id, ())
+    return any(t.stan == stan and t.state in good and t.approved_amount == item.amount for t in txns)
+
+
+def _staged(item: StagedItem) -> str:
+    return f"staged {item.id}: {item.item_key} {item.kind or '-'} {item.amount} {item.known or '-'} txn {item.txn_id}"

@@ -1,0 +1,110 @@
+"""A3: a message that arrives often leaves the same ledger as one that arrives once, and gets the same answer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from host.checker.books import (
+    ACQUIRER,
+    FINANCIAL_KINDS,
+    STANDING,
+    Finding,
+    HostBooks,
+    describe,
+    grouped,
+    is_clearing,
+)
+from host.rows import MessageRow, Txn
+from specs.codes import FORMAT_IDENTITY_KEY, TRANSIENT
+from specs.journal import TerminalBook
+from specs.operation import Kind
+
+ORIGINAL_REVERSED = "12"
+NEVER_STORED = TRANSIENT | FORMAT_IDENTITY_KEY
+"""Codes after which a delivery is decided afresh (rules.md, section 2), so they are no stored answer."""
+REVERSED_NOW = "00"
+ANSWER_BY_FAULT = re.compile(r"fault \d+: answer\b")
+"""How a note names the rule that puts another code on the wire than the one decided (host.faults.ACTIONS)."""
+
+
+def a3(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
+    """Deliveries of one message for one transaction get equal DE 37, 38 and 39, and it is captured once at most.
+
+    The same message is the same digest of its bytes. An original that comes after its reversal was acknowledged gets
+    12; a code that is never stored (transient, format, identity, key) is no answer to compare; nor is one that a fault
+    rule wrote. A sale that stands in a batch has exactly one capture entry in the ledger.
+    """
+    for txn in books.txns:
+        if txn.kind == Kind.SALE:
+            yield from _captured_once(books, txn)
+    for txn_id, messages in books.messages_by_txn.items():
+        if txn_id in books.voids_by_sale:
+            # What a reversal of it is told depends on whether its void stands just then (rules.md, section 3).
+            messages = [m for m in messages if m.kind != Kind.REVERSAL]
+        if txn_id:
+            yield from _answered_alike(books, txn_id, messages)
+
+
+def _captured_once(books: HostBooks, sale: Txn) -> Iterator[Finding]:
+    lines = [
+        posting
+        for posting in books.postings_by_txn.get(sale.id, ())
+        if posting.book == ACQUIRER and posting.reason == "capture" and is_clearing(posting)
+    ]
+    entries = len({posting.entry_id for posting in lines})
+    least = 1 if sale.state in STANDING else 0
+    if not least <= entries <= 1:
+        text = f"is {sale.state} with {entries} capture entries, expected {'one' if least else 'one at most'}"
+        yield Finding("A3", f"txn {sale.id}", text, (describe(sale), *map(str, lines)))
+
+
+def _answered_alike(books: HostBooks, txn_id: int, messages: Iterable[MessageRow]) -> Iterator[Finding]:
+    deliveries = [m for m in messages if m.direction == "in" and m.digest]
+    answers = {m.id: [a for a in books.answers_by_request.get(m.id, ()) if _counts(a)] for m in deliveries}
+    reversed_at = _reversed_at(deliveries, answers)
+    for digest, same in grouped(deliveries, lambda m: m.digest).items():
+        replies = [(delivery, answer) for delivery in same for answer in answers[delivery.id]]
+        if same[0].kind in FINANCIAL_KINDS:
+            late = [pair for pair in replies if reversed_at and pair[0].id > reversed_at]
+            yield from _refused(txn_id, late)
+            replies = [pair for pair in replies if pair not in late and not _overtaken(pair[1], reversed_at)]
+        seen = Counter((a.rrn, a.auth_code, a.code) for _, a in replies)
+        if len(seen) > 1:
+            text = (
+                f"{len(replies)} answers to one message (digest {digest[:12]}) differ in DE 37, 38, 39: "
+                + " / ".join(f"{rrn or '-'} {auth or '-'} {code or '-'}" for rrn, auth, code in seen)
+            )
+            yield Finding("A3", f"txn {txn_id}", text, tuple(_line(a) for _, a in replies))
+
+
+def _refused(txn_id: int, late: Iterable[tuple[MessageRow, MessageRow]]) -> Iterator[Finding]:
+    for delivery, answer in late:
+        if answer.code != ORIGINAL_REVERSED:
+            text = f"delivered again after it was reversed, answered {answer.code}, expected {ORIGINAL_REVERSED}"
+            yield Finding("A3", f"txn {txn_id}", text, (_line(delivery), _line(answer)))
+
+
+def _reversed_at(deliveries: Iterable[MessageRow], answers: Mapping[int, list[MessageRow]]) -> int:
+    """The id of the first acknowledgement that undid it, 0 when none did."""
+    acks = [a.id for m in deliveries if m.kind == Kind.REVERSAL for a in answers[m.id] if a.code == REVERSED_NOW]
+    return min(acks, default=0)
+
+
+def _overtaken(answer: MessageRow, reversed_at: int) -> bool:
+    """An original that was still at the issuer when its reversal came is answered 12 after it."""
+    return bool(reversed_at) and answer.id > reversed_at and answer.code == ORIGINAL_REVERSED
+
+
+def _counts(answer: MessageRow) -> bool:
+    return answer.code not in NEVER_STORED and not written_by_fault(answer)
+
+
+def written_by_fault(answer: MessageRow) -> bool:
+    """Whether a fault rule put the code there."""
+    return ANSWER_BY_FAULT.search(answer.notes) is not None
+
+
+def _line(message: MessageRow) -> str:
+    return f"message {message.id}: {message.direction} {message.mti} STAN {message.stan} code {message.code or '-'}"

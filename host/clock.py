@@ -1,0 +1,114 @@
+"""The host's clock. The only module of the host that reads the machine's time.
+
+It can be set forward, advanced and frozen through the API (virtual days pass in milliseconds), and never goes back.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from threading import Lock
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from host.errors import ConfigError, HostError
+
+monotonic = time.monotonic
+"""Seconds that only ever grow, for time-outs of the machine itself; never shown, never stored."""
+
+
+def zone(name: str) -> tzinfo | None:
+    """The time zone of a setting, e.g. "Asia/Shanghai"; "" = that of the machine. Raises: ConfigError."""
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"unknown time zone: {name}") from None
+
+
+class ClockError(HostError):
+    """The clock was asked to go back."""
+
+
+class Clock:
+    """Shape: `now` is aware, in the host's zone, and never smaller than before. Safe to use from any thread.
+
+    start: the time it shows at first (naive = in the host's zone); None = the machine's. running False = frozen.
+    """
+
+    def __init__(self, timezone: tzinfo | None = None, start: datetime | None = None, *, running: bool = True) -> None:
+        self._zone = timezone
+        self._lock = Lock()
+        self._ahead = timedelta(0)
+        self._frozen_at: datetime | None = None
+        self._latest = datetime.min.replace(tzinfo=UTC)
+        if start is not None:
+            self._ahead = self._aware(start) - _machine()
+        if not running:
+            self.freeze()
+
+    def now(self) -> datetime:
+        """The host's time."""
+        with self._lock:
+            return self._read()
+
+    @property
+    def running(self) -> bool:
+        return self._frozen_at is None
+
+    def business_date(self, now: datetime | None = None) -> date:
+        """The host's business date; it turns at midnight as long as no cutoff is set (rules.md, section 7)."""
+        return (now or self.now()).astimezone(self._zone).date()
+
+    def set(self, when: datetime) -> datetime:
+        """Go forward to a time (naive = in the host's zone). Raises: ClockError for a time that is past."""
+        target = self._aware(when)
+        with self._lock:
+            present = self._read()
+            if target < present:
+                raise ClockError(f"the clock never goes back: it is {present.isoformat(timespec='seconds')}")
+            self._shift(target - present)
+            return self._read()
+
+    def advance(self, seconds: float) -> datetime:
+        """Go forward by a number of seconds. Raises: ClockError for a negative one."""
+        if seconds < 0:
+            raise ClockError("the clock never goes back: seconds must not be negative")
+        with self._lock:
+            self._shift(timedelta(seconds=seconds))
+            return self._read()
+
+    def freeze(self) -> None:
+        """Stand still; `set` and `advance` still move it."""
+        with self._lock:
+            self._frozen_at = self._read()
+
+    def run(self, running: bool = True) -> None:
+        """Go on from where it stands; with False, stand still."""
+        if not running:
+            self.freeze()
+            return
+        with self._lock:
+            if self._frozen_at is not None:
+                self._ahead = self._frozen_at - _machine()
+                self._frozen_at = None
+
+    def _shift(self, by: timedelta) -> None:
+        if self._frozen_at is not None:
+            self._frozen_at += by
+        else:
+            self._ahead += by
+
+    def _read(self) -> datetime:
+        reading = self._frozen_at if self._frozen_at is not None else _machine() + self._ahead
+        self._latest = max(self._latest, reading)  # the machine's own clock may be set back; ours waits for it
+        return self._latest.astimezone(self._zone)
+
+    def _aware(self, when: datetime) -> datetime:
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=self._zone) if self._zone is not None else when.astimezone()
+        return when.astimezone(UTC)
+
+
+def _machine() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,278 @@
+"""`acquirer-host serve`: open the store, the listeners and the API; run until told to end; leave nothing half done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+import typer
+import uvicorn
+
+from host.api.app import make_app
+from host.api.control import Control
+from host.chance import fresh_seed
+from host.clock import Clock
+from host.commands.lan import instructions
+from host.commands.logs import configure
+from host.desk import Desk
+from host.engine.context import Settings
+from host.errors import ConfigError
+from host.faults import FaultTable
+from host.issuer.cards import index_test_cards
+from host.issuer.link import ImmediateLink
+from host.runner import Runner
+from host.server import Server
+from host.service import Service
+from host.store.store import Store, open_store, sqlite_path
+from specs.endpoint import Endpoint, parse
+from specs.families import NAMES
+
+log = structlog.get_logger("host")
+
+DEFAULT_LISTEN = ("cup://127.0.0.1:8583", "nac://127.0.0.1:8584")
+PROVISIONING = ("auto", "strict")
+LOOPS = ("uvloop", "asyncio")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line said; see `acquirer-host serve --help`."""
+
+    listen: tuple[str, ...] = ()
+    api: str = "127.0.0.1:8580"
+    store: str = "sqlite:///closeout.db"
+    ready_file: Path | None = None
+    lan: bool = False
+    clock: str = ""
+    seed: int = 0
+    provisioning: str = "auto"
+    loop: str = ""
+    log_level: str = "info"
+    log_file: Path | None = None
+
+
+@dataclass(slots=True)
+class Opened:
+    """What listens, for the ready file and the first lines on the screen."""
+
+    listen: list[dict[str, Any]] = field(default_factory=list)
+    api: str = ""
+
+
+def run(options: Options) -> int:
+    """Serve until SIGTERM, SIGINT or POST /shutdown. Raises HostError before anything runs."""
+    endpoints = _endpoints(options)
+    settings = _settings(options)
+    clock = _clock(options.clock)
+    with contextlib.ExitStack() as stack:
+        log_stream: TextIO = sys.stderr
+        if options.log_file is not None:
+            log_stream = stack.enter_context(_log_file(options.log_file))
+        configure(log_stream, options.log_level)
+        # The API's socket first: a taken port must be told before a store is made.
+        api_socket = stack.enter_context(_api_socket(options.api))
+        created = clock.now().isoformat(timespec="seconds")
+        store = open_store(options.store, seed=options.seed or fresh_seed(), created_at=created)
+        stack.callback(store.close)
+        asyncio_loop = _loop_factory(options.loop)
+        with asyncio.Runner(loop_factory=asyncio_loop) as runner:
+            return runner.run(_serve(options, endpoints, settings, clock, store, api_socket))
+
+
+async def _serve(
+    options: Options,
+    endpoints: list[Endpoint],
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    api_socket: socket.socket,
+) -> int:
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt instead
+            loop.add_signal_handler(number, ending.set)
+    faults = FaultTable()
+    service = Service(faults, store.pan_hash_key)
+    link = ImmediateLink(store, index_test_cards(store.pan_hash_key))
+    writer = Runner(
+        store, clock, settings, link, before_commit=service.rows, on_broken=lambda _error: _call(loop, ending)
+    )
+    server = Server(handler=service.received, broken=service.broken)
+    service.start(writer, loop)
+    writer.start()
+    desk = Desk(store.reader())
+    control = Control(desk, clock, faults, writer, server, lambda: _call(loop, ending))
+    api = _Api(uvicorn.Config(make_app(desk, control), log_config=None, access_log=False, lifespan="off"))
+    serving = loop.create_task(api.serve(sockets=[api_socket]))
+    try:
+        opened = await _open(server, endpoints, api_socket)
+        await _api_up(api, serving)
+        _announce(options, opened, endpoints)
+        await ending.wait()
+    finally:
+        # Stop accepting, answer what is decided, commit, then close the lines: nothing decided is left unsaid.
+        await server.stop_accepting()
+        await loop.run_in_executor(None, writer.stop)
+        await asyncio.sleep(0)
+        await server.close()
+        api.should_exit = True
+        await serving
+        if options.ready_file is not None:
+            options.ready_file.unlink(missing_ok=True)
+    if writer.broken is not None:
+        log.critical("the host stopped by itself: its books must be looked at", why=str(writer.broken))
+        return 1
+    log.info("ended", answered=server.counters.frames_out)
+    return 0
+
+
+class _Api(uvicorn.Server):
+    """uvicorn without its own signal handlers: the process has one way to end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _open(server: Server, endpoints: list[Endpoint], api_socket: socket.socket) -> Opened:
+    opened = Opened(api="http://{}:{}".format(*api_socket.getsockname()[:2]))
+    for endpoint in endpoints:
+        port = await server.listen(endpoint)
+        shown = {"dialect": endpoint.dialect.name, "address": endpoint.address, "port": port, "tls": False}
+        opened.listen.append(shown)
+    return opened
+
+
+async def _api_up(api: _Api, serving: asyncio.Task[None]) -> None:
+    while not api.started:
+        if serving.done():
+            serving.result()
+            raise ConfigError("the API ended at once")
+        await asyncio.sleep(0.01)
+
+
+def _call(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(event.set)
+
+
+def _announce(options: Options, opened: Opened, endpoints: list[Endpoint]) -> None:
+    path = sqlite_path(options.store)
+    where = f"sqlite:///{path}" if path is not None else options.store.split("@")[-1]
+    for row in opened.listen:
+        typer.echo(f"listening  {row['dialect']}://{row['address']}:{row['port']}")
+    typer.echo(f"API        {opened.api}/docs")
+    typer.echo(f"store      {where}")
+    if options.lan:
+        typer.echo(instructions(opened.listen, endpoints))
+    if options.ready_file is not None:
+        _write_ready(options.ready_file, opened)
+    log.info("ready", listen=[f"{r['dialect']}:{r['port']}" for r in opened.listen], api=opened.api)
+
+
+def _write_ready(path: Path, opened: Opened) -> None:
+    """Whole or not at all: whoever waits for the file may read it at once."""
+    body = {"pid": os.getpid(), "listen": opened.listen, "api": opened.api}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(body) + "\n", encoding="utf8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigError(f"--ready-file {path}: {error.strerror or error}") from error
+
+
+# ---- reading the options
+
+
+def _endpoints(options: Options) -> list[Endpoint]:
+    found = [parse(url) for url in options.listen or DEFAULT_LISTEN]
+    for endpoint in found:
+        if endpoint.dialect.family not in NAMES:
+            offered = ", ".join(NAMES)
+            raise ConfigError(
+                f"--listen {endpoint.url}: this host answers the families {offered}; "
+                f"{endpoint.dialect.family} can be decoded only"
+            )
+    if not options.lan:
+        return found
+    return [Endpoint(e.dialect, _all(e.address), e.port, e.strict, e.url) for e in found]
+
+
+def _all(address: str) -> str:
+    """--lan opens what would be loopback to all addresses; an address that the user chose stays."""
+    return "0.0.0.0" if address in ("127.0.0.1", "localhost") else address
+
+
+def _settings(options: Options) -> Settings:
+    if options.provisioning not in PROVISIONING:
+        raise ConfigError(f"--provisioning {options.provisioning}: not one of {', '.join(PROVISIONING)}")
+    reset = "epoch" if options.provisioning == "auto" else "keep"
+    return Settings(provisioning=options.provisioning, terminal_reset=reset)
+
+
+def _clock(text: str) -> Clock:
+    if not text:
+        return Clock()
+    try:
+        return Clock(start=datetime.fromisoformat(text))
+    except ValueError as error:
+        raise ConfigError(f"--clock {text}: not a time such as 2026-03-02T09:00") from error
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[TextIO]:
+    try:
+        stream = path.open("a", encoding="utf8", buffering=1)
+    except OSError as error:
+        raise ConfigError(f"--log-file {path}: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _api_socket(text: str) -> Iterator[socket.socket]:
+    host, separator, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--api {text}: expected ADDR:PORT, for example 127.0.0.1:8580")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        raise ConfigError(f"--api {text}: the API has no password, so it listens on loopback only")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, int(port)))
+            listener.listen(128)
+        except OSError as error:
+            raise ConfigError(f"--api {text}: cannot listen there: {error.strerror}") from error
+        yield listener
+
+
+def _loop_factory(name: str) -> Any:
+    if name and name not in LOOPS:
+        raise ConfigError(f"--loop {name}: not one of {', '.join(LOOPS)}")
+    if name != "asyncio":
+        try:
+            import uvloop
+        except ImportError as error:
+            if name == "uvloop":
+                raise ConfigError("--loop uvloop: it is not installed here") from error
+        else:
+            return uvloop.new_event_loop
+    return asyncio.new_event_loop

@@ -1,0 +1,117 @@
+"""decide: one event against the books, to what shall be written, asked and answered. Pure; nothing has happened yet.
+
+Order for the caller: commit `puts`, then send `asks`, then answer. A crash before the commit: the event never was.
+After it: what was not asked or answered is found in the books (legs at the restart, answers at the next delivery).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from host.engine import batches, legs, provisioning, reversal, sale, settle, signon, upload, void
+from host.engine.admission import refused
+from host.engine.checks import GATE, Case, first_refusal
+from host.engine.context import Context
+from host.engine.draft import Draft
+from host.engine.events import CloseBatch, Decision, Event, IssuerAnswer, LegOverdue, Record, Request
+from host.engine.identity import LIVE_BATCH
+from host.engine.working import WorkingSet
+from host.rows import Batch, Terminal
+from specs.operation import Kind, Outcome
+
+Decide = Callable[[Case], Decision]
+
+
+def decide(ws: WorkingSet, event: Event, ctx: Context) -> Decision:
+    """What this event leads to; the working set then shows it to the next event of the group.
+
+    Raises: whatever went wrong, after taking back all that this decision had put; the caller answers 96.
+    """
+    draft = Draft(ws, ctx)
+    try:
+        decision = _dispatch(draft, event)
+    except BaseException:
+        draft.discard()
+        raise
+    if decision.waits_tid:
+        # It is decided again from the start when the terminal has nothing in flight: nothing of this attempt stays.
+        draft.discard()
+        return decision
+    return replace(decision, puts=draft.puts, notes=(*decision.notes, *draft.notes))
+
+
+def _dispatch(draft: Draft, event: Event) -> Decision:
+    match event:
+        case Request():
+            return _request(draft, event)
+        case IssuerAnswer():
+            return legs.answered(draft, event)
+        case LegOverdue():
+            return legs.overdue(draft, event)
+        case CloseBatch():
+            return _close(draft, event)
+        case Record():
+            return _record(draft, event)
+
+
+def _record(draft: Draft, event: Record) -> Decision:
+    for row in event.make(draft.ctx):
+        draft.put(row)
+    return Decision()
+
+
+def _close(draft: Draft, event: CloseBatch) -> Decision:
+    """Back-office close: waits for the terminal's own requests in flight, so that an item is in exactly one batch."""
+    if draft.ws.unfinished_legs(event.tid):
+        return Decision(waits_tid=True)
+    batch = draft.ws.get(Batch, event.batch_id)
+    if batch is None or batch.state not in LIVE_BATCH:
+        draft.note(f"batch {event.batch_id} is not open: nothing to close")
+        return Decision()
+    batches.forced_close(draft, batch, event.reason)
+    return Decision()
+
+
+def _request(draft: Draft, request: Request) -> Decision:
+    case = Case(draft, request)
+    refusal = first_refusal(case, GATE)
+    if refusal is not None:
+        return refused(case, refusal)  # without a MAC: identity or key is what is wrong
+    kind = request.operation.kind
+    if kind is not Kind.SIGN_ON:  # which must still see the last STAN, to tell a re-flashed terminal
+        case.terminal = provisioning.seen(draft, request, case.known_terminal, case.key)
+    return _signed(case, _HANDLERS[kind](case))
+
+
+def _signed(case: Case, decision: Decision) -> Decision:
+    """The answer's MAC: under the key of the request, if its terminal is signed on and the dialect has MACs."""
+    terminal = case.draft.ws.terminal(case.operation.tid)
+    if decision.outcome is None or not case.profile.mac or terminal is None or not terminal.signed_on:
+        return decision
+    return replace(decision, sign_key=case.key or terminal.mak, mac=case.profile.mac)
+
+
+def _batch_work(work: Callable[[Draft, Request, Terminal], Outcome | None]) -> Decide:
+    """Settlement and upload: an outcome, or wait until the terminal has nothing in flight."""
+
+    def handle(case: Case) -> Decision:
+        outcome = work(case.draft, case.request, case.known_terminal)
+        return Decision(outcome=outcome) if outcome is not None else Decision(waits_tid=True)
+
+    return handle
+
+
+_HANDLERS: Mapping[Kind, Decide] = {
+    Kind.SIGN_ON: signon.sign_on,
+    Kind.SIGN_OFF: signon.sign_off,
+    Kind.ECHO: signon.echo,
+    Kind.BALANCE: sale.decide,
+    Kind.SALE: sale.decide,
+    Kind.VOID: void.decide,
+    Kind.REFUND: sale.decide,  # not offered yet: the check of types says 40
+    Kind.REVERSAL: reversal.decide,
+    Kind.SETTLE: _batch_work(settle.decide_settle),
+    Kind.UPLOAD: _batch_work(upload.decide_upload),
+    Kind.UPLOAD_END: _batch_work(upload.decide_upload_end),
+}

@@ -1,0 +1,252 @@
+"""What «the same transaction» means: the key k of an original per scheme, the same content, and the duplicate table.
+
+The only place that says so (rules.md, sections 1 and 2). Class «original» is every 01xx and 02xx; the repeat digit is
+not part of it. An 04xx and an upload item have no key of their own: originals.py finds what they name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from host.engine.events import Request
+from host.engine.working import WorkingSet
+from host.errors import ConfigError
+from host.rows import Batch, BatchState, Terminal, Txn, TxnState
+from specs.codes import TRANSIENT
+from specs.operation import Operation
+from specs.profile import KeyScheme
+
+LIVE_BATCH = (BatchState.OPEN, BatchState.DISPUTED)
+
+
+# ---- content
+
+
+def content_of(request: Request) -> dict[str, str]:
+    """What is compared to tell a repeat from another transaction under the same key.
+
+    Shape: name -> value as the dialect reads it (DE 3, 60.1, DE 49 …), plus kind, amount and the card's keyed hash.
+    The clear card number never gets in, whatever name the dialect gave it.
+    """
+    operation = request.operation
+    pan = operation.card.pan if operation.card else ""
+    found = {name: value for name, value in operation.content if name != "pan" and not (pan and value == pan)}
+    found["kind"] = operation.kind.value
+    if operation.amount is not None:
+        found["amount"] = str(operation.amount)
+    if request.pan_hash:
+        found["pan"] = request.pan_hash
+    return found
+
+
+def stored_content(request: Request) -> str:
+    """`content_of` as the row keeps it: JSON, keys in order, so equal content is equal text."""
+    return json.dumps(content_of(request), sort_keys=True, ensure_ascii=True)
+
+
+def same_content(stored: str, now: Mapping[str, str]) -> bool:
+    """Whether all that both sides carry is equal; what is absent on one side is not compared (rules.md, section 1)."""
+    then = json.loads(stored or "{}")
+    return all(then[name] == now[name] for name in then.keys() & now.keys())
+
+
+def same_processing(one: str, other: str) -> bool:
+    """DE 3 digits 1-2; not compared when one side has none (account types differ from terminal to terminal)."""
+    return not one or not other or one[:2] == other[:2]
+
+
+def same_if_sent(one: str, other: str) -> bool:
+    """Equal, or absent on one side."""
+    return not one or not other or one.strip() == other.strip()
+
+
+# ---- the key
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What is stored under the key of an arriving original. same: content. live: its batch is open or disputed."""
+
+    txn: Txn
+    same: bool
+    live: bool
+
+
+def find(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Match | None:
+    """What is stored under the key of this original, in the scheme's scope of search.
+
+    Raises: ConfigError for a scheme that this host does not offer yet.
+    """
+    scheme = request.profile.key_scheme
+    if scheme not in _FINDERS:
+        raise ConfigError(f"dialect {request.dialect}: transactions keyed by {scheme} are not offered by this host yet")
+    matches = _FINDERS[scheme](ws, terminal, request, now)
+    # The same content first, then the open batch, then the newest: an old namesake never hides the real one.
+    return max(matches, key=lambda m: (m.same, m.live, m.txn.id), default=None)
+
+
+def under_wire_batch(ws: WorkingSet, terminal: Terminal, number: str, stan: str) -> list[Txn]:
+    """TID, DE 60.2, STAN: within the latest generation of that number, open or closed, of this epoch."""
+    batch = batch_of_number(ws, terminal, number)
+    return [
+        t
+        for t in ws.txns_by_stan(terminal.tid, stan)
+        if t.epoch == terminal.epoch and t.wire_batch == number and _of_generation(t, batch)
+    ]
+
+
+def batch_of_number(ws: WorkingSet, terminal: Terminal, number: str) -> Batch | None:
+    """The latest generation of a wire number in this epoch."""
+    batch = ws.batch_numbered(terminal.tid, number)
+    return batch if batch is not None and batch.epoch == terminal.epoch else None
+
+
+def _of_generation(txn: Txn, batch: Batch | None) -> bool:
+    """A row of no batch (a tombstone or a refusal for a number not yet opened) counts for the number's next batch."""
+    return batch is None or txn.batch_id in (0, batch.id)
+
+
+def under_host_batch(ws: WorkingSet, terminal: Terminal, stan: str, now: datetime, hours: int) -> list[Txn]:
+    """TID, STAN: in the host's open batch, or in batches closed less than `hours` ago, of this epoch."""
+    return [
+        t
+        for t in ws.txns_by_stan(terminal.tid, stan)
+        if t.epoch == terminal.epoch and (is_live(ws, t) or _closed_at(ws, t) > now - timedelta(hours=hours))
+    ]
+
+
+def is_live(ws: WorkingSet, txn: Txn) -> bool:
+    """Whether its batch is open or disputed."""
+    batch = ws.get(Batch, txn.batch_id)
+    return batch is not None and batch.state in LIVE_BATCH
+
+
+def _closed_at(ws: WorkingSet, txn: Txn) -> datetime:
+    """When its batch closed; a row of no batch counts from its own birth."""
+    batch = ws.get(Batch, txn.batch_id)
+    return datetime.fromisoformat(batch.closed_at if batch is not None and batch.closed_at else txn.created_at)
+
+
+def tombstone_fits(tombstone: Txn, request: Request, now: datetime, hours: int) -> bool:
+    """NAC: TID, STAN, DE 3, DE 4 (+ DE 62, PAN when carried), for `hours` (rules.md, section 3)."""
+    operation = request.operation
+    return (
+        tombstone.state is TxnState.TOMBSTONE
+        and datetime.fromisoformat(tombstone.created_at) > now - timedelta(hours=hours)
+        and tombstone.amount == (operation.amount or 0)
+        and same_processing(tombstone.processing_code, operation.processing_code)
+        and same_if_sent(tombstone.invoice, operation.invoice)
+        and same_if_sent(tombstone.pan_hash, request.pan_hash)
+    )
+
+
+def _find_by_wire_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
+    operation = request.operation
+    content = content_of(request)
+    for txn in under_wire_batch(ws, terminal, operation.batch or "", operation.stan):
+        same = txn.state is TxnState.TOMBSTONE or same_content(txn.content, content)
+        yield Match(txn, same, is_live(ws, txn))
+
+
+def _find_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
+    operation, profile = request.operation, request.profile
+    content = content_of(request)
+    for txn in ws.txns_by_stan(terminal.tid, operation.stan):
+        if txn.epoch == terminal.epoch and tombstone_fits(txn, request, now, profile.tombstone_hours):
+            yield Match(txn, same=True, live=is_live(ws, txn))
+    for txn in under_host_batch(ws, terminal, operation.stan, now, profile.dup_hours):
+        if txn.state is not TxnState.TOMBSTONE:
+            yield Match(txn, same_content(txn.content, content), is_live(ws, txn))
+
+
+_FINDERS: Mapping[KeyScheme, Callable[[WorkingSet, Terminal, Request, datetime], Iterable[Match]]] = {
+    KeyScheme.WIRE_BATCH: _find_by_wire_batch,
+    KeyScheme.HOST_BATCH: _find_by_host_batch,
+}
+
+
+# ---- the duplicate table (rules.md, section 2)
+
+
+class Prior(StrEnum):
+    """What is stored under k, as far as a duplicate cares."""
+
+    NOTHING = "nothing"
+    PENDING = "pending"
+    ANSWERED = "answered"  # captured, voided or declined
+    TRANSIENT = "transient"  # declined with 68, 91, 96 or 98
+    UNDONE = "undone"  # reversed or tombstoned
+
+
+class Ruling(StrEnum):
+    """What to do with an arriving original."""
+
+    DECIDE = "decide it now"
+    JOIN = "same answer, after the commit, on its own connection"
+    REPLAY = "replay"
+    UNDONE = "12"
+    TWICE = "request 94, alarm «STAN twice»"
+    TWICE_ADVICE = "advice 12, alarm «STAN twice»"
+    CLOSED = "request 22"
+    CLOSED_ADVICE = "advice 12"
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRow:
+    """One row; None = does not matter."""
+
+    priors: frozenset[Prior]
+    ruling: Ruling
+    same: bool | None = None
+    live: bool | None = None
+    advice: bool | None = None
+    scheme: KeyScheme | None = None
+
+    def fits(self, prior: Prior, *, same: bool, live: bool, advice: bool, scheme: KeyScheme) -> bool:
+        wanted = ((self.same, same), (self.live, live), (self.advice, advice), (self.scheme, scheme))
+        return prior in self.priors and all(want is None or want == got for want, got in wanted)
+
+
+_SEEN = frozenset(Prior) - {Prior.NOTHING}
+
+#: A delivery that ended in 30, 97, 03, 89, 99, A0 or 63 has left no row: for k it is «nothing stored».
+DUPLICATES: tuple[DuplicateRow, ...] = (
+    DuplicateRow(frozenset({Prior.NOTHING}), Ruling.DECIDE),
+    DuplicateRow(frozenset({Prior.PENDING}), Ruling.JOIN, same=True),
+    DuplicateRow(frozenset({Prior.ANSWERED}), Ruling.REPLAY, same=True),
+    DuplicateRow(frozenset({Prior.TRANSIENT}), Ruling.REPLAY, same=True, advice=False),
+    DuplicateRow(frozenset({Prior.TRANSIENT}), Ruling.DECIDE, same=True, advice=True),
+    DuplicateRow(frozenset({Prior.UNDONE}), Ruling.UNDONE, same=True),
+    DuplicateRow(_SEEN, Ruling.TWICE, same=False, live=True, advice=False),
+    DuplicateRow(_SEEN, Ruling.TWICE_ADVICE, same=False, live=True, advice=True),
+    DuplicateRow(_SEEN, Ruling.CLOSED, same=False, live=False, advice=False, scheme=KeyScheme.WIRE_BATCH),
+    DuplicateRow(_SEEN, Ruling.CLOSED_ADVICE, same=False, live=False, advice=True, scheme=KeyScheme.WIRE_BATCH),
+    DuplicateRow(_SEEN, Ruling.DECIDE, same=False, live=False, scheme=KeyScheme.HOST_BATCH),
+)
+
+
+def prior_of(match: Match | None) -> Prior:
+    if match is None:
+        return Prior.NOTHING
+    state = match.txn.state
+    if state is TxnState.PENDING:
+        return Prior.PENDING
+    if state in (TxnState.REVERSED, TxnState.TOMBSTONE):
+        return Prior.UNDONE
+    declined = state is TxnState.DECLINED
+    return Prior.TRANSIENT if declined and match.txn.response_code in TRANSIENT else Prior.ANSWERED
+
+
+def rule(match: Match | None, operation: Operation, scheme: KeyScheme) -> Ruling:
+    """The row of the duplicate table for this arrival."""
+    prior = prior_of(match)
+    same, live = (match.same, match.live) if match else (False, False)
+    return next(
+        row.ruling
+        for row in DUPLICATES
+        if row.fits(prior, same=same, live=live, advice=operation.advice, scheme=scheme)
+    )

@@ -1,0 +1,112 @@
+"""Who may speak: terminals and merchants, provisioned on first contact or by configuration only.
+
+auto: merchant and terminal appear with their first message, with the documented test master key; the first batch adopts
+the number of that message (batches.py). strict: an unknown terminal is 97 (89), an unknown or another merchant 03.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from host.engine.draft import Draft
+from host.engine.events import Request
+from host.rows import Merchant, Terminal
+from specs.codes import Refusal
+
+AUTO = "auto"
+_LAST_BEFORE_WRAP = 999_000
+_REUSE_DISTANCE = 50
+"""Out-of-order and repeated messages stay within this many numbers of the newest (rules.md, section 4)."""
+
+
+def terminal(draft: Draft, request: Request) -> Terminal | Refusal:
+    """The terminal that speaks: known, or new when provisioning is auto."""
+    operation, settings = request.operation, draft.ctx.settings
+    found = draft.ws.terminal(operation.tid)
+    if found is not None:
+        return found
+    if settings.provisioning != AUTO or not operation.tid:
+        return Refusal.UNKNOWN_TERMINAL
+    draft.note("terminal is new here: provisioned with the documented test key")
+    # Lost in a crash before the commit, it is made again by the same message's next delivery.
+    return draft.put(
+        Terminal(
+            id=draft.new_id(Terminal),
+            tid=operation.tid,
+            mid=operation.mid,
+            dialect=request.dialect,
+            provisioned=AUTO,
+            signed_on=False,
+            tmk=settings.test_tmk,
+            pik="",
+            mak="",
+            tdk="",
+            old_mak="",
+            epoch=1,
+            last_stan="",
+            last_seen=draft.now,
+            currency="",
+        )
+    )
+
+
+def merchant_of(draft: Draft, request: Request, terminal: Terminal) -> Terminal | Refusal:
+    """The terminal under the merchant that its message names.
+
+    A message without DE 42 speaks for the terminal's own merchant. In auto a terminal that came by itself may move.
+    """
+    mid, strict = request.operation.mid, draft.ctx.settings.provisioning != AUTO
+    if not mid:
+        return terminal
+    if draft.ws.merchant(mid) is None:
+        if strict:
+            return Refusal.UNKNOWN_MERCHANT
+        currency = request.operation.currency or draft.ctx.settings.currency
+        draft.put(Merchant(draft.new_id(Merchant), mid, mid, currency, AUTO))
+    if terminal.mid == mid:
+        return terminal
+    if terminal.mid and (strict or terminal.provisioned != AUTO):
+        return Refusal.UNKNOWN_MERCHANT
+    if terminal.mid:
+        draft.note(f"terminal moved from merchant {terminal.mid} to {mid}")
+    return draft.put(replace(terminal, mid=mid))
+
+
+def seen(draft: Draft, request: Request, terminal: Terminal, key: str) -> Terminal:
+    """Remember that an admitted message came: when, its STAN, and which key it used."""
+    operation = request.operation
+    new_key_used = request.mac.required and key == terminal.mak and terminal.old_mak != ""
+    return draft.put(
+        replace(
+            terminal,
+            dialect=request.dialect,
+            last_seen=draft.now,
+            last_stan=newest_stan(terminal.last_stan, operation.stan),
+            currency=terminal.currency or operation.currency,
+            # FC 23: from its first use on the new key stands alone. Lost in a crash before the commit, the old key is
+            # good a little longer, and the next message under the new one ends it.
+            old_mak="" if new_key_used else terminal.old_mak,
+        )
+    )
+
+
+def newest_stan(last: str, stan: str) -> str:
+    """The highest STAN seen, following the wrap from above 999000; reversals and copies carry older ones."""
+    if not stan.isdigit():
+        return last
+    if not last:
+        return stan
+    wrapped = int(last) > _LAST_BEFORE_WRAP and int(last) - int(stan) > _REUSE_DISTANCE
+    return stan if int(stan) > int(last) or wrapped else last
+
+
+def starts_again(last: str, stan: str) -> bool:
+    """Whether a sign-on with this STAN means a re-flashed terminal (rules.md, section 4, `terminal_reset`).
+
+    000001 after a higher one, or more than 50 below the last; a wrap from above 999000 aside. The same number twice is
+    case 49, not a reset.
+    """
+    if not (last and stan.isdigit()) or int(last) > _LAST_BEFORE_WRAP:
+        return False
+    below = int(last) - int(stan)
+    return below > _REUSE_DISTANCE or (int(stan) == 1 and below > 0)

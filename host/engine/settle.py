@@ -1,0 +1,286 @@
+"""The settlement dialogue: a 0500 and what the host says to it (rules.md, section 6; RH5, RH9).
+
+Two questions in order: which batch does the terminal mean, and do its totals agree with H's books? Totals in the answer
+are always H's own; where both agree that is an echo. A 0500 is never answered 94.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from host.engine import outcomes
+from host.engine.batches import Standing, adopt, close, closed, current, has_items, items, last_closed, standing
+from host.engine.draft import Draft
+from host.engine.events import Request
+from host.engine.items import differences, sides_of, totals_of, upload_due
+from host.rows import Batch, BatchState, ExceptionItem, Terminal
+from specs.codes import Refusal
+from specs.families import family
+from specs.operation import Outcome, Verdict
+from specs.profile import Profile
+from specs.totals import Totals
+
+ROUNDS_MAX = 3
+"""How often «upload incomplete» may be said while no item comes: the rounds of a terminal (rules.md, section 10)."""
+NOTHING_TO_SETTLE = "21"
+SIDES: dict[str, tuple[str, ...]] = {"cup": ("domestic", "foreign"), "nac": ()}
+"""The sides that a family answers one by one."""
+COUNTS_VOIDS: dict[str, bool] = {"cup": True, "nac": False}
+"""Whether a voided sale and its void are uploaded, both (rules.md, section 5)."""
+NAC_CODES: dict[Verdict, str] = {
+    Verdict.AGREED: "00",
+    Verdict.DIFFERS: "95",
+    Verdict.UPLOAD_INCOMPLETE: "95",
+    Verdict.CLOSED_OTHER: "77",
+    Verdict.NUMBER_STALE: "80",
+    Verdict.NUMBER_UNKNOWN: "80",
+}
+"""DE 39 of a NAC 0510; STILL_DIFFERS is the profile's `final_not_agreed`."""
+
+Sides = tuple[tuple[str, Verdict], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One 0500 at the desk."""
+
+    draft: Draft
+    request: Request
+    terminal: Terminal
+    claim: Totals
+
+    @property
+    def profile(self) -> Profile:
+        return self.request.profile
+
+    @property
+    def final(self) -> bool:
+        return self.request.operation.final
+
+    def own(self, batch: Batch) -> Totals:
+        """The totals of H's books as they stand, counted the dialect's way."""
+        return family(self.profile.family).count(items(self.draft, batch))
+
+    def open_has_items(self) -> bool:
+        batch = self.draft.ws.open_batch(self.terminal.tid)
+        return batch is not None and has_items(self.draft, batch)
+
+
+def decide_settle(draft: Draft, request: Request, terminal: Terminal) -> Outcome | None:
+    """Compare, and close, dispute, replay or refuse. None: something of this terminal's is still at the issuer, wait.
+
+    Every change is committed by the caller before the outcome leaves; see `batches.close` for a crash at either side.
+    """
+    if draft.ws.unfinished_legs(terminal.tid):
+        return None  # an item is in exactly one batch (rules.md, section 7)
+    case = _Case(draft, request, terminal, request.operation.totals or Totals())
+    addressed = (_addressed_nac if request.profile.family == "nac" else _addressed_cup)(case)
+    if isinstance(addressed, Verdict):
+        return _wrong_number(case, addressed)
+    if addressed.state in (BatchState.OPEN, BatchState.DISPUTED):
+        return _compare(case, addressed)
+    return _already_closed(case, addressed)
+
+
+# --- which batch ------------------------------------------------------------------------------------------------------
+
+
+def _addressed_cup(case: _Case) -> Batch | Verdict:
+    number = case.request.operation.batch
+    if number is None:
+        return current(case.draft, case.terminal, None)
+    match standing(case.draft, case.terminal, number):
+        case Standing.CLOSED:
+            return _closed(case, number)
+        case Standing.TAKEN:
+            return Verdict.NUMBER_UNKNOWN
+        case _:
+            return adopt(case.draft, case.terminal, number)
+
+
+def _addressed_nac(case: _Case) -> Batch | Verdict:
+    """The open batch tells who is right about a closed number: with items of T's in it, T's number is stale."""
+    number = case.request.operation.batch
+    if number is None or case.profile.batch_number == "ignore":
+        return _unnumbered(case)
+    match standing(case.draft, case.terminal, number):
+        case Standing.LIVE:
+            return adopt(case.draft, case.terminal, number)
+        case Standing.CLOSED:
+            stale = case.open_has_items() and not case.final
+            return Verdict.NUMBER_STALE if stale else _closed(case, number)
+        case _:
+            first = last_closed(case.draft, case.terminal) is None
+            if case.profile.batch_number == "strict" and not first:
+                return Verdict.NUMBER_UNKNOWN
+            return adopt(case.draft, case.terminal, number)
+
+
+def _unnumbered(case: _Case) -> Batch:
+    """Without a number only the totals can tell a repeated 0500 from a new one."""
+    last = last_closed(case.draft, case.terminal)
+    if last is not None and not case.open_has_items() and not case.claim.empty:
+        claimed = totals_of(last.claimed)
+        if claimed is not None and not claimed.differing(case.claim):
+            return last
+    return current(case.draft, case.terminal, None)
+
+
+def _closed(case: _Case, number: str) -> Batch:
+    found = closed(case.draft, case.terminal, number)
+    assert found is not None, number
+    return found
+
+
+def _wrong_number(case: _Case, verdict: Verdict) -> Outcome:
+    number = case.request.operation.batch
+    case.draft.note(f"0500 for batch {number}: {verdict}, nothing closed")
+    if case.profile.family == "nac":
+        return _answer(case, verdict, None, ())
+    refused = outcomes.of_refusal(case.draft.ctx, case.profile, case.request.operation, Refusal.UNKNOWN_BATCH)
+    sides = tuple((side, verdict) for side in SIDES[case.profile.family])
+    return replace(refused, verdict=verdict, sides=sides, totals=case.claim)
+
+
+# --- an open or disputed batch ----------------------------------------------------------------------------------------
+
+
+def _compare(case: _Case, batch: Batch) -> Outcome:
+    draft, own = case.draft, case.own(batch)
+    before = totals_of(batch.claimed)
+    if batch.state is BatchState.DISPUTED and before and not case.final and not before.differing(case.claim):
+        return _answer(case, Verdict.DIFFERS, batch, _stored_sides(batch), totals_of(batch.answered) or own)
+    if case.profile.empty_batch == NOTHING_TO_SETTLE and case.claim.empty and not has_items(draft, batch):
+        return replace(_answer(case, Verdict.AGREED, None, (), own), code=NOTHING_TO_SETTLE, verdict=None)
+    sides = _sides(case, own, Verdict.DIFFERS)
+    told = replace(batch, claimed=_json(case.claim), answered=_json(own), sides=json.dumps(sides))
+    if not own.differing(case.claim):
+        # Items staged in an earlier dispute stay on the list; the host's own are missing only from a whole upload.
+        whole = case.final and len(draft.ws.staged(batch.id)) == upload_due(told)
+        done = close(draft, told, Verdict.AGREED, _differences(case, told, whole=whole))
+        return _answer(case, Verdict.AGREED, done, sides, own)
+    return _trailer(case, told, own) if case.final else _dispute(case, told, own, sides, Verdict.DIFFERS)
+
+
+def _dispute(case: _Case, batch: Batch, own: Totals, sides: Sides, verdict: Verdict) -> Outcome:
+    """The batch waits for the upload. Its business date is that of its first 0500 (rules.md, section 7).
+
+    A crash before the commit leaves it open and the 0500 is compared anew; after it, the same codes are said again.
+    """
+    disputed = case.draft.put(
+        replace(
+            batch,
+            state=BatchState.DISPUTED,
+            verdict=str(verdict),
+            business_date=batch.business_date or case.draft.ctx.business_date.isoformat(),
+            upload_rounds=batch.upload_rounds + (verdict is Verdict.UPLOAD_INCOMPLETE),
+        )
+    )
+    return _answer(case, verdict, disputed, sides, own)
+
+
+def _trailer(case: _Case, batch: Batch, own: Totals) -> Outcome:
+    """NAC 960000 that does not agree: once «upload incomplete», else closed with the exception list.
+
+    The same 95 is said again to a trailer that comes without any item since (the answer was lost): closing then would
+    call items the host's alone that the terminal is about to send.
+    """
+    missing = len(case.draft.ws.staged(batch.id)) != upload_due(batch)
+    unheard = batch.verdict == Verdict.UPLOAD_INCOMPLETE and batch.upload_rounds < ROUNDS_MAX
+    if missing and (batch.upload_rounds == 0 or unheard):
+        return _dispute(case, batch, own, (), Verdict.UPLOAD_INCOMPLETE)
+    done = close(case.draft, batch, Verdict.STILL_DIFFERS, _differences(case, batch, whole=True))
+    return _answer(case, Verdict.STILL_DIFFERS, done, (), own)
+
+
+def _differences(case: _Case, batch: Batch, *, whole: bool) -> list[ExceptionItem]:
+    return differences(case.draft, batch, counts_voids=COUNTS_VOIDS[case.profile.family], whole=whole)
+
+
+# --- a closed batch ---------------------------------------------------------------------------------------------------
+
+
+def _already_closed(case: _Case, batch: Batch) -> Outcome:
+    """RH5: the stored answer for the same totals; for others «closed, not agreed», and the report becomes exceptions.
+
+    A batch that H closed without a 0500 is compared with its books; so is nothing else, and no ledger changes.
+    """
+    claimed = totals_of(batch.claimed)
+    own = totals_of(batch.answered) or case.own(batch)
+    if claimed is not None and not claimed.differing(case.claim):
+        sides = _stored_sides(batch)
+        if sides:
+            differs = any(verdict is not Verdict.AGREED for _, verdict in sides)
+            return _answer(case, Verdict.DIFFERS if differs else Verdict.AGREED, batch, sides, own)
+        return _answer(case, Verdict(batch.verdict), batch, (), own)
+    sides = _sides(case, own, Verdict.CLOSED_OTHER)
+    if own.differing(case.claim):
+        _report(case, batch, own)
+        return _answer(case, Verdict.CLOSED_OTHER, batch, sides, own)
+    if claimed is None:
+        stored = replace(batch, claimed=_json(case.claim), answered=_json(own), sides=json.dumps(sides))
+        batch = case.draft.put(replace(stored, verdict=str(Verdict.AGREED)))
+    return _answer(case, Verdict.AGREED, batch, sides, own)
+
+
+def _report(case: _Case, batch: Batch, own: Totals) -> None:
+    """One exception for each figure that T reports otherwise, once however often T repeats it."""
+    known = {(e.item_key, e.side_amount, e.detail) for e in case.draft.ws.exceptions(batch.id)}
+    for side, group in sorted({(s.side, s.group) for s in (*own.sums, *case.claim.sums)}):
+        ours, theirs = own.get(side, group), case.claim.get(side, group)
+        detail = f"closed with {ours.count} items, the terminal has {theirs.count}"
+        key = f"{side}/{group}"
+        if ours == theirs or (key, theirs.amount, detail) in known:
+            continue
+        case.draft.put(
+            ExceptionItem(
+                id=case.draft.new_id(ExceptionItem),
+                batch_id=batch.id,
+                tid=batch.tid,
+                txn_id=0,
+                item_key=key,
+                reason="report-after-close",
+                amount=ours.amount,
+                side_amount=theirs.amount,
+                detail=detail,
+                at=case.draft.now,
+            )
+        )
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+
+
+def _sides(case: _Case, own: Totals, verdict: Verdict) -> Sides:
+    """Each side of the dialect: agreed, or `verdict` where the claim differs."""
+    differing = own.differing(case.claim)
+    return tuple((s, verdict if s in differing else Verdict.AGREED) for s in SIDES[case.profile.family])
+
+
+def _stored_sides(batch: Batch) -> Sides:
+    return tuple(sides_of(batch).items())
+
+
+def _json(totals: Totals) -> str:
+    return json.dumps(totals.to_json())
+
+
+def _code(profile: Profile, verdict: Verdict) -> str:
+    """DE 39. CUP says it in DE 48 and carries none when good; an error there is made by `_wrong_number`."""
+    if profile.family != "nac":
+        return profile.settle_code
+    return profile.final_not_agreed if verdict is Verdict.STILL_DIFFERS else NAC_CODES[verdict]
+
+
+def _answer(case: _Case, verdict: Verdict, batch: Batch | None, sides: Sides, totals: Totals | None = None) -> Outcome:
+    good = outcomes.of_service(case.draft.ctx, case.request.operation)
+    return replace(
+        good,
+        code=_code(case.profile, verdict),
+        business_date=(batch.business_date if batch else "") or good.business_date,
+        currency=case.request.operation.currency,
+        totals=totals,
+        verdict=verdict,
+        sides=sides,
+    )

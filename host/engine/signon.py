@@ -1,0 +1,89 @@
+"""Sign-on with new working keys, sign-off, echo (rules.md, section 4; security.md, section 1; FC 23, 26, 31, 46)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from host.engine import batches, outcomes, provisioning
+from host.engine.checks import Case
+from host.engine.draft import Draft
+from host.engine.events import Decision
+from host.rows import Terminal
+from specs.security import KEY_LAYOUTS, WorkingKeys, wrap_keys
+
+_PIK_BYTES = {24: 8, 40: 16, 60: 16}
+_MAK_BYTES = 8
+"""One block, second half of its slot zero: what terminals use with single DES (security.md, section 1)."""
+_TDK_BYTES = 16
+RESET_ALARM = "terminal-reset"
+
+
+def sign_on(case: Case) -> Decision:
+    """New keys, the clock and the open batch's number.
+
+    The old MAK is good until the new one is first used: the 0810 may be lost, and the terminal then goes on with what
+    it has (FC 23). A crash before the commit: the terminal got no answer and still has its old keys, as has the host. A
+    crash after it: the host has both, the terminal one of them.
+    """
+    draft, operation = case.draft, case.operation
+    terminal = case.known_terminal
+    if _starts_again(case, terminal):
+        if draft.ws.unfinished_legs(terminal.tid):
+            # The old epoch's batch cannot close while one of its items is at the issuer: at most the issuer timeout.
+            return Decision(waits_tid=True)
+        terminal = _new_epoch(case, terminal)
+    terminal = provisioning.seen(draft, case.request, terminal, case.key)
+    adopt = operation.batch if draft.ctx.settings.provisioning == provisioning.AUTO else None
+    number = batches.current_number(draft, terminal, adopt)
+    terminal, keys = _with_new_keys(draft, terminal, operation.key_layout)
+    return Decision(outcome=outcomes.of_service(draft.ctx, operation, batch=number, keys=keys))
+
+
+def sign_off(case: Case) -> Decision:
+    """After it only a sign-on is possible; keys die with it."""
+    terminal = provisioning.seen(case.draft, case.request, case.known_terminal, case.key)
+    case.draft.put(replace(terminal, signed_on=False, old_mak=""))
+    return Decision(outcome=outcomes.of_service(case.draft.ctx, case.operation))
+
+
+def echo(case: Case) -> Decision:
+    """The line works. NAC's test 990000 is one; it opens no batch and changes no key."""
+    provisioning.seen(case.draft, case.request, case.known_terminal, case.key)
+    return Decision(outcome=outcomes.of_service(case.draft.ctx, case.operation))
+
+
+def _with_new_keys(draft: Draft, terminal: Terminal, layout: int) -> tuple[Terminal, bytes | None]:
+    """Signed on; with a layout asked for, new keys too: (the terminal's new row, DE 62 of the answer)."""
+    if layout not in KEY_LAYOUTS:
+        return draft.put(replace(terminal, signed_on=True)), None
+    new_key = draft.ctx.new_key
+    keys = WorkingKeys(
+        pik=new_key(_PIK_BYTES[layout]), mak=new_key(_MAK_BYTES), tdk=new_key(_TDK_BYTES) if layout == 60 else None
+    )
+    # Of two sign-ons in a row the terminal may have missed both: the key it last used is the one to keep.
+    in_use = terminal.old_mak or terminal.mak
+    signed = replace(
+        terminal,
+        signed_on=True,
+        pik=keys.pik.hex().upper(),
+        mak=keys.mak.hex().upper(),
+        tdk=keys.tdk.hex().upper() if keys.tdk else "",
+        old_mak=in_use if terminal.signed_on else "",
+    )
+    return draft.put(signed), wrap_keys(bytes.fromhex(terminal.tmk), keys, layout)
+
+
+def _starts_again(case: Case, terminal: Terminal) -> bool:
+    """`terminal_reset = "epoch"` with provisioning auto; strict keeps (rules.md, section 4)."""
+    settings = case.draft.ctx.settings
+    on = settings.terminal_reset == "epoch" and settings.provisioning == provisioning.AUTO
+    return on and provisioning.starts_again(terminal.last_stan, case.operation.stan)
+
+
+def _new_epoch(case: Case, terminal: Terminal) -> Terminal:
+    """Keys and tombstones of earlier epochs leave the search; what was open is closed with exceptions."""
+    draft, stan = case.draft, case.operation.stan
+    closed = batches.close_for_reset(draft, terminal)
+    text = f"signed on with STAN {stan} after {terminal.last_stan}: taken for re-flashed, epoch {terminal.epoch + 1}"
+    draft.alarm(terminal.tid, RESET_ALARM, text, batch_id=closed.id if closed else 0)
+    return draft.put(replace(terminal, epoch=terminal.epoch + 1, last_stan="", signed_on=False, old_mak=""))

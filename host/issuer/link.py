@@ -1,0 +1,163 @@
+"""The link H>I: how the acquirer asks the issuer. Answers come back as events, in a later group or never.
+
+    runner: commit -> link.send(asks) -> speak -> link.work(now): the issuer decides, commits its own books, answers
+
+`send` only hands over, so nobody waits for the issuer's disk. A crash between the two commits is real: the issuer may
+have debited what the acquirer never heard of, and the leg's row makes the acquirer undo it after the restart (RH7).
+"""
+
+from __future__ import annotations
+
+import heapq
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import count
+from typing import Protocol
+
+import structlog
+
+from host.engine.context import Context
+from host.engine.events import Ask, Event, IssuerAnswer
+from host.engine.working import Needs, WorkingSet
+from host.errors import StoreUnavailable
+from host.issuer.cards import CardIndex
+from host.issuer.decide import CardData, answer
+from host.rows import Row
+from host.store.store import Store
+from specs.codes import Refusal
+from specs.masking import mask_text
+
+log = structlog.get_logger("host.issuer")
+
+
+class IssuerLink(Protocol):
+    """What the runner needs of a link. All calls come from the writer thread."""
+
+    def connect(self, deliver: Callable[[Event], None]) -> None:
+        """Where answers go; called once, before the first ask."""
+
+    def send(self, asks: tuple[Ask, ...], now: datetime) -> None:
+        """Hand messages over. Their legs are durable already."""
+
+    def work(self, context: Callable[[], Context]) -> None:
+        """Do what is due: the issuer's side of what was sent, and answers whose time has come."""
+
+    def reset(self) -> None:
+        """Forget what is on its way: the books were cleared."""
+
+
+class FaultKind(StrEnum):
+    """What can go wrong at H>I; the names are those of the failure catalogue where it has one."""
+
+    SILENT = "silent"  # the message never reaches the issuer
+    LATE = "late"  # the issuer acts at once, its answer takes `seconds`
+    OUTAGE = "outage"  # the link is down: nothing is sent, and the acquirer knows it
+    LOSE_AFTER_ISSUER = "lose-after-issuer"  # the issuer acts, its answer is lost
+
+
+@dataclass(slots=True)
+class LinkFault:
+    """A fault of the link. on: "ask" | "undo" | "any". times: how often it still strikes, -1 = until it is removed."""
+
+    kind: FaultKind
+    on: str = "any"
+    times: int = -1
+    seconds: float = 0.0
+
+    def strikes(self, ask: Ask) -> bool:
+        if self.times == 0 or self.on not in ("any", "undo" if ask.undo else "ask"):
+            return False
+        self.times -= self.times > 0
+        return True
+
+
+@dataclass(slots=True)
+class ImmediateLink:
+    """The issuer lives in this process and answers at once, unless a fault says otherwise.
+
+    Bound: what is on its way is at most one message a leg in flight.
+    """
+
+    store: Store
+    cards: CardIndex
+    faults: list[LinkFault] = field(default_factory=list)
+    _sent: list[tuple[Ask, LinkFault | None]] = field(default_factory=list)
+    _on_the_way: list[tuple[datetime, int, IssuerAnswer]] = field(default_factory=list)
+    _deliver: Callable[[Event], None] = field(default=lambda _event: None)
+    _order: count[int] = field(default_factory=count)
+
+    def connect(self, deliver: Callable[[Event], None]) -> None:
+        self._deliver = deliver
+
+    def send(self, asks: tuple[Ask, ...], now: datetime) -> None:
+        for ask in asks:
+            fault = next((f for f in self.faults if f.strikes(ask)), None)
+            kind = fault.kind if fault is not None else None
+            if kind is FaultKind.OUTAGE and not ask.undo:
+                self._answer_at(now, _link_down(ask))  # an undo is simply tried again
+            elif kind not in (FaultKind.OUTAGE, FaultKind.SILENT):
+                self._sent.append((ask, fault))
+
+    def work(self, context: Callable[[], Context]) -> None:
+        if self._sent:
+            self._issuer_acts(context())
+        if self._on_the_way:
+            self._deliver_due(context().now)
+
+    def reset(self) -> None:
+        self._sent.clear()
+        self._on_the_way.clear()
+
+    def _issuer_acts(self, ctx: Context) -> None:
+        """The issuer's own group: load, decide, commit its own books, and only then answer."""
+        batch, self._sent = self._sent, []
+        try:
+            ws = self.store.load(_needs(batch))
+            said, puts = self._decide(batch, ws, ctx)
+            self.store.commit(puts)
+        except StoreUnavailable as error:
+            log.warning("the issuer's store refuses: it stays silent", error=str(error), messages=len(batch))
+            return
+        # A crash here: the issuer has acted and nobody knows; the leg is undone after the restart.
+        for fault, told in said:
+            kind = fault.kind if fault is not None else None
+            if kind is not FaultKind.LOSE_AFTER_ISSUER:
+                late = fault.seconds if fault is not None and kind is FaultKind.LATE else 0.0
+                self._answer_at(ctx.now + timedelta(seconds=late), told)
+
+    def _decide(
+        self, batch: list[tuple[Ask, LinkFault | None]], ws: WorkingSet, ctx: Context
+    ) -> tuple[list[tuple[LinkFault | None, IssuerAnswer]], list[Row]]:
+        said: list[tuple[LinkFault | None, IssuerAnswer]] = []
+        puts: list[Row] = []
+        for ask, fault in batch:
+            txn = ws.txn(ask.leg.txn_id)
+            card = CardData(txn.pan, txn.organisation) if txn is not None else CardData("", "")
+            try:
+                decision = answer(ws, ask, card, self.cards, ctx)
+            except Exception:
+                log.error("the issuer cannot decide a leg", leg=ask.leg.id, trace=mask_text(traceback.format_exc()))
+                continue
+            puts += decision.puts
+            said.append((fault, decision.answer))
+        return said, puts
+
+    def _answer_at(self, when: datetime, told: IssuerAnswer) -> None:
+        heapq.heappush(self._on_the_way, (when, next(self._order), told))
+
+    def _deliver_due(self, now: datetime) -> None:
+        while self._on_the_way and self._on_the_way[0][0] <= now:
+            self._deliver(heapq.heappop(self._on_the_way)[2])
+
+
+def _needs(batch: list[tuple[Ask, LinkFault | None]]) -> Needs:
+    """txn_ids: for what the message says of the card; the rest are the issuer's own books."""
+    txn_ids = {ask.leg.txn_id for ask, _ in batch}
+    return Needs(txn_ids=txn_ids, issuer_txn_ids=set(txn_ids), pan_hashes={ask.leg.pan_hash for ask, _ in batch})
+
+
+def _link_down(ask: Ask) -> IssuerAnswer:
+    return IssuerAnswer(ask.leg.id, ask.leg.txn_id, ask.leg.purpose, False, 0, Refusal.ISSUER_DOWN.value)

@@ -1,0 +1,224 @@
+"""The host's books on disk, behind a handful of methods. One writer; the desk reads beside it.
+
+    load    a working set for a group of events         commit  the group's rows in one durable transaction
+    reader  questions of desk and checker               last_ids, meta, clear, checkpoint, close
+
+`commit` returns after the fsync and not before: whoever speaks to a terminal afterwards speaks of what is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from host import chance
+from host.engine import ledger
+from host.engine.working import Needs, WorkingSet
+from host.errors import ConfigError, StoreVersion
+from host.rows import TABLES, Merchant, Posting, Row, Terminal
+from host.store.driver import Driver, transaction
+from host.store.loading import Loader
+from host.store.postgres import PostgresDriver
+from host.store.reader import Reader, ReaderPool
+from host.store.schema import SCHEMA_VERSION, Codec, codec, ddl, table_name
+from host.store.sqlite import SqliteDriver
+
+KEPT_BY_CLEAR = frozenset({Merchant, Terminal})
+"""interface.md, section 3, `POST /reset`: merchants, terminals and keys stay."""
+
+
+class Store:
+    """One store, held by this process. Safe to use from several threads; a group of events is the writer thread's.
+
+    Raises StoreUnavailable from every method when the database refuses; the store can be used again afterwards.
+    """
+
+    def __init__(self, driver: Driver, connect_reader: Callable[[], Driver] | None) -> None:
+        self._driver = driver
+        self._lock = RLock()
+        self.codecs: dict[type, Codec[Any]] = {c: codec(c, driver.dialect, driver.mark) for c in TABLES}
+        if connect_reader is None:  # in memory: one connection is all there is
+            self._reader = Reader(self._lend_writer, self.codecs, lambda: None)
+        else:
+            pool = ReaderPool(connect_reader)
+            self._reader = Reader(pool.lend, self.codecs, pool.close)
+
+    @contextmanager
+    def _lend_writer(self) -> Iterator[Driver]:
+        with self._lock:
+            yield self._driver
+
+    def load(self, needs: Needs) -> WorkingSet:
+        """The rows that `needs` names, with what belongs to them; a few queries whatever the size of the group."""
+        with self._lock:
+            return Loader(self._driver, self.codecs).run(needs)
+
+    def commit(self, puts: Iterable[Row]) -> None:
+        """Write all rows in one transaction: new ones, and new forms of old ones; the last form of a row counts.
+
+        Durable when it returns. Raises LedgerBroken when an entry among the postings does not sum to zero,
+        StoreUnavailable when the database refuses; in both cases nothing is written (but see StoreUnavailable.unknown).
+        """
+        by_class: dict[type, dict[int, Row]] = {}
+        for row in puts:
+            by_class.setdefault(type(row), {})[row.id] = row
+        if not by_class:
+            return
+        with self._lock, transaction(self._driver, write=True):
+            for row_class in TABLES:  # a fixed order of tables and ids: two writers could not deadlock
+                rows = by_class.get(row_class)
+                if rows:
+                    c = self.codecs[row_class]
+                    self._driver.execute_many(c.insert, [c.encode(rows[key]) for key in sorted(rows)])
+            # Postings are only ever inserted, and an entry's lines come in one group: what is here is the whole entry.
+            ledger.check(row for row in by_class.get(Posting, {}).values() if isinstance(row, Posting))
+
+    def last_ids(self) -> dict[str, int]:
+        """The highest id of each table, by the name of its row class: where host.engine.context.Ids goes on."""
+        with self._lock:
+            return {
+                row_class.__name__: int(self._driver.query(f"SELECT COALESCE(MAX(id), 0) FROM {c.name}")[0][0])
+                for row_class, c in self.codecs.items()
+            }
+
+    def meta(self) -> dict[str, str]:
+        """schema_version, pan_hash_key (hex), seed, created_at, holder."""
+        with self._lock:
+            return {str(name): str(value) for name, value in self._driver.query("SELECT name, value FROM meta")}
+
+    @property
+    def pan_hash_key(self) -> bytes:
+        """The key of the card hashes in this store (host.pan_hash)."""
+        return bytes.fromhex(self.meta()["pan_hash_key"])
+
+    def reader(self) -> Reader:
+        """The desk's and the checker's way in: never blocks the writer (in memory: between two groups)."""
+        return self._reader
+
+    def clear(self) -> None:
+        """Empty the books, messages and findings; merchants and terminals with their keys stay. Ids go on."""
+        with self._lock, transaction(self._driver, write=True):
+            for row_class, c in self.codecs.items():
+                if row_class not in KEPT_BY_CLEAR:
+                    self._driver.execute(f"DELETE FROM {c.name}")
+
+    def checkpoint(self) -> None:
+        """Housekeeping for an idle moment."""
+        with self._lock:
+            self._driver.checkpoint()
+
+    def close(self) -> None:
+        """Give the store back; the next host may hold it."""
+        self._reader.close()
+        with self._lock:
+            self._driver.close()
+
+
+def open_store(url: str, *, seed: int, created_at: str = "") -> Store:
+    """Hold a store, and make it if it is new.
+
+    url: sqlite:///PATH (three slashes and a relative path, four and an absolute one), sqlite:// in memory,
+    postgresql://USER@HOST/DATABASE. seed: of a new store's secrets. created_at: ISO time for the record.
+    Raises: ConfigError for a bad URL, StoreHeld, StoreVersion, StoreUnavailable.
+    """
+    driver, connect_reader = _drivers(url)
+    try:
+        _prepare(driver, seed, created_at)
+        return Store(driver, connect_reader)
+    except BaseException:
+        driver.close()
+        raise
+
+
+def open_reader(url: str) -> Reader:
+    """Read a store without holding it, beside a running host or alone; never makes one.
+
+    Raises: ConfigError for a bad URL or where no store is, StoreVersion, StoreUnavailable.
+    """
+    path = sqlite_path(url)
+    if path is None and _is_sqlite(url):
+        raise ConfigError(f"{url}: a store in memory ends with its host, there is nothing to read")
+    driver: Driver = PostgresDriver(url, read_only=True) if path is None else SqliteDriver(path, read_only=True)
+    try:
+        if not _has_table(driver, "meta"):
+            raise ConfigError(f"{url} holds no Closeout store")
+        _check_version(driver)
+    except BaseException:
+        driver.close()
+        raise
+    codecs: dict[type, Codec[Any]] = {c: codec(c, driver.dialect, driver.mark) for c in TABLES}
+    lock = RLock()
+
+    @contextmanager
+    def lend() -> Iterator[Driver]:
+        with lock:
+            yield driver
+
+    return Reader(lend, codecs, driver.close)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite URL; None in memory and for PostgreSQL. Raises: ConfigError for any other URL."""
+    if url.startswith(("postgresql://", "postgres://")) or url in ("sqlite://", "sqlite:///:memory:"):
+        return None
+    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///"))
+    raise ConfigError(f"not a store URL: {url} (sqlite:///PATH, sqlite:// or postgresql://USER@HOST/DATABASE)")
+
+
+def _is_sqlite(url: str) -> bool:
+    return url.startswith("sqlite:")
+
+
+def _drivers(url: str) -> tuple[Driver, Callable[[], Driver] | None]:
+    """The writer's connection, and how to make one for reading (None: the writer's own serves)."""
+    path = sqlite_path(url)
+    if path is not None:
+        return SqliteDriver(path), lambda: SqliteDriver(path, read_only=True)
+    if _is_sqlite(url):
+        return SqliteDriver(None), None
+    return PostgresDriver(url), lambda: PostgresDriver(url, read_only=True)
+
+
+def _has_table(driver: Driver, name: str) -> bool:
+    catalogue = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = "
+    if driver.dialect.name == "postgresql":
+        catalogue = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = "
+    return bool(driver.query(catalogue + driver.mark, (name,)))
+
+
+def _check_version(driver: Driver) -> None:
+    found = driver.query("SELECT value FROM meta WHERE name = 'schema_version'")
+    version = int(found[0][0]) if found else 0
+    if version != SCHEMA_VERSION:  # no earlier version exists yet: there is nothing to upgrade from
+        raise StoreVersion(f"the store has schema {version}, this program knows {SCHEMA_VERSION}")
+
+
+def _prepare(driver: Driver, seed: int, created_at: str) -> None:
+    """Make the tables of a new store, all or none; note who holds it now."""
+    set_meta = (
+        f"INSERT INTO meta (name, value) VALUES ({driver.mark}, {driver.mark})"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
+    with transaction(driver, write=True):
+        if _has_table(driver, "meta"):
+            _check_version(driver)
+        else:
+            for row_class in TABLES:
+                if _has_table(driver, table_name(row_class)):
+                    raise ConfigError(f"the database has a table {table_name(row_class)} that is not Closeout's")
+            for statement in ddl(driver.dialect):
+                driver.execute(statement)
+            first = {
+                "schema_version": str(SCHEMA_VERSION),
+                "pan_hash_key": chance.secret(seed, "pan-hash").hex(),
+                "seed": str(seed),
+                "created_at": created_at,
+            }
+            driver.execute_many(set_meta, list(first.items()))
+        driver.execute(set_meta, ("holder", f"process {os.getpid()} on {socket.gethostname()}"))

@@ -1,0 +1,116 @@
+"""Joins a machine to flash, line, clock and people: performs its actions strictly in their order.
+
+Around every action stands the power (terminal_sim.flash): `send`, `recv` and `print` are named steps like the saves.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from terminal_sim.clock import Clock
+from terminal_sim.errors import FlashError, LineLost, NotConnected
+from terminal_sim.flash import Flash
+from terminal_sim.moves import Action, Done, End, Event, LinkLost, Overdue, Print, Received, Result, Save, Send, Show
+from terminal_sim.state import Slip
+from terminal_sim.terminal import Terminal
+
+ANSWERS_MAX = 1000
+"""Payloads looked at for one request; a host that sends more is cut off (the deadline bounds the time)."""
+
+
+class Line(Protocol):
+    """The way to the host."""
+
+    def open(self) -> None:
+        """Be connected. Raises: NotConnected."""
+
+    def send(self, payload: bytes, timeout_s: float) -> None:
+        """Raises: LineLost when it ended while bytes may have left."""
+
+    def receive(self, deadline: float) -> bytes | None:
+        """The next payload, None at the deadline. Raises: LineLost."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Screen(Protocol):
+    """What people see."""
+
+    def show(self, text: str) -> None: ...
+
+    def print(self, slip: Slip) -> None: ...
+
+
+class Driver:
+    """One terminal with everything around it. Not for use by two threads."""
+
+    def __init__(self, terminal: Terminal, flash: Flash, line: Line, clock: Clock, screen: Screen) -> None:
+        self._terminal = terminal
+        self._flash = flash
+        self._line = line
+        self._clock = clock
+        self._screen = screen
+        self._deadline = 0.0
+        self._sent = False
+
+    def run(self, event: Event) -> Result:
+        """One order (or boot) from beginning to end. A flash that cannot be written stops it before the next action."""
+        self._sent = False
+        try:
+            for _ in range(ANSWERS_MAX * 10):
+                result, next_event = self._perform(self._terminal.handle(event, self._clock.now()))
+                if result is not None:
+                    return result
+                event = next_event or self._await()
+        except FlashError as error:
+            text = f"the terminal stops: {error}"
+            self._screen.show(text)
+            return Result(End.UNKNOWN if self._sent else End.NOT_SENT, text)
+        raise AssertionError("an order that does not end")
+
+    def _perform(self, actions: list[Action]) -> tuple[Result | None, Event | None]:
+        """Do the actions; the result when the order is done, or what a failed send has brought."""
+        for action in actions:
+            match action:
+                case Save(step, memory):
+                    self._flash.save(step, memory)
+                case Show(text):
+                    self._screen.show(text)
+                case Print(slip):
+                    self._flash.power.at("print", "before")
+                    self._screen.print(slip)
+                    self._flash.power.at("print", "after")
+                case Send():
+                    return None, self._send(action)
+                case Done(result):
+                    return result, None
+        return None, None
+
+    def _send(self, action: Send) -> Event | None:
+        self._flash.power.at("send", "before")
+        try:
+            self._line.open()
+        except NotConnected as error:
+            self._screen.show(f"no connection: {error}")
+            return LinkLost(sent=False)
+        self._sent = True
+        try:
+            self._line.send(action.payload, action.timeout_s)
+        except LineLost:
+            return LinkLost(sent=True)
+        self._deadline = self._clock.monotonic() + action.timeout_s  # one absolute deadline, after the last byte
+        self._flash.power.at("send", "after")
+        return None
+
+    def _await(self) -> Event:
+        self._flash.power.at("recv", "before")
+        try:
+            payload = self._line.receive(self._deadline)
+        except LineLost:
+            return LinkLost(sent=True)
+        if payload is None:
+            self._line.close()
+            return Overdue()
+        self._flash.power.at("recv", "after")
+        return Received(payload)

@@ -1,0 +1,27 @@
+"""Sign-off (签退): after it only a sign-on is possible."""
+
+from __future__ import annotations
+
+from specs.operation import Kind
+from terminal_sim.jobs import plain
+from terminal_sim.moves import End, Result, SignOff
+from terminal_sim.turn import Turn
+from terminal_sim.wire import Answer, Failure
+
+
+def start(turn: Turn, job: SignOff) -> None:
+    turn.send(job, turn.operation(Kind.SIGN_OFF, stan=turn.take_stan()))
+
+
+def on_answer(turn: Turn, job: SignOff, answer: Answer) -> None:
+    if not turn.wire.approved(answer.code):
+        plain.declined(turn, answer.code, "sign-off")
+        return
+    # A cut before: still signed on here, off at the host; the next request meets A0 and a sign-on mends it.
+    turn.save("key-store", signed_on=False)
+    turn.show("signed off")
+    turn.finish(Result(End.OK, "signed off", code=answer.code))
+
+
+def on_failure(turn: Turn, job: SignOff, failure: Failure) -> None:
+    plain.no_answer(turn, failure, "sign-off")

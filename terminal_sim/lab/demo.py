@@ -1,0 +1,214 @@
+"""`python -m terminal_sim.lab.demo [--once] [--lan]`: the demo day, its verdict, then a host for the user.
+
+The day has a store and terminal folders of its own, in a temporary folder, and ports that were free: it works the
+twentieth time, and beside another one. Exit code 0 when both books agree and every step ended as it must, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from host.checker.books import HostBooks
+from host.store.store import open_reader
+from specs import journal
+from terminal_sim.errors import TerminalError
+from terminal_sim.lab import ladder, verdict
+from terminal_sim.lab.day import DAYS, Day, Played, play
+from terminal_sim.lab.host_process import END_S, READY_S, HostProcess, Listening, python_environment, read_ready
+from terminal_sim.lab.till import Till
+
+Say = Callable[[str], None]
+ANSWER_S = 2.0
+"""How long a demo terminal waits for an answer; in a shop it is 30 s."""
+RULE = "═" * ladder.WIDTH
+
+
+def run_day(folder: Path, say: Say) -> bool:
+    """Play all days on a throw-away host in the folder and print ladder, slips and verdict. True: the books agree."""
+    started = time.monotonic()
+    with HostProcess(folder / "host", options=("--log-level", "warning")) as host:
+        verdicts = [_one_terminal(day, folder, host, say) for day in DAYS]
+        right = all(verdicts)
+    say(RULE)
+    took = time.monotonic() - started
+    say(f"The books agree. {took:.0f} s." if right else f"The books do NOT agree, or a step went wrong. {took:.0f} s.")
+    return right
+
+
+def _one_terminal(day: Day, folder: Path, host: HostProcess, say: Say) -> bool:
+    say(RULE)
+    say(f"Terminal {day.tid}: {day.title}")
+    say("")
+    till = Till(folder / day.tid, day.tid).install(host.url(day.dialect), host.api.base, timeout_s=ANSWER_S)
+    say(ladder.heading(day.tid, day.dialect))
+    slips: list[str] = []
+    as_expected = True
+    for number, played in enumerate(play(day, till, host.api), start=1):
+        _tell_step(number, played, say)
+        as_expected = as_expected and played.as_expected
+        if played.step.show_slip:
+            slips.append(_slip(played))
+    say("")
+    say("Slips (masked, as printed):")
+    say("")
+    for line in side_by_side(slips):
+        say(line)
+    judgement = judge(host, till)
+    say(f"Verdict on {day.tid}: its own journal against the host's books, item by item")
+    say("")
+    for line in verdict.lines(judgement):
+        say(line)
+    return as_expected and judgement.agree
+
+
+def judge(host: HostProcess, till: Till) -> verdict.Judgement:
+    """Hand the terminal's journal to the API, then hold both books against each other."""
+    text = till.journal()
+    host.api.ask("POST", f"/terminals/{till.tid}/journal", text)
+    findings = [f"{f['invariant']} {f['subject']}: {f['text']}" for f in host.api.whole("/findings")]
+    return verdict.judge(host_books(host), journal.parse(text.splitlines()), findings)
+
+
+def host_books(host: HostProcess) -> HostBooks:
+    """The host's own rows, read beside it and read-only."""
+    reader = open_reader(host.store)
+    try:
+        return reader.load_books()
+    finally:
+        reader.close()
+
+
+def _tell_step(number: int, played: Played, say: Say) -> None:
+    say(ladder.note(""))
+    say(ladder.note(f"{number:2}. {played.step.title}"))
+    for line in ladder.rungs(played.messages):
+        say(line)
+    if not played.as_expected:
+        say(f"  ✗ expected exit code {played.step.exit}, got: {played.ran}")
+
+
+def _slip(played: Played) -> str:
+    """The slip that a step printed; the cardholder's copy is left out here."""
+    return str(played.said["slip"] or "").split("\n\n\n")[0]
+
+
+# ---- slips beside each other
+
+
+def side_by_side(slips: Sequence[str], width: int = 46) -> list[str]:
+    """Narrow slips in two columns; wide (East Asian) characters count two."""
+    from terminal_sim.paper import width as columns
+
+    found: list[str] = []
+    for at in range(0, len(slips), 2):
+        left, right = (slips[at].splitlines(), slips[at + 1].splitlines() if at + 1 < len(slips) else [])
+        for row in range(max(len(left), len(right))):
+            first = left[row] if row < len(left) else ""
+            second = right[row] if row < len(right) else ""
+            found.append(("  " + first + " " * max(1, width - columns(first)) + second).rstrip())
+        found.append("")
+    return found
+
+
+# ---- afterwards: the user's own host
+
+
+def serve(arguments: Sequence[str], say: Say) -> int:
+    """Run `acquirer-host serve` in the foreground until Ctrl-C, and say what to type next. Its exit code."""
+    with tempfile.TemporaryDirectory(prefix="closeout-") as folder:
+        ready = Path(folder) / "ready.json"
+        command = [
+            sys.executable,
+            "-m",
+            "host",
+            "serve",
+            "--log-level",
+            "warning",
+            "--ready-file",
+            str(ready),
+            *arguments,
+        ]
+        process = subprocess.Popen(command, env=python_environment())
+        try:
+            if _wait_ready(process, ready):
+                for line in next_commands(read_ready(ready)):
+                    say(line)
+            return process.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C goes to the host as well (one process group); it ends by itself. A lone SIGINT to us is passed on.
+            process.terminate()
+            return _end(process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                _end(process)
+
+
+def _wait_ready(process: subprocess.Popen[bytes], ready: Path) -> bool:
+    deadline = time.monotonic() + READY_S
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            return process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def next_commands(listening: Listening) -> list[str]:
+    """What a user may type into another window."""
+    name, port = next(iter(listening.ports.items()))
+    base = listening.api.base
+    return [
+        "",
+        "This host is yours now. In another window:",
+        f"  .venv/bin/terminal-sim init till1 --connect {name}://127.0.0.1:{port} --api {base}",
+        "  .venv/bin/terminal-sim signon till1",
+        "  .venv/bin/terminal-sim sale till1 26800",
+        "  .venv/bin/terminal-sim settle till1",
+        "  .venv/bin/acquirer-host batches",
+        f"API and its documentation: {base}/docs",
+        "Ctrl-C ends it.",
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Arguments after -- go to `acquirer-host serve`."""
+    parser = argparse.ArgumentParser(prog="python -m terminal_sim.lab.demo", description="The demo day, then a host.")
+    parser.add_argument("--once", action="store_true", help="end after the verdict")
+    parser.add_argument("--lan", action="store_true", help="let terminals in from the network")
+    parser.add_argument("serve", nargs="*", metavar="-- OPTION", help="options of acquirer-host serve")
+    options = parser.parse_args(arguments)
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="closeout-day-") as folder:
+            right = run_day(Path(folder), say)
+        if options.once:
+            return 0 if right else 1
+        return serve([*(["--lan"] if options.lan else []), *options.serve], say)
+    except TerminalError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Messages as a ladder: one line a message, an arrow from who sent it to who got it, faults marked ✗. Pure.
+
+    09:00:04 │── 0200 sale 268.00 · STAN 000005 ───────────────────────────────────▶│
+    09:00:04 │  ✗ ──────────────────────── 0210 · 00 approved · RRN 061000000005 ──│ dropped after commit
+
+The messages are those of the API (`GET /messages`), so the ladder is what the host saw, with card data masked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from specs import codes
+from specs.dialect import Dialect, load
+from specs.errors import SpecError
+from specs.families import NAMES, family
+from specs.message import Message
+from specs.money import format_amount
+from specs.operation import Kind, Operation, Verdict
+from specs.totals import Totals
+
+WIDTH = 100
+_TIME = 9
+_REMARK = 25
+_LANE = WIDTH - _TIME - _REMARK - 2
+"""Characters between the two rails."""
+
+Shape = Mapping[str, Any]
+
+_VERDICTS: Mapping[Verdict, str] = {
+    Verdict.AGREED: "agreed",
+    Verdict.DIFFERS: "totals differ",
+    Verdict.STILL_DIFFERS: "still differ",
+    Verdict.UPLOAD_INCOMPLETE: "upload incomplete",
+    Verdict.CLOSED_OTHER: "closed, other totals",
+    Verdict.NUMBER_STALE: "number stale",
+    Verdict.NUMBER_UNKNOWN: "number unknown",
+}
+_MONEY = frozenset({Kind.SALE.value, Kind.VOID.value, Kind.REVERSAL.value, Kind.REFUND.value})
+
+
+def heading(tid: str, dialect: str) -> str:
+    """The line above the rails."""
+    left = f"terminal {tid}"
+    return " " * _TIME + left + f"host ({dialect})".rjust(_LANE + 2 - len(left))
+
+
+def rung(message: Shape) -> str:
+    """One message as one line, at most WIDTH characters."""
+    incoming = message["direction"] == "in"
+    label = _fitted(_request_label(message) if incoming else _answer_label(message))
+    draw = _to_host if incoming else _to_terminal
+    line = f"{_clock(message['at'])} │{draw(label, _lost(message))}│ {_remark(message)}"
+    return line.rstrip()[:WIDTH]
+
+
+def note(text: str) -> str:
+    """A line of the story between the messages."""
+    return " " * _TIME + "│ " + text[: _LANE - 2].ljust(_LANE - 1) + "│"
+
+
+def rungs(messages: Sequence[Shape]) -> list[str]:
+    return [rung(message) for message in messages]
+
+
+# ---- arrows
+
+
+def _to_host(label: str, lost: bool) -> str:
+    head = f"── {label} "
+    if lost:
+        return (head + "─" * (_LANE - len(head) - 4) + " ✗").ljust(_LANE)
+    return head + "─" * (_LANE - len(head) - 1) + "▶"
+
+
+def _to_terminal(label: str, lost: bool) -> str:
+    tail = f" {label} ──"
+    if lost:
+        return ("✗ " + "─" * (_LANE - len(tail) - 4) + tail).rjust(_LANE)
+    return "◀" + "─" * (_LANE - len(tail) - 1) + tail
+
+
+def _fitted(label: str) -> str:
+    room = _LANE - 10
+    return label if len(label) <= room else label[: room - 1] + "…"
+
+
+# ---- words
+
+
+def _clock(at: str) -> str:
+    """The time of day of an RFC 3339 time."""
+    return at[11:19]
+
+
+def _request_label(message: Shape) -> str:
+    parts = [f"{message['mti']} {message['kind'] or '?'}"]
+    fields = message["fields"]
+    if message["kind"] in _MONEY and fields.get("4", "").isdigit():
+        parts[0] += f" {_money(int(fields['4']), fields)}"
+    elif (asked := _operation(message)) is not None:
+        parts[0] += _what(asked, fields)
+    if message["stan"]:
+        parts.append(f"STAN {message['stan']}")
+    return " · ".join(parts)
+
+
+def _what(asked: Operation, fields: Mapping[str, str]) -> str:
+    """What a settlement or upload says of the batch."""
+    if asked.totals is not None:
+        return " (after the upload)" * asked.final + f" {totals_text(asked.totals, fields.get('49', '156'))}"
+    if asked.items:
+        return f" of {len(asked.items)} item{'s' * (len(asked.items) > 1)}"
+    return f", {asked.count} items" if asked.count is not None else ""
+
+
+def totals_text(totals: Totals, currency: str) -> str:
+    """The sums that are not zero, in one line: "domestic debit 3/325.50, credit 1/12.50"."""
+    shown: list[str] = []
+    side = "all"
+    for row in totals.sums:
+        if not row.count and not row.amount:
+            continue
+        named = f"{row.side} " if row.side != side else ""
+        shown.append(f"{named}{row.group} {row.count}/{format_amount(row.amount, currency)}")
+        side = row.side
+    return ", ".join(shown) or "nothing"
+
+
+def _answer_label(message: Shape) -> str:
+    parts = [str(message["mti"])]
+    code = message["response_code"]
+    dialect = _dialect(message)
+    if verdict := _verdict(message):
+        parts.append(f"{code} {verdict}".strip())
+    elif code:
+        known = dialect.family if dialect and dialect.family in codes.FAMILIES else "iso87"
+        parts.append(f"{code} {codes.text(known, code)}")
+    if message["rrn"] and message["mti"] == "0210":
+        parts.append(f"RRN {message['rrn']}")
+    return " · ".join(parts)
+
+
+def _verdict(message: Shape) -> str:
+    """What the answer to a settlement says of the totals, side by side where the dialect does."""
+    dialect = _dialect(message)
+    if message["mti"] != "0510" or dialect is None or dialect.family not in NAMES:
+        return ""
+    try:
+        outcome = family(dialect.family).read_answer(_message(message), dialect)
+    except SpecError:
+        return ""
+    if outcome.sides:
+        said = {side: _VERDICTS[verdict] for side, verdict in outcome.sides}
+        if len(set(said.values())) == 1:
+            return next(iter(said.values()))
+        return ", ".join(f"{side} {text}" for side, text in said.items())
+    return _VERDICTS[outcome.verdict] if outcome.verdict is not None else ""
+
+
+def _operation(message: Shape) -> Operation | None:
+    """The message read again; None when the masked copy can no longer be read."""
+    dialect = _dialect(message)
+    if dialect is None or dialect.family not in NAMES:
+        return None
+    try:
+        read = family(dialect.family).read_request(_message(message), dialect)
+    except SpecError:
+        return None
+    return read if isinstance(read, Operation) else None
+
+
+def _message(shape: Shape) -> Message:
+    return Message(shape["mti"], {int(de): value for de, value in shape["fields"].items() if de.isdigit()})
+
+
+def _dialect(message: Shape) -> Dialect | None:
+    try:
+        return load(message["dialect"])
+    except SpecError:
+        return None
+
+
+def _money(minor: int, fields: Mapping[str, str]) -> str:
+    try:
+        return format_amount(minor, fields.get("49", "156"))
+    except SpecError:
+        return str(minor)
+
+
+_FAULT = re.compile(r"fault \d+: (?P<name>[a-z-]+) .*, (?P<phase>before|after) the commit")
+"""How the host's notes speak of a rule that struck."""
+
+
+def _fault(message: Shape) -> re.Match[str] | None:
+    texts = (found if isinstance(found, str) else str(found.get("message", "")) for found in message["notes"])
+    return next((match for text in texts if (match := _FAULT.search(text))), None)
+
+
+def _lost(message: Shape) -> bool:
+    """Whether the frame did not arrive: a request that a rule dropped, an answer with another fate than sent."""
+    if message["direction"] == "in":
+        fault = _fault(message)
+        return fault is not None and fault["name"] == "drop-request"
+    return message["fate"] not in ("", "sent", "delayed")
+
+
+def _remark(message: Shape) -> str:
+    """What a fault rule did, else how the frame ended."""
+    if fault := _fault(message):
+        return f"{fault['name']} {fault['phase']} commit"
+    return str(message["fate"]) if message["fate"] not in ("", "sent") else ""

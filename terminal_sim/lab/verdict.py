@@ -1,0 +1,228 @@
+"""The verdict over two books that were kept independently: the terminal's journal and the host's ledger.
+
+`judge` holds them against each other item by item (host.checker.compare) and asks of every difference whether the host
+has listed it as an exception with a reason, and of every listed exception whether it is a difference (E1 of the failure
+catalogue). `lines` prints that. Both are pure; fetching the books is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from host.checker.books import HostBooks, totals_of
+from host.checker.compare import Comparison, Pair, compare
+from host.checker.compare import Verdict as Word
+from host.rows import Batch, BatchState, ExceptionItem
+from specs.journal import ArchivedBatch, TerminalBook
+from specs.money import format_amount
+from terminal_sim.lab.ladder import WIDTH, totals_text
+
+REASONS: dict[Word, frozenset[str]] = {
+    Word.HOST_ONLY: frozenset({"host-only", "forced-close"}),
+    Word.TERMINAL_ONLY: frozenset({"terminal-only", "rejected"}),
+    Word.AMOUNT: frozenset({"AMT", "adjusted-later"}),
+    Word.STATE: frozenset({"reversed", "adjusted-later", "host-only", "terminal-only"}),
+}
+"""What an exception must be called to explain a difference."""
+_NOTHING = "—"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item as both ends have it. reason: of the exception that explains a difference, "" when none does."""
+
+    pair: Pair
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def same(self) -> bool:
+        return self.pair.verdict is Word.SAME
+
+    @property
+    def right(self) -> bool:
+        """Equal at both ends, or different with a reason."""
+        return self.same or bool(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """One batch of the host beside the terminal's archived one (None: it has none of this number)."""
+
+    host: Batch
+    terminal: ArchivedBatch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the two books come to. trouble: whatever is wrong beside the items, each in one sentence."""
+
+    tid: str
+    currency: str
+    items: tuple[Item, ...]
+    batches: tuple[BatchView, ...]
+    comparison: Comparison
+    trouble: tuple[str, ...]
+
+    @property
+    def agree(self) -> bool:
+        return not self.trouble and all(item.right for item in self.items)
+
+    @property
+    def exceptions(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if not item.same)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        wrong = [item for item in self.items if not item.right]
+        if not self.agree:
+            parts = [f"{_name(item.pair)} is {item.pair.verdict} without a reason" for item in wrong]
+            return f"{self.tid}: the books do NOT agree: " + "; ".join([*parts, *self.trouble])
+        if not self.exceptions:
+            return f"{self.tid}: books agree: {_many(len(self.items), 'item')}, all equal"
+        listed = "; ".join(f"{_name(item.pair)} {item.reason}" for item in self.exceptions)
+        equal = len(self.items) - len(self.exceptions)
+        return f"{self.tid}: books agree: {_many(equal, 'item')} equal, {_many(len(self.exceptions), 'exception')}" + (
+            f" with a reason ({listed})"
+        )
+
+
+def judge(books: HostBooks, terminal: TerminalBook, findings: Sequence[str] = ()) -> Judgement:
+    """Compare one terminal's book with the host's.
+
+    findings: invariants that the host's own checker found broken, as text. Every one of them makes the books disagree.
+    """
+    comparison = compare(books, terminal)
+    listed = [e for e in books.exceptions if e.tid == terminal.tid]
+    items = tuple(_item(pair, listed) for pair in comparison.rows)
+    archived = {closed.batch: closed for closed in terminal.archived}
+    batches = tuple(BatchView(b, archived.get(b.number)) for b in books.batches if b.tid == terminal.tid)
+    trouble = [
+        *_unexplained(listed, items),
+        *_unfinished(terminal),
+        *(text for view in batches for text in _batch_trouble(view, items)),
+        *(f"invariant broken: {finding}" for finding in findings),
+    ]
+    currency = next((t.currency for t in books.txns_by_tid.get(terminal.tid, ()) if t.currency), "156")
+    return Judgement(terminal.tid, currency, items, batches, comparison, tuple(trouble))
+
+
+def _item(pair: Pair, listed: Iterable[ExceptionItem]) -> Item:
+    if pair.verdict is Word.SAME:
+        return Item(pair)
+    for entry in listed:
+        if _about(entry, pair) and entry.reason in REASONS[pair.verdict]:
+            return Item(pair, entry.reason, entry.detail)
+    return Item(pair)
+
+
+def _about(entry: ExceptionItem, pair: Pair) -> bool:
+    if entry.txn_id and pair.txn_id:
+        return entry.txn_id == pair.txn_id
+    return entry.item_key.endswith(pair.key)
+
+
+def _unexplained(listed: Iterable[ExceptionItem], items: Sequence[Item]) -> Iterable[str]:
+    """E1 from the other side: what is listed must be a difference."""
+    for entry in listed:
+        if not any(not item.same and _about(entry, item.pair) for item in items):
+            yield f"the host lists {entry.item_key or 'an item'} as {entry.reason}, but there is no such difference"
+
+
+def _unfinished(terminal: TerminalBook) -> Iterable[str]:
+    if terminal.pending_reversal:
+        yield f"the terminal still owes the reversal of STAN {terminal.pending_reversal}"
+    if terminal.frozen:
+        yield f"the terminal has not finished the settlement of batch {terminal.batch}"
+
+
+def _batch_trouble(view: BatchView, items: Sequence[Item]) -> Iterable[str]:
+    """Both ends must say of a batch whether it is closed, and whether it agreed."""
+    host, mine = view.host, view.terminal
+    exceptions = any(not item.same and item.pair.batch == host.number for item in items)
+    if host.state is BatchState.DISPUTED:
+        yield f"batch {host.number} is still disputed at the host"
+    elif host.state is BatchState.OPEN and mine is not None:
+        yield f"batch {host.number} is closed at the terminal and open at the host"
+    elif host.state is not BatchState.OPEN and mine is None and not host.forced:
+        yield f"batch {host.number} is closed at the host and not at the terminal"
+    if mine is not None and mine.result == "agreed" and exceptions:
+        yield f"batch {host.number}: the terminal's slip says agreed, but the items differ"
+
+
+# ---- text
+
+
+def lines(judgement: Judgement) -> list[str]:
+    """The table, the totals of both sides, the exceptions with their reasons, and the sentence; at most WIDTH wide."""
+    table = [f"{'BATCH':8}{'STAN':8}{'KIND':8}{'TERMINAL':>23}   {'HOST':>23}   VERDICT"]
+    table += [_row(item, judgement.currency) for item in judgement.items]
+    table.append("")
+    for view in judgement.batches:
+        table += _batch(view, judgement.currency)
+    table += _net(judgement)
+    for item in judgement.exceptions:
+        reason = f"{item.reason}: {item.detail}" if item.reason else "NO REASON"
+        table += _folded(f"exception  {_name(item.pair)}: {reason}")
+    return [line.rstrip() for line in [*table, *_folded(judgement.sentence)]]
+
+
+def _row(item: Item, currency: str) -> str:
+    pair = item.pair
+    verdict = "same" if item.same else f"{pair.verdict}{'' if item.reason else '  ✗'}"
+    left = _side(pair.terminal_state, pair.terminal_amount, currency)
+    right = _side(pair.host_state, pair.host_amount, currency)
+    return f"{pair.batch:8}{pair.stan:8}{pair.kind:8}{left:>23}   {right:>23}   {verdict}"
+
+
+def _side(state: str, amount: int, currency: str) -> str:
+    return f"{format_amount(amount, currency)} {state:>9}" if state else _NOTHING
+
+
+def _batch(view: BatchView, currency: str) -> list[str]:
+    """What each end says of a batch, and the totals that each counted by itself."""
+    host, mine = view.host, view.terminal
+    if mine is None and host.state is BatchState.OPEN and host.running in ("", "{}"):
+        return []  # the next batch, empty at both ends
+    result = f"terminal: {mine.result}" if mine else "terminal: open"
+    answered = totals_of(host.answered)
+    claimed = totals_of(host.claimed)
+    found = [f"batch {host.number}   {result}   host: {host.state}"]
+    if mine is not None:
+        found.append(f"  totals of the terminal  {totals_text(mine.totals, currency)}")
+    elif claimed is not None:
+        found.append(f"  claimed by the terminal {totals_text(claimed, currency)}")
+    if answered is not None:
+        found.append(f"  totals of the host      {totals_text(answered, currency)}")
+    return [part for line in found for part in _folded(line, indent=26)]
+
+
+def _net(judgement: Judgement) -> list[str]:
+    both = judgement.comparison
+    left = format_amount(both.terminal_net, judgement.currency)
+    right = format_amount(both.host_net, judgement.currency)
+    difference = both.host_net - both.terminal_net
+    gap = f"   difference {format_amount(difference, judgement.currency)}" if difference else "   equal"
+    return [f"net, all batches   terminal {left}   host {right}{gap}"]
+
+
+def _name(pair: Pair) -> str:
+    return f"batch {pair.batch} STAN {pair.stan} {pair.kind}"
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _folded(text: str, indent: int = 4) -> list[str]:
+    """Cut at blanks so that no line is wider than WIDTH."""
+    found: list[str] = []
+    rest = text
+    while len(rest) > WIDTH:
+        cut = rest.rfind(" ", indent + 1, WIDTH)
+        cut = cut if cut > indent else WIDTH
+        found.append(rest[:cut])
+        rest = " " * indent + rest[cut:].lstrip()
+    return [*found, rest]

@@ -1,0 +1,108 @@
+"""One TCP connection to the host, blocking, with deadlines; the only importer of sockets in the terminal.
+
+A connection may serve several exchanges of one process. It is made anew when it was found closed, and the driver drops
+it after a deadline has passed, so that an answer that comes late cannot meet the next request on the same stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from collections import deque
+
+from specs.endpoint import Endpoint
+from specs.errors import EncodeError, FrameError
+from specs.framing import FrameReader, frame
+from terminal_sim.clock import Clock
+from terminal_sim.errors import LineLost, NotConnected
+
+READ_BYTES = 4096
+
+
+class TcpLine:
+    """The line of terminal_sim.driver over TCP. Units: connect_timeout_s for each of `tries`."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock, *, connect_timeout_s: float, tries: int) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._connect_timeout_s = connect_timeout_s
+        self._tries = tries
+        self._socket: socket.socket | None = None
+        self._reader = FrameReader(endpoint.dialect.frame)
+        self._payloads: deque[bytes] = deque()
+
+    def open(self) -> None:
+        """Be connected. Raises: NotConnected after the last try."""
+        if self._socket is not None and self._alive():
+            return
+        self.close()
+        why = "no try was made"
+        for _ in range(self._tries):
+            try:
+                address = (self._endpoint.address, self._endpoint.port)
+                self._socket = socket.create_connection(address, self._connect_timeout_s)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return
+            except (OSError, OverflowError) as error:
+                why = str(error)
+        raise NotConnected(f"{self._endpoint.address}:{self._endpoint.port}: {why}")
+
+    def send(self, payload: bytes, timeout_s: float) -> None:
+        """One frame in one write. Raises: LineLost: some of it may have left."""
+        assert self._socket is not None, "open() comes first"
+        try:
+            data = frame(payload, self._endpoint.dialect.frame)
+        except EncodeError as error:
+            raise AssertionError(f"our own request does not fit a frame: {error}") from error
+        try:
+            self._socket.settimeout(timeout_s)
+            self._socket.sendall(data)
+        except OSError as error:
+            self.close()
+            raise LineLost(str(error)) from error
+
+    def receive(self, deadline: float) -> bytes | None:
+        """The next payload, None at the deadline (clock.monotonic). Keep-alives are skipped. Raises: LineLost."""
+        while not self._payloads:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                return None
+            self._read(left)
+        return self._payloads.popleft()
+
+    def close(self) -> None:
+        """Drop the connection and whatever had arrived on it."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.close()
+        self._socket = None
+        self._reader = FrameReader(self._endpoint.dialect.frame)
+        self._payloads.clear()
+
+    def _read(self, seconds: float) -> None:
+        if self._socket is None:
+            raise LineLost("the connection is closed")
+        try:
+            self._socket.settimeout(seconds)
+            data = self._socket.recv(READ_BYTES)
+            payloads = self._reader.feed(data) if data else None
+        except TimeoutError:
+            return
+        except (OSError, FrameError) as error:
+            self.close()
+            raise LineLost(str(error)) from error
+        if payloads is None:
+            self.close()
+            raise LineLost("the host has closed the connection")
+        self._payloads.extend(payload for payload in payloads if payload)
+
+    def _alive(self) -> bool:
+        """Whether the host has not closed the connection since; what it sent unasked is read and kept."""
+        assert self._socket is not None
+        try:
+            while self._socket is not None and select.select([self._socket], [], [], 0)[0]:
+                self._read(self._connect_timeout_s)
+        except (LineLost, ValueError):
+            return False
+        return self._socket is not None

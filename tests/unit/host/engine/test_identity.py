@@ -1,0 +1,259 @@
+"""The key k, the same content, and each row of the duplicate table (rules.md, sections 1 and 2), from the law's side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from host.engine import identity
+from host.engine.identity import Match, Prior, Ruling
+from host.engine.working import WorkingSet
+from host.errors import ConfigError
+from host.rows import Terminal, TxnState
+from specs.operation import Kind
+from specs.profile import KeyScheme, Profile
+from tests.support.engine import CUP, NAC, NOW, PAN, TID, Desk, a_card, a_request, silent
+
+WIRE, HOST = KeyScheme.WIRE_BATCH, KeyScheme.HOST_BATCH
+
+
+def terminal(desk: Desk) -> Terminal:
+    found = desk.books.terminal(TID)
+    assert found is not None
+    return found
+
+
+# ---- the table
+
+
+@pytest.mark.parametrize(
+    ("prior", "same", "live", "advice", "scheme", "expected"),
+    [
+        (Prior.NOTHING, False, False, False, WIRE, Ruling.DECIDE),
+        (Prior.PENDING, True, True, False, WIRE, Ruling.JOIN),
+        (Prior.ANSWERED, True, True, False, WIRE, Ruling.REPLAY),
+        (Prior.ANSWERED, True, False, False, WIRE, Ruling.REPLAY),
+        (Prior.ANSWERED, True, True, True, HOST, Ruling.REPLAY),
+        (Prior.TRANSIENT, True, True, False, WIRE, Ruling.REPLAY),  # a declined request is final for its k
+        (Prior.TRANSIENT, True, True, True, WIRE, Ruling.DECIDE),  # RH2
+        (Prior.UNDONE, True, True, False, WIRE, Ruling.UNDONE),
+        (Prior.UNDONE, True, False, True, HOST, Ruling.UNDONE),
+        (Prior.ANSWERED, False, True, False, WIRE, Ruling.TWICE),
+        (Prior.PENDING, False, True, False, HOST, Ruling.TWICE),
+        (Prior.UNDONE, False, True, False, WIRE, Ruling.TWICE),
+        (Prior.ANSWERED, False, True, True, WIRE, Ruling.TWICE_ADVICE),
+        (Prior.TRANSIENT, False, True, True, HOST, Ruling.TWICE_ADVICE),
+        (Prior.ANSWERED, False, False, False, WIRE, Ruling.CLOSED),
+        (Prior.ANSWERED, False, False, True, WIRE, Ruling.CLOSED_ADVICE),
+        (Prior.ANSWERED, False, False, False, HOST, Ruling.DECIDE),  # a new transaction
+        (Prior.ANSWERED, False, False, True, HOST, Ruling.DECIDE),
+    ],
+)
+def test_each_row_of_section_2(
+    prior: Prior, same: bool, live: bool, advice: bool, scheme: KeyScheme, expected: Ruling
+) -> None:
+    fitting = [
+        r.ruling for r in identity.DUPLICATES if r.fits(prior, same=same, live=live, advice=advice, scheme=scheme)
+    ]
+    assert fitting == [expected]
+
+
+def test_the_table_has_no_gap_and_no_overlap() -> None:
+    flags = (True, False)
+    for prior, same, live, advice, scheme in product(Prior, flags, flags, flags, (WIRE, HOST)):
+        rows = [r for r in identity.DUPLICATES if r.fits(prior, same=same, live=live, advice=advice, scheme=scheme)]
+        assert len(rows) == 1, (prior, same, live, advice, scheme)
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "expected"),
+    [
+        (TxnState.PENDING, "", Prior.PENDING),
+        (TxnState.CAPTURED, "00", Prior.ANSWERED),
+        (TxnState.VOIDED, "00", Prior.ANSWERED),
+        (TxnState.DECLINED, "51", Prior.ANSWERED),
+        (TxnState.DECLINED, "98", Prior.TRANSIENT),
+        (TxnState.DECLINED, "91", Prior.TRANSIENT),
+        (TxnState.REVERSED, "00", Prior.UNDONE),
+        (TxnState.TOMBSTONE, "25", Prior.UNDONE),
+    ],
+)
+def test_a_stored_state_counts_as(state: TxnState, code: str, expected: Prior) -> None:
+    desk = Desk()
+    desk.sale(1)
+    txn = replace(desk.txn(1), state=state, response_code=code)
+    assert identity.prior_of(Match(txn, same=True, live=True)) is expected
+
+
+# ---- content
+
+
+def test_content_never_holds_the_card_number() -> None:
+    request = a_request(Kind.SALE, stan=1, amount=100, content=(("DE 2", PAN), ("pan", PAN), ("processing", "00")))
+    stored = identity.stored_content(request)
+    assert PAN not in stored
+    assert identity.content_of(request) == {
+        "processing": "00",
+        "kind": "sale",
+        "amount": "100",
+        "pan": "hash-of-0014",
+    }
+
+
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        ({"amount": "100"}, True),
+        ({"amount": "100", "invoice": "000045"}, True),  # absent on one side: not compared
+        ({}, True),
+        ({"amount": "101"}, False),
+        ({"amount": "100", "pan": "other"}, False),
+    ],
+)
+def test_what_is_absent_on_one_side_is_not_compared(now: dict[str, str], same: bool) -> None:
+    assert identity.same_content('{"amount": "100", "pan": "hash"}', now) is same
+
+
+# ---- the key, by scheme
+
+
+def found(desk: Desk, **changes: Any) -> Match | None:
+    request = desk.request(Kind.SALE, **{"stan": 1, "amount": 10_000} | changes)
+    return identity.find(desk.books, terminal(desk), request, desk.now)
+
+
+def test_cup_key_is_tid_batch_number_and_stan() -> None:
+    desk = Desk(CUP)
+    desk.sale(1)
+    assert (m := found(desk)) and m.same and m.live
+    assert found(desk, stan=2) is None
+    assert found(desk, batch="000002") is None
+    assert (m := found(desk, amount=10_001)) and not m.same
+
+
+def test_cup_looks_in_the_latest_generation_of_a_number_only() -> None:
+    """After 999999 comes 000001: the number serves again, and an old sale under it is no duplicate."""
+    desk = Desk(CUP)
+    desk.sale(1)
+    desk.close_batch()
+    assert (m := found(desk)) and not m.live
+    batch = desk.books.open_batch(TID)
+    assert batch is not None
+    desk.books.apply([replace(batch, number="000001", generation=2)])
+    assert found(desk) is None
+
+
+def test_nac_key_lives_as_long_as_the_batch_and_a_day() -> None:
+    desk = Desk(NAC)
+    desk.sale(1)
+    assert (m := found(desk)) and m.live
+    desk.close_batch()
+    desk.later(hours=23, minutes=59)
+    assert (m := found(desk)) and not m.live
+    desk.later(minutes=1)
+    assert found(desk) is None
+
+
+def test_keys_of_an_earlier_epoch_leave_the_search() -> None:
+    for profile in (CUP, NAC):
+        desk = Desk(profile)
+        desk.sale(1)
+        desk.books.apply([replace(terminal(desk), epoch=2)])
+        assert found(desk) is None
+
+
+def test_a_scheme_that_is_not_offered_yet_says_so() -> None:
+    desk = Desk()
+    desk.sale(1)
+    iso = Profile(family="iso87", key_scheme=KeyScheme.LOCAL_TIME)
+    request = a_request(Kind.SALE, iso, stan=1, amount=1)
+    with pytest.raises(ConfigError, match="local-time are not offered"):
+        identity.find(WorkingSet(), terminal(desk), request, NOW)
+
+
+# ---- seen from the desk: what a second delivery gets
+
+
+@pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
+def test_the_same_sale_again_gets_the_stored_answer_and_moves_nothing(profile: Profile) -> None:
+    desk = Desk(profile)
+    first = desk.sale(1)
+    desk.later(minutes=5)
+    assert desk.sale(1) == first
+    assert (desk.payable(), len(desk.asked)) == (10_000, 1)
+    noted = "replayed; if this terminal was re-flashed, reset it" in desk.notes
+    assert noted is (profile is NAC)
+
+
+def test_the_same_sale_while_the_issuer_thinks_joins_it() -> None:
+    desk = Desk(issuer=silent)
+    desk.sale(1)
+    assert desk.sale(1) is None
+    assert (desk.last.waits_txn, len(desk.asked)) == (desk.txn(1).id, 1)
+    answer = desk.answer(desk.asked[0])
+    assert answer is not None
+    assert answer.code == "00"
+    assert desk.payable() == 10_000
+
+
+def test_one_stan_for_two_sales_is_94_with_an_alarm() -> None:
+    desk = Desk()
+    desk.sale(1)
+    said = desk.sale(1, amount=20_000)
+    assert said is not None
+    assert said.code == "94"
+    assert (desk.alarms(), desk.payable()) == (["stan-twice"], 10_000)
+
+
+def test_another_card_is_other_content() -> None:
+    desk = Desk()
+    desk.sale(1)
+    said = desk.sale(1, card=a_card("6216261000000000018"))
+    assert said is not None
+    assert said.code == "94"
+
+
+def test_an_advice_with_other_content_is_12_never_94() -> None:
+    desk = Desk()
+    desk.sale(1)
+    said = desk.sale(1, amount=20_000, advice=True)
+    assert said is not None
+    assert (said.code, desk.alarms()) == ("12", ["stan-twice"])
+
+
+@pytest.mark.parametrize(("profile", "code", "payable"), [(CUP, "22", 10_000), (NAC, "00", 30_000)], ids=["cup", "nac"])
+def test_other_content_under_a_closed_batch(profile: Profile, code: str, payable: int) -> None:
+    desk = Desk(profile)
+    desk.sale(1)
+    desk.close_batch()
+    said = desk.sale(1, amount=20_000)
+    assert said is not None
+    assert (said.code, desk.payable(), desk.alarms()) == (code, payable, [])
+    assert said.request == ("3" if profile is CUP else "0")
+
+
+def test_duplicates_refuse_says_94_in_place_of_the_replay() -> None:
+    desk = Desk(replace(CUP, duplicates="refuse"))
+    desk.sale(1)
+    said = desk.sale(1)
+    assert said is not None
+    assert (said.code, desk.alarms()) == ("94", [])
+
+
+def test_a_declined_request_is_final_for_its_key() -> None:
+    desk = Desk()
+    first = desk.sale(1, amount=0)
+    assert first is not None
+    assert first.code == "13"
+    assert desk.sale(1, amount=0) == first
+    assert len(desk.books.txns_by_stan(TID, "000001")) == 1
+
+
+def test_a_voided_sale_is_still_replayed() -> None:
+    desk = Desk()
+    first = desk.sale(1)
+    desk.void(2, of=1)
+    assert desk.sale(1) == first
