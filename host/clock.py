@@ -42,10 +42,10 @@ class Clock:
         self._ahead = timedelta(0)
         self._frozen_at: datetime | None = None
         self._latest = datetime.min.replace(tzinfo=UTC)
-        if start is not None:
-            self._ahead = self._aware(start) - _machine()
         if not running:
-            self.freeze()
+            self._frozen_at = _machine() if start is None else self._aware(start)
+        elif start is not None:
+            self._ahead = self._aware(start) - _machine()
 
     def now(self) -> datetime:
         """The host's time."""

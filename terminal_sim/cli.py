@@ -57,8 +57,8 @@ def init(
     settle_empty: Annotated[bool, typer.Option("--settle-empty", help="Send 0500 for an empty batch too.")] = False,
 ) -> None:
     """Make a terminal that lives in DIR."""
-    from terminal_sim.new_terminal import new_memory
     from terminal_sim.flash import DirFlash
+    from terminal_sim.new_terminal import new_memory
 
     with _one_line():
         memory = new_memory(
@@ -304,7 +304,7 @@ def _tell_owed(memory: Memory, *, quiet: bool) -> None:
     """While a reversal is owed the verdict says so."""
     if memory.pending:
         typer.echo(
-            f"a reversal is owed for STAN {memory.pending.stan}: the next command that sends settles it", err=quiet
+            f"a reversal is owed for STAN {memory.pending.stan}: the next command that sends takes it along", err=quiet
         )
 
 

@@ -44,6 +44,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     "cardholder-copy": ("持卡人存根 CARDHOLDER COPY", "CARDHOLDER COPY"),
     "sale-slip": ("签购单 SALES SLIP", "SALES SLIP"),
     "settlement-slip": ("结算总计单 SETTLEMENT", "SETTLEMENT"),
+    "result": ("对账结果 RESULT", "RESULT"),
     "net": ("净额 NET", "NET"),
     "agreed": ("对账平 AGREED", "AGREED"),
     "not-agreed": ("对账不平 NOT AGREED", "NOT AGREED"),
@@ -95,8 +96,12 @@ def _transaction_lines(config: Config, family: str, row: Row) -> list[str]:
     lines = [*_head(config, family, "sale-slip"), RULE]
     for key, value in entries.items():
         lines += field(_label(family, key), value) if value else []
-    sign = "-" if row.kind is Kind.VOID else ""
-    return [*lines, RULE, *field(_label(family, "amount"), sign + _money(config, row.amount)), RULE]
+    return [
+        *lines,
+        RULE,
+        *field(_label(family, "amount"), _money(config, -row.amount if row.kind is Kind.VOID else row.amount)),
+        RULE,
+    ]
 
 
 def _head(config: Config, family: str, title: str) -> list[str]:
@@ -131,7 +136,7 @@ def settlement(config: Config, family: str, closed: Archived, sides: tuple[tuple
     for name, verdict in sides or (("", closed.result),):
         rows = [row for row in closed.rows if not sides or row.foreign == (name == "foreign")]
         lines += [
-            *field(_SIDES.get(name, ""), _label(family, _verdict_key(verdict))),
+            *field(_SIDES.get(name) or _label(family, "result"), _label(family, _verdict_key(verdict))),
             *_kind_lines(config, family, rows),
         ]
     lines += [RULE, *field(_label(family, "net"), _money(config, _net(closed.rows)))]

@@ -49,7 +49,7 @@ AMBIENT = {
 }
 AMBIENT_MODULES = {"random", "secrets", "uuid"}  # every function of these, apart from:
 SEEDED = {"random.Random", "uuid.UUID", "uuid.uuid3", "uuid.uuid5"}  # their result follows from their arguments
-SOURCES_OF_TIME_AND_CHANCE = {"host/clock.py", "terminal_sim/clock.py"}
+SOURCES_OF_TIME_AND_CHANCE = {"host/clock.py", "host/chance.py", "terminal_sim/clock.py"}
 
 FORBIDDEN_TEXT = {
     "the address of a package registry": re.compile(

@@ -35,7 +35,7 @@ def program_version() -> str:
         return "0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Control:
     """Shape: methods give plain values or raise Problem. stop: asks the process to end as on SIGTERM."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from host.errors import StoreUnavailable
+
+log = structlog.get_logger("host.api")
 
 _TITLES = {400: "Bad request", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 422: "Not valid"}
 
@@ -45,6 +48,12 @@ def install(app: FastAPI) -> None:
         first = error.errors()[0]
         where = "/".join(str(part) for part in first["loc"])
         return _answer(422, "validation", str(first["msg"]), where)
+
+    @app.exception_handler(Exception)
+    async def _ours(request: Request, error: Exception) -> JSONResponse:
+        # Our own mistake: the log has the place, the answer has none of the values.
+        log.error("a request failed", path=request.url.path, error=type(error).__name__)
+        return _answer(500, "internal", "the host made a mistake; its log says where", "")
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:

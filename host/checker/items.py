@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from host.checker.books import FINANCIAL_KINDS, STANDING, HostBooks
-from host.rows import Batch, Txn
+from host.rows import Batch, Txn, TxnState
 from specs.operation import Kind
 from specs.totals import BatchItem
 
@@ -29,11 +29,11 @@ class Item:
 
 
 def stands(books: HostBooks, txn: Txn) -> bool:
-    """Whether it is an item of its batch: live or voided; undone after the close it was one at the close."""
+    """Whether it is an item of its batch: live or voided; undone after the close (settled, then) it was one there."""
     if txn.kind not in FINANCIAL_KINDS or not txn.batch_id:
         return False
-    undone_late = txn.id in books.adjustments_by_txn and books.is_closed(txn.batch_id)
-    return txn.state in STANDING or undone_late
+    undone_late = txn.state is TxnState.REVERSED and txn.settlement in ("settled", "exception")
+    return txn.state in STANDING or (undone_late and books.is_closed(txn.batch_id))
 
 
 def items(books: HostBooks, batch: Batch) -> list[Item]:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from host.checker.books import (
-    CLEARING,
+    ACQUIRER,
     FINANCIAL_KINDS,
     STANDING,
     Finding,
     HostBooks,
     describe,
     family_of,
+    is_clearing,
     name_batch,
 )
 from host.rows import Adjustment, Txn, TxnState
@@ -110,7 +111,7 @@ def _adjusted(books: HostBooks, txn_id: int, rows: list[Adjustment]) -> Iterator
     posted = sum(
         p.amount
         for p in books.postings_by_txn.get(txn_id, ())
-        if p.reason == "adjustment" and p.account.startswith(CLEARING)
+        if p.reason == "adjustment" and p.book == ACQUIRER and is_clearing(p)
     )
     stated = sum(row.amount for row in rows)
     if posted != stated:

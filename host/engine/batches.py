@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from host.engine.draft import Draft
 from host.engine.events import Request
-from host.engine.items import differences, digest, disputed_sides, is_item, is_pending, upload_due
+from host.engine.items import differences, disputed_sides, is_item, is_pending, upload_due
+from host.engine.items import digest as digest
 from host.rows import Batch, BatchState, ExceptionItem, Terminal, Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import Kind, Verdict

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from specs import tlv
 from specs.codes import Refusal, for_refusal, is_approved
@@ -108,16 +109,29 @@ _MEDIA: Mapping[Entry, str] = {
 }
 
 
-def operation(message: Message, row: Row, entries: Mapping[str, Entry], *, encrypted: bool = False) -> Operation:
+def operation(
+    message: Message,
+    row: Row,
+    entries: Mapping[str, Entry],
+    *,
+    encrypted: bool = False,
+    batch: str | None = None,
+    invoice: str = "",
+    reason: str = "",
+) -> Operation:
     """What every family reads alike. tid and mid stay as sent, blanks included. Raises: DecodeError."""
     assert row.kind is not None, row.name
-    mti = Mti.parse(message.mti)
+    mti = base_mti(message)
+    assert mti is not None, "a row was found"
     block = message.get(52)
     return Operation(
         kind=row.kind,
         tid=message.get(41) or "",
         mid=message.get(42) or "",
         stan=digits(message, 11) or "",
+        batch=batch,
+        invoice=invoice,
+        reason=reason,
         amount=amount(message),
         card=card(message, entries, encrypted),
         pin_block=_hex(52, block) if block else None,
@@ -251,11 +265,17 @@ def write_answer(about: Reply, answer: AnswerRow, makers: Mapping[int, AnswerMak
     return _answer(about.request, fields, about.outcome.request)
 
 
+@lru_cache(maxsize=256)
+def answer_mti(request_mti: str) -> str:
+    """0200 -> 0210, 0401 -> 0410."""
+    return str(Mti.parse(request_mti).response())
+
+
 def _answer(request: Message, fields: Mapping[int, str], processing_request: str = "0") -> Message:
     header = request.header
     if header:
         header = header[:5] + processing_request + header[6:]
-    return Message(str(Mti.parse(request.mti).response()), fields, swap_tpdu(request.tpdu), header)
+    return Message(answer_mti(request.mti), fields, swap_tpdu(request.tpdu), header)
 
 
 def refusal_answer(
@@ -332,9 +352,7 @@ def fits(request: Message, answer: Message, may_lack: Mapping[str, frozenset[int
 
     may_lack: MTI of an answer -> elements that it need not echo. What the request does not carry is not compared.
     """
-    mti = base_mti(request)
-    assert mti is not None, f"{request.mti} is no request"
-    expected = str(mti.response())
+    expected = answer_mti(request.mti)
     if answer.mti != expected:
         return f"MTI {answer.mti}, not {expected}"
     code = answer.get(39)

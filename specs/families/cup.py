@@ -15,7 +15,7 @@ from specs.errors import DecodeError
 from specs.families import common
 from specs.families.common import RequestMaker
 from specs.families.cup_answers import read_answer, refusal_answer, write_answer
-from specs.families.cup_table import NAME, ROWS, classified, tracks_encrypted
+from specs.families.cup_table import NAME, ROWS, classified, private_of, tracks_encrypted
 from specs.families.cup_totals import count, settlement_of, totals_of
 from specs.families.table import Row, row_to_write
 from specs.message import Message
@@ -46,20 +46,26 @@ def read_request(message: Message, dialect: Dialect) -> Operation | Unreadable:
 
 
 def _operation(message: Message, row: Row) -> Operation:
-    encrypted = tracks_encrypted(message)
-    private = sub.parse_de60(message[60])
-    read = replace(
-        common.operation(message, row, _ENTRIES, encrypted=encrypted),
-        batch=private.batch,
-        currency=message.get(49) or "",
-        reason=message.get(39) or "",
-    )
+    private = private_of(message[60])
+    read = common.operation(message, row, _ENTRIES, encrypted=tracks_encrypted(message), batch=private.batch)
+    if row.type_code:
+        return _money(message, row, read, private.type_code)
+    return _management(message, row, read)
+
+
+def _money(message: Message, row: Row, read: Operation, type_code: str) -> Operation:
     if row.kind in (Kind.SALE, Kind.BALANCE):
         common.require_card(message, _CARD_SOURCES)
-    if row.mti in ("0200", "0400"):
-        read = replace(read, original=_original(message, row, read), content=_content(message, private.type_code, read))
-        return read if read.original else replace(read, rrn=message.get(37) or "", auth_code=message.get(38) or "")
-    return _management(message, row, read)
+    original = _original(message, row, read)
+    return replace(
+        read,
+        currency=message.get(49) or "",
+        reason=message.get(39) or "",
+        original=original,
+        content=_content(message, type_code, read),
+        rrn="" if original else message.get(37) or "",
+        auth_code="" if original else message.get(38) or "",
+    )
 
 
 def _original(message: Message, row: Row, read: Operation) -> OriginalRef | None:
@@ -79,7 +85,7 @@ def _content(message: Message, type_code: str, read: Operation) -> tuple[tuple[s
             ("type", type_code),
             ("amount", message.get(4)),
             ("pan", read.card.pan if read.card else ""),
-            ("currency", read.currency),
+            ("currency", message.get(49)),
             ("original", message.get(61) if read.kind is not Kind.REVERSAL else None),
             ("cryptogram", common.cryptogram(message)),
         )
@@ -91,7 +97,8 @@ def _management(message: Message, row: Row, read: Operation) -> Operation:
         case Kind.SIGN_ON:
             return replace(read, operator=_operator(message), serial=_serial(message))
         case Kind.SETTLE:
-            return replace(read, operator=_operator(message), totals=totals_of(sub.parse_settlement(message[48])))
+            totals = totals_of(sub.parse_settlement(message[48]))
+            return replace(read, operator=_operator(message), totals=totals, currency=message[49])
         case Kind.UPLOAD:
             return replace(read, items=tuple(_item(item, read) for item in sub.parse_upload(message[48])))
         case Kind.UPLOAD_END:

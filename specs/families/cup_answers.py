@@ -10,7 +10,7 @@ from specs.dialect import Dialect
 from specs.errors import DecodeError
 from specs.families import common
 from specs.families.common import AnswerMaker, AnswerRow, Reply
-from specs.families.cup_table import NAME, classified, tracks_encrypted
+from specs.families.cup_table import NAME, classified, private_of, tracks_encrypted
 from specs.families.cup_totals import SIDES, settlement_of, totals_of
 from specs.families.table import base_mti
 from specs.message import Message
@@ -146,7 +146,7 @@ _SAVINGS = "10"
 
 def _answer_60(about: Reply) -> str:
     """Sign-on: 60.2 is the host's open batch."""
-    private = sub.parse_de60(about.request[60])
+    private = private_of(about.request[60])
     return sub.format_de60(replace(private, batch=about.outcome.batch or private.batch))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError
-from specs.families.table import Row, Signs, base_mti, classify, knows_mti, missing, reversals_of, unreadable
+from specs.families.table import Row, Signs, base_mti, by_mti, classify, knows_mti, missing, reversals_of, unreadable
 from specs.message import Message
 from specs.mti import AUTHORISATION, FINANCIAL, REVERSAL
 from specs.operation import Kind, Unreadable
@@ -128,26 +130,31 @@ ROWS = (
 )
 
 _MONEY_CLASSES = (AUTHORISATION, FINANCIAL, REVERSAL)
+_INDEX = by_mti(ROWS)
+
+
+@lru_cache(maxsize=8192)
+def private_of(value: str) -> sub.Private60:
+    """DE 60 in its parts; every terminal sends the same few values all day. Raises: DecodeError."""
+    return sub.parse_de60(value)
 
 
 def classified(message: Message, dialect: Dialect) -> Row | Unreadable:
     """The row of a request: told by DE 3 digits 1-2 and 60.1 when it moves money, else by 60.3."""
     mti = base_mti(message)
-    if mti is None:
-        return classify(message, ROWS, Signs())
-    money = mti.message_class in _MONEY_CLASSES
+    if mti is None or not knows_mti(_INDEX, message):
+        return classify(message, _INDEX, Signs())
+    if (fault := missing(message, (60,), dialect)) is not None:
+        return fault
     try:
-        private = sub.parse_de60(message.get(60) or "")
+        private = private_of(message[60])
     except DecodeError as error:
-        # Without 60.1 and 60.3 only the MTI can be judged: an unknown one is worse than a broken DE 60.
-        if not knows_mti(ROWS, mti):
-            return classify(message, ROWS, Signs())
-        return missing(message, (60,), dialect) or unreadable(message, Refusal.FORMAT, 60, error.expected, error.got)
-    if not money:
-        return classify(message, ROWS, Signs(function=private.function))
+        return unreadable(message, Refusal.FORMAT, 60, error.expected, error.got)
+    if mti.message_class not in _MONEY_CLASSES:
+        return classify(message, _INDEX, Signs(function=private.function))
     if (fault := missing(message, (3,), dialect)) is not None:
         return fault
-    return classify(message, ROWS, Signs(message[3], message.get(25), private.type_code))
+    return classify(message, _INDEX, Signs(message[3], message.get(25), private.type_code))
 
 
 def tracks_encrypted(message: Message) -> bool:

@@ -47,24 +47,25 @@ def read_request(message: Message, dialect: Dialect) -> Operation | Unreadable:
 
 
 def _operation(message: Message, row: Row) -> Operation:
-    read = common.operation(message, row, _ENTRIES)
-    read = replace(read, invoice=message.get(62) or "", reason=message.get(39) or "")
-    match row.kind:
-        case Kind.SALE:
-            common.require_card(message, _CARD_SOURCES)
-            read = replace(read, rrn=message.get(37) or "", auth_code=message.get(38) or "")
-        case Kind.VOID:
-            read = replace(read, original=_voided(message, read))
-        case Kind.REVERSAL:
-            read = replace(read, original=_named(message, stan=read.stan, amount=read.amount))
-        case Kind.SETTLE:
-            return replace(read, batch=_batch(message[60]), totals=totals_of(sub.parse_de63(message[63])))
-        case Kind.UPLOAD:
-            item = _item(message, read)
-            return replace(read, items=(item,), more=message[3].endswith("1"), amount=None, invoice="", reason="")
-        case _:
-            return read
-    return replace(read, content=_content(message, read))
+    if row.kind is Kind.UPLOAD:
+        read = common.operation(message, row, _ENTRIES)
+        more = message[3].endswith("1")
+        return replace(read, items=(_item(message, read),), more=more, amount=None)
+    if row.kind is Kind.SETTLE:
+        read = common.operation(message, row, _ENTRIES, batch=_batch(message[60]))
+        return replace(read, totals=totals_of(sub.parse_de63(message[63])))
+    read = common.operation(message, row, _ENTRIES, invoice=message.get(62) or "", reason=message.get(39) or "")
+    return read if row.kind is Kind.ECHO else _money(message, row, read)
+
+
+def _money(message: Message, row: Row, read: Operation) -> Operation:
+    content = _content(message, read)
+    if row.kind is Kind.VOID:
+        return replace(read, original=_voided(message, read), content=content)
+    if row.kind is Kind.REVERSAL:
+        return replace(read, original=_named(message, stan=read.stan, amount=read.amount), content=content)
+    common.require_card(message, _CARD_SOURCES)
+    return replace(read, rrn=message.get(37) or "", auth_code=message.get(38) or "", content=content)
 
 
 def _named(message: Message, *, stan: str = "", amount: int | None = None) -> OriginalRef:

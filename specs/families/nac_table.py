@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specs.dialect import Dialect
-from specs.families.table import Row, Signs, base_mti, classify, knows_mti, missing, reversals_of
+from specs.families.table import Row, Signs, by_mti, classify, knows_mti, missing, reversals_of
 from specs.message import Message
 from specs.operation import Kind, Unreadable
 
@@ -61,11 +61,11 @@ ROWS = (
     *reversals_of(_FINANCIAL_ROWS, required=_MONEY, optional=(2, 12, 13, 14, 23, 37, 38, 39, 55, 60, 62)),
     *_MANAGEMENT_ROWS,
 )
+_INDEX = by_mti(ROWS)
 
 
 def classified(message: Message, dialect: Dialect) -> Row | Unreadable:
     """The row of a request, told by MTI and DE 3."""
-    mti = base_mti(message)
-    if mti and 3 not in message and knows_mti(ROWS, mti):
-        return missing(message, (3,), dialect) or classify(message, ROWS, Signs())
-    return classify(message, ROWS, Signs(message.get(3)))
+    if 3 not in message and knows_mti(_INDEX, message):
+        return missing(message, (3,), dialect) or classify(message, _INDEX, Signs())
+    return classify(message, _INDEX, Signs(message.get(3)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
 
 from specs.codes import Refusal
 from specs.dialect import Dialect
@@ -76,25 +78,52 @@ def reversals_of(rows: Iterable[Row], required: tuple[int, ...], optional: tuple
     )
 
 
+Index = Mapping[str, tuple[Row, ...]]
+
+
+def by_mti(rows: Iterable[Row]) -> Index:
+    """The rows grouped by MTI, their order kept: the first that fits is the one."""
+    index: dict[str, tuple[Row, ...]] = {}
+    for row in rows:
+        index[row.mti] = (*index.get(row.mti, ()), row)
+    return MappingProxyType(index)
+
+
 def base_mti(message: Message) -> Mti | None:
     """The request's MTI, None when it is none that a terminal sends (an answer, an issuer's, or no MTI at all)."""
+    return _request_mti(message.mti)
+
+
+@lru_cache(maxsize=256)
+def _request_mti(text: str) -> Mti | None:
     try:
-        mti = Mti.parse(message.mti)
+        mti = Mti.parse(text)
     except DecodeError:
         return None
     return mti if (mti.is_request or mti.is_advice) and mti.origin in (0, 1) else None
 
 
-def classify(message: Message, rows: Iterable[Row], signs: Signs) -> Row | Unreadable:
+@lru_cache(maxsize=256)
+def _base(text: str) -> str:
+    """The MTI with its repeat digit cleared; what is no request's stays as it is and has no row."""
+    mti = _request_mti(text)
+    return str(replace(mti, origin=0)) if mti else text
+
+
+def classify(message: Message, index: Index, signs: Signs) -> Row | Unreadable:
     """The row of a message, or why it has none that can be served."""
-    mti = base_mti(message)
-    base = str(replace(mti, origin=0)) if mti else message.mti
-    found = next((row for row in rows if row.mti == base and signs.fit(row)), None)
+    rows = index.get(_base(message.mti), ()) if base_mti(message) else ()
+    found = next((row for row in rows if signs.fit(row)), None)
     if found is None:
         return unreadable(message, Refusal.UNKNOWN_TYPE, 0, "a transaction of this dialect", _told(message, signs))
     if found.kind is None:
         return unreadable(message, Refusal.NOT_OFFERED, 0, "a transaction that this host offers", found.name)
     return found
+
+
+def knows_mti(index: Index, message: Message) -> bool:
+    """Whether any transaction of the family has the message's MTI."""
+    return base_mti(message) is not None and _base(message.mti) in index
 
 
 def _told(message: Message, signs: Signs) -> str:
@@ -135,9 +164,3 @@ def row_to_write(operation: Operation, rows: Iterable[Row]) -> Row:
         ):
             return row
     raise EncodeError(3, f"this dialect has no {operation.kind} of this shape")
-
-
-def knows_mti(rows: Iterable[Row], mti: Mti) -> bool:
-    """Whether any transaction of the family has this MTI."""
-    base = str(replace(mti, origin=0))
-    return any(row.mti == base for row in rows)

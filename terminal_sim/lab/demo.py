@@ -23,6 +23,7 @@ from terminal_sim.lab import ladder, verdict
 from terminal_sim.lab.day import DAYS, Day, Played, play
 from terminal_sim.lab.host_process import END_S, READY_S, HostProcess, Listening, python_environment, read_ready
 from terminal_sim.lab.till import Till
+from terminal_sim.paper import width as columns
 
 Say = Callable[[str], None]
 ANSWER_S = 2.0
@@ -31,23 +32,29 @@ RULE = "═" * ladder.WIDTH
 
 
 def run_day(folder: Path, say: Say) -> bool:
-    """Play all days on a throw-away host in the folder and print ladder, slips and verdict. True: the books agree."""
+    """Play all days on a throw-away host in the folder and print ladders, slips and verdicts. True: the books agree."""
     started = time.monotonic()
+    say("The demo day: one host, two terminals, each with books of its own, over real TCP.")
     with HostProcess(folder / "host", options=("--log-level", "warning")) as host:
-        verdicts = [_one_terminal(day, folder, host, say) for day in DAYS]
-        right = all(verdicts)
+        results = [_one_terminal(day, folder, host, say) for day in DAYS]
     say(RULE)
-    took = time.monotonic() - started
-    say(f"The books agree. {took:.0f} s." if right else f"The books do NOT agree, or a step went wrong. {took:.0f} s.")
-    return right
+    for judgement, as_expected in results:
+        for line in verdict.folded(judgement.sentence):
+            say(line)
+        if not as_expected:
+            say(f"{judgement.tid}: a step did not end as it must, see ✗ above")
+    say(f"({time.monotonic() - started:.0f} s; everything above was made in a temporary folder that is gone now)")
+    return all(judgement.agree and as_expected for judgement, as_expected in results)
 
 
-def _one_terminal(day: Day, folder: Path, host: HostProcess, say: Say) -> bool:
+def _one_terminal(day: Day, folder: Path, host: HostProcess, say: Say) -> tuple[verdict.Judgement, bool]:
+    """Play and print one terminal's day; the verdict, and whether every step ended as it must."""
+    tid = day.tid
     say(RULE)
-    say(f"Terminal {day.tid}: {day.title}")
+    say(f"Terminal {tid}: {day.title}")
     say("")
-    till = Till(folder / day.tid, day.tid).install(host.url(day.dialect), host.api.base, timeout_s=ANSWER_S)
-    say(ladder.heading(day.tid, day.dialect))
+    say(ladder.heading(tid, day.dialect))
+    till = Till(folder / tid, tid).install(host.url(day.dialect), host.api.base, timeout_s=ANSWER_S)
     slips: list[str] = []
     as_expected = True
     for number, played in enumerate(play(day, till, host.api), start=1):
@@ -56,16 +63,16 @@ def _one_terminal(day: Day, folder: Path, host: HostProcess, say: Say) -> bool:
         if played.step.show_slip:
             slips.append(_slip(played))
     say("")
-    say("Slips (masked, as printed):")
+    say(f"Slips that {tid} printed:")
     say("")
     for line in side_by_side(slips):
         say(line)
     judgement = judge(host, till)
-    say(f"Verdict on {day.tid}: its own journal against the host's books, item by item")
+    say(f"Verdict on {tid}: the terminal's own journal against the host's books, item by item")
     say("")
     for line in verdict.lines(judgement):
         say(line)
-    return as_expected and judgement.agree
+    return judgement, as_expected
 
 
 def judge(host: HostProcess, till: Till) -> verdict.Judgement:
@@ -86,17 +93,22 @@ def host_books(host: HostProcess) -> HostBooks:
 
 
 def _tell_step(number: int, played: Played, say: Say) -> None:
-    say(ladder.note(""))
-    say(ladder.note(f"{number:2}. {played.step.title}"))
+    say("")
+    say(f"{number:2}. {played.step.title}")
     for line in ladder.rungs(played.messages):
         say(line)
+    end = played.said["outcome"]
+    if played.step.exit or not played.as_expected:
+        say(f"         terminal: {end}, exit code {played.ran.code}")
     if not played.as_expected:
-        say(f"  ✗ expected exit code {played.step.exit}, got: {played.ran}")
+        say(f"  ✗ expected exit code {played.step.exit}: {played.ran}")
 
 
 def _slip(played: Played) -> str:
-    """The slip that a step printed; the cardholder's copy is left out here."""
-    return str(played.said["slip"] or "").split("\n\n\n")[0]
+    """The slip that a step printed; of several copies the first."""
+    lines = str(played.said["slip"] or "").splitlines()
+    again = next((at for at, line in enumerate(lines) if at and line == lines[0]), len(lines))
+    return "\n".join(lines[:again]).rstrip()
 
 
 # ---- slips beside each other
@@ -104,8 +116,6 @@ def _slip(played: Played) -> str:
 
 def side_by_side(slips: Sequence[str], width: int = 46) -> list[str]:
     """Narrow slips in two columns; wide (East Asian) characters count two."""
-    from terminal_sim.paper import width as columns
-
     found: list[str] = []
     for at in range(0, len(slips), 2):
         left, right = (slips[at].splitlines(), slips[at + 1].splitlines() if at + 1 < len(slips) else [])

@@ -18,10 +18,12 @@ from specs.errors import SpecError
 from specs.families import NAMES, family
 from specs.message import Message
 from specs.money import format_amount
-from specs.operation import Kind, Operation, Verdict
+from specs.operation import Kind, Operation, Outcome, Verdict
 from specs.totals import Totals
 
 WIDTH = 100
+DEFAULT_CURRENCY = "156"
+"""Where a message names none (NAC): what terminals are set up with here."""
 _TIME = 9
 _REMARK = 25
 _LANE = WIDTH - _TIME - _REMARK - 2
@@ -56,13 +58,16 @@ def rung(message: Shape) -> str:
     return line.rstrip()[:WIDTH]
 
 
-def note(text: str) -> str:
-    """A line of the story between the messages."""
-    return " " * _TIME + "│ " + text[: _LANE - 2].ljust(_LANE - 1) + "│"
-
-
 def rungs(messages: Sequence[Shape]) -> list[str]:
-    return [rung(message) for message in messages]
+    """All of them; a settlement says below its arrow which totals it carries."""
+    found = []
+    for message in messages:
+        found.append(rung(message))
+        if totals := _totals(message):
+            inside = f"   {totals}"
+            rail = "│" if len(inside) <= _LANE else ""
+            found.append(f"{' ' * _TIME}│{inside:{_LANE}}{rail}"[:WIDTH])
+    return found
 
 
 # ---- arrows
@@ -100,20 +105,43 @@ def _request_label(message: Shape) -> str:
     fields = message["fields"]
     if message["kind"] in _MONEY and fields.get("4", "").isdigit():
         parts[0] += f" {_money(int(fields['4']), fields)}"
+    elif message["kind"] == Kind.UPLOAD:
+        parts[0] += _uploaded(fields)
     elif (asked := _operation(message)) is not None:
-        parts[0] += _what(asked, fields)
+        parts[0] += _what(asked)
     if message["stan"]:
         parts.append(f"STAN {message['stan']}")
     return " · ".join(parts)
 
 
-def _what(asked: Operation, fields: Mapping[str, str]) -> str:
-    """What a settlement or upload says of the batch."""
-    if asked.totals is not None:
-        return " (after the upload)" * asked.final + f" {totals_text(asked.totals, fields.get('49', '156'))}"
-    if asked.items:
-        return f" of {len(asked.items)} item{'s' * (len(asked.items) > 1)}"
-    return f", {asked.count} items" if asked.count is not None else ""
+def _uploaded(fields: Mapping[str, str]) -> str:
+    """How much an upload carries, from what masking leaves: an item's amount (NAC), a group's count (CUP)."""
+    if fields.get("4", "").isdigit():
+        return f" of {_money(int(fields['4']), fields)}"
+    count = fields.get("48", "")[:2]
+    return f" of {_many(int(count))}" if count.isdigit() else ""
+
+
+def _what(asked: Operation) -> str:
+    """What a settlement or the end of an upload says of the batch."""
+    if asked.final:
+        return " after the upload"
+    return f" of {_many(asked.count)}" if asked.count is not None else ""
+
+
+def _many(number: int) -> str:
+    return f"{number} item{'' if number == 1 else 's'}"
+
+
+def _totals(message: Shape) -> str:
+    """Whose totals a settlement message shows, "" when it shows none."""
+    if message["kind"] != Kind.SETTLE:
+        return ""
+    if message["direction"] == "in":
+        asked = _operation(message)
+        return f"terminal: {totals_text(asked.totals, _currency(message))}" if asked and asked.totals else ""
+    said = _outcome(message)
+    return f"host: {totals_text(said.totals, _currency(message))}" if said and said.totals else ""
 
 
 def totals_text(totals: Totals, currency: str) -> str:
@@ -137,7 +165,7 @@ def _answer_label(message: Shape) -> str:
         parts.append(f"{code} {verdict}".strip())
     elif code:
         known = dialect.family if dialect and dialect.family in codes.FAMILIES else "iso87"
-        parts.append(f"{code} {codes.text(known, code)}")
+        parts.append(f"{code} {_SHORT.split(codes.text(known, code))[0]}")
     if message["rrn"] and message["mti"] == "0210":
         parts.append(f"RRN {message['rrn']}")
     return " · ".join(parts)
@@ -145,12 +173,8 @@ def _answer_label(message: Shape) -> str:
 
 def _verdict(message: Shape) -> str:
     """What the answer to a settlement says of the totals, side by side where the dialect does."""
-    dialect = _dialect(message)
-    if message["mti"] != "0510" or dialect is None or dialect.family not in NAMES:
-        return ""
-    try:
-        outcome = family(dialect.family).read_answer(_message(message), dialect)
-    except SpecError:
+    outcome = _outcome(message) if message["mti"] == "0510" else None
+    if outcome is None:
         return ""
     if outcome.sides:
         said = {side: _VERDICTS[verdict] for side, verdict in outcome.sides}
@@ -158,6 +182,17 @@ def _verdict(message: Shape) -> str:
             return next(iter(said.values()))
         return ", ".join(f"{side} {text}" for side, text in said.items())
     return _VERDICTS[outcome.verdict] if outcome.verdict is not None else ""
+
+
+def _outcome(message: Shape) -> Outcome | None:
+    """The answer read again; None when the masked copy can no longer be read."""
+    dialect = _dialect(message)
+    if dialect is None or dialect.family not in NAMES:
+        return None
+    try:
+        return family(dialect.family).read_answer(_message(message), dialect)
+    except SpecError:
+        return None
 
 
 def _operation(message: Shape) -> Operation | None:
@@ -185,11 +220,17 @@ def _dialect(message: Shape) -> Dialect | None:
 
 def _money(minor: int, fields: Mapping[str, str]) -> str:
     try:
-        return format_amount(minor, fields.get("49", "156"))
+        return format_amount(minor, fields.get("49", DEFAULT_CURRENCY))
     except SpecError:
         return str(minor)
 
 
+def _currency(message: Shape) -> str:
+    return str(message["fields"].get("49", DEFAULT_CURRENCY))
+
+
+_SHORT = re.compile(r" [/(]|[;,]")
+"""Where the first of several meanings of a code ends."""
 _FAULT = re.compile(r"fault \d+: (?P<name>[a-z-]+) .*, (?P<phase>before|after) the commit")
 """How the host's notes speak of a rule that struck."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from host.checker.books import HostBooks, totals_of
 from host.checker.compare import Comparison, Pair, compare
 from host.checker.compare import Verdict as Word
-from host.rows import Batch, BatchState, ExceptionItem
+from host.rows import Batch, BatchState, ExceptionItem, TxnState
 from specs.journal import ArchivedBatch, TerminalBook
 from specs.money import format_amount
 from terminal_sim.lab.ladder import WIDTH, totals_text
@@ -55,6 +55,20 @@ class BatchView:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """A sale or void that the host has reversed and of which the terminal holds no row.
+
+    acked: DE 39 with which the terminal was told that it is undone, "" when it knows of no such thing.
+    """
+
+    batch: str
+    stan: str
+    kind: str
+    amount: int
+    acked: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the two books come to. trouble: whatever is wrong beside the items, each in one sentence."""
 
@@ -63,6 +77,7 @@ class Judgement:
     items: tuple[Item, ...]
     batches: tuple[BatchView, ...]
     comparison: Comparison
+    undone: tuple[Undone, ...]
     trouble: tuple[str, ...]
 
     @property
@@ -80,12 +95,15 @@ class Judgement:
         if not self.agree:
             parts = [f"{_name(item.pair)} is {item.pair.verdict} without a reason" for item in wrong]
             return f"{self.tid}: the books do NOT agree: " + "; ".join([*parts, *self.trouble])
-        if not self.exceptions:
-            return f"{self.tid}: books agree: {_many(len(self.items), 'item')}, all equal"
-        listed = "; ".join(f"{_name(item.pair)} {item.reason}" for item in self.exceptions)
         equal = len(self.items) - len(self.exceptions)
-        return f"{self.tid}: books agree: {_many(equal, 'item')} equal, {_many(len(self.exceptions), 'exception')}" + (
-            f" with a reason ({listed})"
+        undone = f", {_many(len(self.undone), 'reversal')} on both sides" if self.undone else ""
+        if not self.exceptions:
+            return f"{self.tid}: books agree: {_many(equal, 'item')}, all equal{undone}"
+        listed = "; ".join(f"{_name(item.pair)}: {item.reason}" for item in self.exceptions)
+        differ = _many(len(self.exceptions), "difference")
+        return (
+            f"{self.tid}: books agree: {_many(equal, 'item')} equal{undone}; {differ}, explained by the host's list"
+            + (f" of exceptions ({listed})")
         )
 
 
@@ -99,14 +117,27 @@ def judge(books: HostBooks, terminal: TerminalBook, findings: Sequence[str] = ()
     items = tuple(_item(pair, listed) for pair in comparison.rows)
     archived = {closed.batch: closed for closed in terminal.archived}
     batches = tuple(BatchView(b, archived.get(b.number)) for b in books.batches if b.tid == terminal.tid)
+    undone = tuple(_undone(books, terminal, comparison))
     trouble = [
         *_unexplained(listed, items),
         *_unfinished(terminal),
+        *(f"the host has reversed STAN {u.stan}, the terminal knows nothing of it" for u in undone if not u.acked),
         *(text for view in batches for text in _batch_trouble(view, items)),
         *(f"invariant broken: {finding}" for finding in findings),
     ]
     currency = next((t.currency for t in books.txns_by_tid.get(terminal.tid, ()) if t.currency), "156")
-    return Judgement(terminal.tid, currency, items, batches, comparison, tuple(trouble))
+    return Judgement(terminal.tid, currency, items, batches, comparison, undone, tuple(trouble))
+
+
+def _undone(books: HostBooks, terminal: TerminalBook, comparison: Comparison) -> Iterable[Undone]:
+    """What a lost answer left: reversed at the host, in no row of the terminal, which only remembers the reversal."""
+    paired = {pair.txn_id for pair in comparison.rows}
+    acks = {event.stan: event.code for event in terminal.events if event.event == "rev-cleared" and event.code}
+    for txn in books.txns_by_tid.get(terminal.tid, ()):
+        if txn.state is TxnState.REVERSED and txn.id not in paired:
+            batch = books.batch_by_id.get(txn.batch_id)
+            number = txn.wire_batch or (batch.number if batch else "")
+            yield Undone(number, txn.stan, str(txn.kind), txn.amount, acks.get(txn.stan, ""))
 
 
 def _item(pair: Pair, listed: Iterable[ExceptionItem]) -> Item:
@@ -158,15 +189,17 @@ def _batch_trouble(view: BatchView, items: Sequence[Item]) -> Iterable[str]:
 def lines(judgement: Judgement) -> list[str]:
     """The table, the totals of both sides, the exceptions with their reasons, and the sentence; at most WIDTH wide."""
     table = [f"{'BATCH':8}{'STAN':8}{'KIND':8}{'TERMINAL':>23}   {'HOST':>23}   VERDICT"]
-    table += [_row(item, judgement.currency) for item in judgement.items]
+    rows = [((i.pair.batch, i.pair.stan), _row(i, judgement.currency)) for i in judgement.items]
+    rows += [((u.batch, u.stan), _undone_row(u, judgement.currency)) for u in judgement.undone]
+    table += [text for _, text in sorted(rows)]
     table.append("")
     for view in judgement.batches:
         table += _batch(view, judgement.currency)
     table += _net(judgement)
     for item in judgement.exceptions:
         reason = f"{item.reason}: {item.detail}" if item.reason else "NO REASON"
-        table += _folded(f"exception  {_name(item.pair)}: {reason}")
-    return [line.rstrip() for line in [*table, *_folded(judgement.sentence)]]
+        table += folded(f"exception: {_name(item.pair)}: {reason}")
+    return [line.rstrip() for line in [*table, "", *folded(judgement.sentence)]]
 
 
 def _row(item: Item, currency: str) -> str:
@@ -175,6 +208,12 @@ def _row(item: Item, currency: str) -> str:
     left = _side(pair.terminal_state, pair.terminal_amount, currency)
     right = _side(pair.host_state, pair.host_amount, currency)
     return f"{pair.batch:8}{pair.stan:8}{pair.kind:8}{left:>23}   {right:>23}   {verdict}"
+
+
+def _undone_row(undone: Undone, currency: str) -> str:
+    left = f"reversal acked {undone.acked}" if undone.acked else _NOTHING
+    right = _side("reversed", undone.amount, currency)
+    return f"{undone.batch:8}{undone.stan:8}{undone.kind:8}{left:>23}   {right:>23}   {'same' if undone.acked else '✗'}"
 
 
 def _side(state: str, amount: int, currency: str) -> str:
@@ -196,7 +235,7 @@ def _batch(view: BatchView, currency: str) -> list[str]:
         found.append(f"  claimed by the terminal {totals_text(claimed, currency)}")
     if answered is not None:
         found.append(f"  totals of the host      {totals_text(answered, currency)}")
-    return [part for line in found for part in _folded(line, indent=26)]
+    return [part for line in found for part in folded(line, indent=26)]
 
 
 def _net(judgement: Judgement) -> list[str]:
@@ -216,7 +255,7 @@ def _many(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _folded(text: str, indent: int = 4) -> list[str]:
+def folded(text: str, indent: int = 4) -> list[str]:
     """Cut at blanks so that no line is wider than WIDTH."""
     found: list[str] = []
     rest = text

@@ -73,6 +73,11 @@ def silent(ask: Ask) -> IssuerAnswer | None:
     return None
 
 
+def code(outcome: Outcome | None) -> str:
+    """DE 39, or «waits» for a request that got no answer yet."""
+    return outcome.code if outcome is not None else "waits"
+
+
 def keys(size: int) -> bytes:
     """The same key bytes each time, of odd parity."""
     return bytes.fromhex("1C2A3B4C5D6E7F80F1E2D3C4B5A69788")[:size]

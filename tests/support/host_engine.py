@@ -1,9 +1,9 @@
 """A whole host without sockets: a real store, the runner without its thread, the immediate link, a clock that stands.
 
-    host = EngineHost(url)
-    said = host.ask(Kind.SALE, stan=1, amount=10_000)       # every answer that the request got, in order
-    host.faults.append(LinkFault(FaultKind.SILENT)); host.later(21)
-    host = host.crash_and_restart()
+host = EngineHost(url)
+said = host.ask(Kind.SALE, stan=1, amount=10_000)       # every answer that the request got, in order
+host.faults.append(LinkFault(FaultKind.SILENT)); host.later(21)
+host = host.crash_and_restart()
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ class EngineHost:
     """One host process in miniature. heard: (request, outcome) of everything that was spoken."""
 
     def __init__(
-        self, url: str, *, profile: Profile = CUP, clock: Clock | None = None, wrap: Callable[[Store], Store] | None = None
+        self,
+        url: str,
+        *,
+        profile: Profile = CUP,
+        clock: Clock | None = None,
+        wrap: Callable[[Store], Store] | None = None,
     ) -> None:
         self.url = url
         self.profile = profile

@@ -7,7 +7,7 @@ terminal does: every request it got stands in `seen`, what it holds booked in `b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from specs import codec
@@ -22,9 +22,7 @@ from specs.totals import BatchItem, Totals
 from terminal_sim.errors import LineLost, NotConnected
 
 # security.md section 1, worked example: DE 62 of 40 bytes under the documented TMK, and its clear MAK.
-KEY_BLOCK = bytes.fromhex(
-    "20B8F49A36BB00C1A7D0F45A040F6A2E80F75CD9D021D1D9B117ECCD0000000000000000D07D8D03"
-)
+KEY_BLOCK = bytes.fromhex("20B8F49A36BB00C1A7D0F45A040F6A2E80F75CD9D021D1D9B117ECCD0000000000000000D07D8D03")
 MAK = bytes.fromhex("1C2A3B4C5D6E7F80")
 AT = "1121093015"
 
@@ -82,45 +80,230 @@ def change(changes: dict[int, str | None], *, then_honest: bool = False) -> Faul
     return fault
 
 
-def unheard(host: ScriptedHost, request: Message, reply: Reply) -> Reply:
-    """Marker: the request is lost before the host (see ScriptedHost.receive)."""
-    return []
-
-
 @dataclass
 class ScriptedHost:
-    """The peer. faults: (MTI, nth of that MTI) -> fault. extra: booked items that the terminal knows nothing of."""
+    """The peer. faults: (MTI, nth of that MTI) -> fault; unheard: requests lost before the host, named the same way.
+
+    extra: items in the host's batch that the terminal knows nothing of. refuse_numbers: batch numbers that are answered
+    22 (CUP) or 80 (NAC).
+    """
 
     dialect: Dialect
     batch: str = "000001"
     faults: dict[tuple[str, int], Fault] = field(default_factory=dict)
+    unheard: set[tuple[str, int]] = field(default_factory=set)
     extra: list[BatchItem] = field(default_factory=list)
-    down: bool = False
+    refuse_numbers: set[str] = field(default_factory=set)
+    decline: dict[int, str] = field(default_factory=dict)
+    """Amount -> response code of a sale that is declined."""
     seen: list[Message] = field(default_factory=list)
     books: dict[str, Booked] = field(default_factory=dict)
     tombstones: set[str] = field(default_factory=set)
     staged: list[str] = field(default_factory=list)
-    closed: dict[str, tuple[Totals, dict[str, Booked]]] = field(default_factory=dict)
-    verdicts: dict[str, Outcome] = field(default_factory=dict)
-    refuse_numbers: set[str] = field(default_factory=set)
-    queue: deque[bytes | Exception] = field(default_factory=deque)
+    closed: dict[str, tuple[Totals, Outcome]] = field(default_factory=dict)
+    disputed: Outcome | None = None
 
     def __post_init__(self) -> None:
         self.family = family(self.dialect.family)
         self.mac = profile_of(self.dialect.name, self.dialect.profile).mac
         self.counts: dict[str, int] = {}
+        self.ended: dict[str, list[str]] = {}
 
-    # --- the line (terminal_sim.driver.Line)
+    # --- what tests look at
+
+    def mtis(self) -> list[str]:
+        return [message.mti for message in self.seen]
+
+    def sent(self, mti: str) -> list[Message]:
+        """The requests of one kind, in order."""
+        return [message for message in self.seen if message.mti == mti]
+
+    def live(self) -> dict[str, int]:
+        """STAN -> amount of the sales that stand."""
+        found = self.books.values()
+        return {item.stan: item.amount for item in found if item.kind is Kind.SALE and item.state == "captured"}
+
+    # --- bytes
+
+    def decode(self, payload: bytes | Exception) -> Message:
+        assert isinstance(payload, bytes)
+        return codec.decode_payload(payload, self.dialect)
+
+    def encode(self, message: Message) -> bytes:
+        return codec.encode_payload(message, self.dialect)
+
+    def receive(self, payload: bytes) -> Reply:
+        """One request; what comes back."""
+        request = self.decode(payload)
+        self.seen.append(request)
+        nth = self.counts[request.mti] = self.counts.get(request.mti, 0) + 1
+        if (request.mti, nth) in self.unheard:
+            return []
+        reply: Reply = [self.encode(self._sealed(self._answer(request)))]
+        fault = self.faults.get((request.mti, nth))
+        return fault(self, request, reply) if fault else reply
+
+    def _sealed(self, answer: Message) -> Message:
+        if not self.mac or not self.family.carries_mac(answer):
+            return answer
+        return answer.with_fields({64: self._mac(answer)})
+
+    def _mac(self, message: Message) -> str:
+        room = message.with_fields({64: "00" * 8})
+        covered = codec.mab(codec.encode(room, self.dialect), room, self.dialect)
+        return MAC_ALGORITHMS[self.mac](MAK, covered).hex().upper()
+
+    # --- decisions
+
+    def _answer(self, request: Message) -> Message:
+        operation = self.family.read_request(request, self.dialect)
+        assert not isinstance(operation, Unreadable), operation
+        if self.mac and self.family.carries_mac(request) and request.get(64) != self._mac(request):
+            outcome = Outcome(code="A0")
+        else:
+            outcome = getattr(self, "_" + operation.kind.replace("-", "_"))(operation)
+        rrn = f"{len(self.seen):012d}"
+        return self.family.write_answer(request, replace(outcome, at=AT, rrn=outcome.rrn or rrn), self.dialect)
+
+    def _sign_on(self, operation: Operation) -> Outcome:
+        return Outcome(code="00", keys=KEY_BLOCK, batch=self.batch)
+
+    def _sign_off(self, operation: Operation) -> Outcome:
+        return Outcome(code="00")
+
+    _echo = _sign_off
+
+    def _balance(self, operation: Operation) -> Outcome:
+        return Outcome(code="00", balance=12345, currency="156")
+
+    def _sale(self, operation: Operation) -> Outcome:
+        assert operation.amount is not None
+        assert operation.card is not None
+        if operation.stan in self.tombstones:
+            return Outcome(code="12")
+        if operation.batch and operation.batch in (self.refuse_numbers | self.closed.keys()):
+            return Outcome(code="22", request="3")
+        if operation.amount in self.decline:
+            return Outcome(code=self.decline[operation.amount])
+        return self._book(operation, organisation(operation.card.pan))
+
+    def _book(self, operation: Operation, scheme: str, original: str = "") -> Outcome:
+        assert operation.amount is not None
+        batch = operation.batch or self.batch
+        foreign = scheme != "CUP" and self.dialect.family == "cup"
+        assert operation.stan not in self.books, "the terminal used a STAN twice"
+        self.books[operation.stan] = Booked(
+            operation.kind, operation.stan, batch, operation.amount, foreign, original=original
+        )
+        return Outcome(
+            code="00",
+            auth_code="A12345",
+            amount=operation.amount,
+            organisation=scheme,
+            issuer="03080000",
+            acquirer="48520000",
+            business_date="1121",
+        )
+
+    def _void(self, operation: Operation) -> Outcome:
+        named = operation.original
+        assert named is not None
+        sale = next((b for b in self.books.values() if named.stan == b.stan or named.invoice == b.stan), None)
+        if sale is None:
+            return Outcome(code="25")
+        if sale.state != "captured":
+            return Outcome(code="12")
+        sale.state = "voided"
+        return self._book(operation, "VIS" if sale.foreign else "CUP", original=sale.stan)
+
+    def _reversal(self, operation: Operation) -> Outcome:
+        named = operation.original
+        assert named is not None
+        booked = self.books.get(named.stan)
+        if booked is None:
+            self.tombstones.add(named.stan)
+            return Outcome(code="25")
+        assert booked.amount == operation.amount, "the reversal does not fit its original"
+        if booked.state == "captured" and booked.original:
+            self.books[booked.original].state = "captured"
+        booked.state = "reversed"
+        return Outcome(code="00", amount=booked.amount)
+
+    # --- settlement
+
+    def totals(self) -> Totals:
+        """What the host counts in its open batch."""
+        items = [
+            BatchItem(b.kind, b.amount, b.foreign, b.state == "voided")
+            for b in self.books.values()
+            if b.state != "reversed" and b.batch not in self.closed
+        ]
+        return self.family.count([*items, *self.extra])
+
+    def _settle(self, operation: Operation) -> Outcome:
+        assert operation.batch is not None
+        assert operation.totals is not None
+        if operation.batch in self.closed:
+            totals, outcome = self.closed[operation.batch]
+            same = not totals.differing(operation.totals)
+            return outcome if same else replace(outcome, verdict=Verdict.CLOSED_OTHER)
+        if operation.batch in self.refuse_numbers:
+            return Outcome(code="22" if self.mac else "80")
+        wrong = self.totals().differing(operation.totals)
+        verdict = Verdict.DIFFERS if wrong else Verdict.AGREED
+        if operation.final:
+            verdict = Verdict.AGREED if not wrong else Verdict.STILL_DIFFERS
+        sides = tuple((side, Verdict.DIFFERS if side in wrong else Verdict.AGREED) for side in ("domestic", "foreign"))
+        outcome = Outcome(code="", verdict=verdict, sides=sides if self.mac else (), totals=self.totals())
+        if verdict is Verdict.DIFFERS:
+            self.disputed = outcome
+        else:
+            self._close(operation.batch, operation.totals, outcome)
+        return outcome
+
+    def _close(self, number: str, totals: Totals, outcome: Outcome) -> None:
+        self.closed[number] = (totals, outcome)
+        self.ended[number] = sorted(self.staged)
+        self.batch = f"{int(number) % 999999 + 1:06d}"
+        self.extra = []
+        self.staged = []
+        self.disputed = None
+
+    def _upload(self, operation: Operation) -> Outcome:
+        for item in operation.items:
+            if item.ref.stan not in self.staged:
+                self.staged.append(item.ref.stan)
+        return Outcome(code="00", amount=operation.items[0].amount, count=len(operation.items))
+
+    def _upload_end(self, operation: Operation) -> Outcome:
+        assert operation.batch is not None
+        if self.disputed is not None:
+            self._close(operation.batch, self.totals(), self.disputed)
+        return Outcome(code="00", count=operation.count)
+
+
+class ScriptedLine:
+    """terminal_sim.driver.Line into a ScriptedHost, without time: silence is the deadline."""
+
+    def __init__(self, host: ScriptedHost, *, down: bool = False) -> None:
+        self.host = host
+        self.down = down
+        self._replies: deque[bytes | Exception] = deque()
 
     def open(self) -> None:
         if self.down:
-            raise NotConnected("refused")
+            raise NotConnected("connection refused")
 
     def send(self, payload: bytes, timeout_s: float) -> None:
-        self.queue.extend(self.receive(payload))
+        self._replies.extend(self.host.receive(payload))
 
-    def receive(self, payload: bytes | float) -> Reply | bytes | None:  # type: ignore[override]
-        raise NotImplementedError
+    def receive(self, deadline: float) -> bytes | None:
+        if not self._replies:
+            return None
+        reply = self._replies.popleft()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     def close(self) -> None:
-        self.queue.clear()
+        self._replies.clear()

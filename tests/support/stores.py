@@ -1,7 +1,7 @@
 """Stores for tests: a SQLite file, and databases in the PostgreSQL of the wheel, a fresh one each time.
 
-The server's data lie in a folder of their own under the system's temporary folder: as root the wheel makes a system user
-and opens every parent folder of the data to it.
+The server's data lie in a folder of their own under the system's temporary folder: as root the wheel makes a system
+user and opens every parent folder of the data to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """UnionPay POS: messages <-> operations and outcomes.
 
-Expected bytes are the constructed frames of cup.md section 7 and the real dumps of vectors.json; expected codes are those
-of rules.md sections 6 and 8; expected sums are computed by hand beside the test.
+Expected bytes are the constructed frames of cup.md section 7 and the real dumps of vectors.json; expected codes are
+those of rules.md sections 6 and 8; expected sums are computed by hand beside the test.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ def item(stan: str, minor: int) -> UploadItem:
 
 #: cup.md section 7 in words: what each request frame asks.
 REQUESTS: dict[str, Operation] = {
-    SIGN_ON: Operation(
-        Kind.SIGN_ON, TID, MID, "000001", "000001", key_layout=40, operator="01", serial="306012345678"
-    ),
+    SIGN_ON: Operation(Kind.SIGN_ON, TID, MID, "000001", "000001", key_layout=40, operator="01", serial="306012345678"),
     SALE: Operation(
         *(Kind.SALE, TID, MID, "000123", "000001", 10000, "156"),
         card=Card(PAN, "3012", TRACK, entry=Entry.SWIPE),
@@ -140,9 +138,7 @@ REQUESTS: dict[str, Operation] = {
         ),
     ),
     ECHO: Operation(Kind.ECHO, TID, MID, "", "000001", advice=True),
-    SETTLE: Operation(
-        Kind.SETTLE, TID, MID, "000127", "000001", currency="156", totals=SETTLED, operator="01"
-    ),
+    SETTLE: Operation(Kind.SETTLE, TID, MID, "000127", "000001", currency="156", totals=SETTLED, operator="01"),
     UPLOAD: Operation(
         *(Kind.UPLOAD, TID, MID, "000128", "000001"),
         advice=True,
@@ -155,31 +151,32 @@ REQUESTS: dict[str, Operation] = {
 KEYS = bytes.fromhex(
     "20B8F49A36BB00C1A7D0F45A040F6A2E80F75CD9D021D1D9B117ECCD0000000000000000D07D8D03"  # security.md 1
 )
-_ISSUED = {"issuer": "01020000", "acquirer": "48001234"}
+ISSUER, ACQUIRER = "01020000", "48001234"
 
 #: Answer frame -> the request it answers, and what the host had to say.
 ANSWERS: dict[str, tuple[str, Outcome]] = {
     SIGN_ON_ANSWER: (
         SIGN_ON,
-        Outcome("00", at="0913090000", rrn="000000000001", acquirer="48001234", batch="000001", keys=KEYS),
+        Outcome("00", at="0913090000", rrn="000000000001", acquirer=ACQUIRER, batch="000001", keys=KEYS),
     ),
     SALE_ANSWER: (
         SALE,
         Outcome(
             *("00", None, "0913101112", "2024-09-13", "000000000123", "A12345", 10000),
             organisation="CUP",
-            **_ISSUED,
+            issuer=ISSUER,
+            acquirer=ACQUIRER,
         ),
     ),
     REVERSAL_ANSWER: (
         REVERSAL,
-        Outcome("00", None, "0913101230", "2024-09-13", "000000000124", **_ISSUED),
+        Outcome("00", None, "0913101230", "2024-09-13", "000000000124", issuer=ISSUER, acquirer=ACQUIRER),
     ),
     AGREED: (
         SETTLE,
         Outcome(
             *("", None, "0913220000", "2024-09-13", "000000000127"),
-            acquirer="48001234",
+            acquirer=ACQUIRER,
             verdict=Verdict.AGREED,
             sides=(("domestic", Verdict.AGREED), ("foreign", Verdict.AGREED)),
         ),
@@ -188,18 +185,18 @@ ANSWERS: dict[str, tuple[str, Outcome]] = {
         SETTLE,
         Outcome(
             *("", None, "0913220000", "2024-09-13", "000000000127"),
-            acquirer="48001234",
+            acquirer=ACQUIRER,
             verdict=Verdict.DIFFERS,
             sides=(("domestic", Verdict.DIFFERS), ("foreign", Verdict.AGREED)),
         ),
     ),
-    UPLOAD_ANSWER: (UPLOAD, Outcome("00", at="0913220010", rrn="000000000128", acquirer="48001234", count=3)),
-    END_ANSWER: (END, Outcome("00", at="0913220020", rrn="000000000129", acquirer="48001234", count=4)),
+    UPLOAD_ANSWER: (UPLOAD, Outcome("00", at="0913220010", rrn="000000000128", acquirer=ACQUIRER, count=3)),
+    END_ANSWER: (END, Outcome("00", at="0913220020", rrn="000000000129", acquirer=ACQUIRER, count=4)),
 }
 
 
 def test_the_family_is_found_by_its_name() -> None:
-    assert family(CUP.family) is cup  # type: ignore[comparison-overlap]
+    assert family(CUP.family) is cup
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -376,7 +373,7 @@ def test_a_real_answer_is_understood(name: str, code: str, rrn: str, batch: str 
 
 
 def test_the_real_settlement_answer_agrees_on_both_sides() -> None:
-    """DE 48 = 000000000011 011 000000000002 002 1 …: debit 0.11 in 11, credit 0.02 in 2, code 1, foreign zeros, code 1."""
+    """DE 48 = 000000000011 011 000000000002 002 1 …: debit 0.11 in 11, credit 0.02 in 2, code 1; foreign zeros, 1."""
     read = cup.read_answer(dump("cup-0510-settle-balanced-ipaynow"), CUP)
     assert read.code == ""
     assert read.verdict is Verdict.AGREED
@@ -386,6 +383,7 @@ def test_the_real_settlement_answer_agrees_on_both_sides() -> None:
 
 
 # --- refusals ---
+
 
 @pytest.mark.parametrize(
     ("name", "de"),
@@ -675,8 +673,8 @@ def test_another_merchant_matters_only_in_an_approval() -> None:
 def test_a_voided_sale_stays_in_debit_and_its_void_adds_to_credit() -> None:
     """The example of rules.md 5 without tip and offline sale, which are built later; S3 is reversed: not handed over.
 
-    Domestic debit S1 100.00 + S2 50.00 = 150.00 in 2; credit V 50.00 + R 20.00 = 70.00 in 2; foreign debit F 30.00 in 1:
-    the DE 48 of the constructed 0500.
+    Domestic debit S1 100.00 + S2 50.00 = 150.00 in 2; credit V 50.00 + R 20.00 = 70.00 in 2; foreign debit F 30.00
+    in 1: the DE 48 of the constructed 0500.
     """
     books = [
         BatchItem(Kind.SALE, 10000),

@@ -1,7 +1,7 @@
 """NAC / EDC: messages <-> operations and outcomes.
 
-Expected bytes are the constructed frames of nac.md section 9 and the real dumps of vectors.json; expected codes are those
-of rules.md sections 6 and 8; expected sums are computed by hand beside the test.
+Expected bytes are the constructed frames of nac.md section 9 and the real dumps of vectors.json; expected codes are
+those of rules.md sections 6 and 8; expected sums are computed by hand beside the test.
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ REQUESTS: dict[str, Operation] = {
         content=(("processing_code", "00"), ("amount", "000000010000"), ("pan", PAN), ("invoice", "000045")),
     ),
     SETTLE: Operation(Kind.SETTLE, TID, MID, "000130", "000007", processing_code="920000", totals=SETTLED),
-    TRAILER: Operation(
-        Kind.SETTLE, TID, MID, "000132", "000007", processing_code="960000", totals=SETTLED, final=True
-    ),
+    TRAILER: Operation(Kind.SETTLE, TID, MID, "000132", "000007", processing_code="960000", totals=SETTLED, final=True),
     UPLOAD: Operation(
         *(Kind.UPLOAD, TID, MID, "000131"),
         card=Card(PAN, "3012", entry=Entry.SWIPE),
@@ -164,13 +162,11 @@ def void_operation() -> Operation:
 
 
 def test_a_void_names_the_sale_by_rrn_invoice_and_amount() -> None:
-    """nac.md 4: same DE 62 as the sale, DE 37, DE 60 original amount, DE 4 original amount, DE 12 and 13 of the sale."""
+    """nac.md 4: DE 62 of the sale, DE 37, DE 60 and DE 4 original amount, DE 12 and 13 of the sale."""
     written = nac.write_request(void_operation(), NAC)
-    assert dict(written.fields) == {
-        **{2: PAN, 3: "020000", 4: "000000010000", 11: "000124", 12: "101112", 13: "0913", 14: "3012"},
-        **{22: "022", 24: "003", 25: "00", 37: "000000000123", 38: "A12345", 41: TID, 42: MID},
-        **{60: "000000010000", 62: "000045"},
-    }
+    expected = {2: PAN, 3: "020000", 4: "000000010000", 11: "000124", 12: "101112", 13: "0913", 14: "3012"}
+    expected |= {22: "022", 24: "003", 25: "00", 37: "000000000123", 38: "A12345", 41: TID, 42: MID}
+    assert dict(written.fields) == expected | {60: "000000010000", 62: "000045"}
     read = operation(written)
     assert read.original == void_operation().original
     assert dict(read.content)["rrn"] == "000000000123"
@@ -253,12 +249,15 @@ def test_real_requests_are_understood() -> None:
     assert dict(sale.content)["cryptogram"] == "689BB04E70B50CDA"
     crediban = operation(dump("nac-0200-sale-chip-crediban"))
     assert (crediban.kind, crediban.amount, crediban.stan) == (Kind.SALE, 2222200, "001537")
-    golomt = operation(dump("nac-0400-reversal-golomt"))
-    assert (golomt.kind, golomt.processing_code) == (Kind.REVERSAL, "010000") if False else True
 
 
-def test_a_reversal_with_an_account_digit_is_that_of_a_sale() -> None:
-    """DE 3 00a0xx: a = account type (nac.md 4). HPDH reverses a void: 020000."""
+def test_a_real_reversal_of_a_processing_code_that_no_source_names_is_unknown() -> None:
+    """nac-0400-reversal-golomt: DE 3 = 010000, in none of the transactions of nac.md 4; 12 makes the terminal stop."""
+    assert refused(dump("nac-0400-reversal-golomt")).refusal is Refusal.UNKNOWN_TYPE
+
+
+def test_the_real_reversal_of_a_void_names_it() -> None:
+    """The STAN is the void's own; DE 37 and 62 are what the void carried."""
     read = operation(dump("nac-hpdh-void-reversal-req"))
     assert (read.kind, read.processing_code, read.amount) == (Kind.REVERSAL, "020000", 980000)
     assert read.original == OriginalRef("000065", rrn="000000000064", invoice="000002", amount=980000)
@@ -449,10 +448,8 @@ def test_an_approved_sale_is_answered_with_the_elements_of_the_table() -> None:
     outcome = Outcome("00", at="0913101112", rrn="000000000123", auth_code="A12345", amount=10000)
     answer = nac.write_answer(constructed(SALE), outcome, NAC)
     assert (answer.mti, answer.tpdu, answer.header) == ("0210", "6000000003", "")
-    assert dict(answer.fields) == {
-        **{3: "000000", 4: "000000010000", 11: "000123", 12: "101112", 13: "0913", 24: "003"},
-        **{37: "000000000123", 38: "A12345", 39: "00", 41: TID},
-    }
+    expected = {3: "000000", 4: "000000010000", 11: "000123", 12: "101112", 13: "0913", 24: "003"}
+    assert dict(answer.fields) == expected | {37: "000000000123", 38: "A12345", 39: "00", 41: TID}
     assert nac.read_answer(answer, NAC) == outcome
     assert nac.fits(constructed(SALE), answer) == ""
 
@@ -513,7 +510,9 @@ def test_every_constructed_answer_fits_its_request(name: str) -> None:
     assert nac.fits(constructed(ANSWERS[name][0]), constructed(name)) == ""
 
 
-@pytest.mark.parametrize(("de", "value"), [(3, "020000"), (4, "000000010001"), (11, "000124"), (41, "1" * 8), (41, None)])
+@pytest.mark.parametrize(
+    ("de", "value"), [(3, "020000"), (4, "000000010001"), (11, "000124"), (41, "1" * 8), (41, None)]
+)
 def test_an_answer_with_another_identity_does_not_fit(de: int, value: str | None) -> None:
     answer = nac.write_answer(constructed(SALE), Outcome("00"), NAC)
     assert f"DE {de}" in nac.fits(constructed(SALE), answer.with_fields({de: value}))

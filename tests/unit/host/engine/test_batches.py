@@ -131,7 +131,7 @@ def test_a_smaller_number_that_is_adopted_never_shares_a_generation_with_an_old_
 
 
 def test_running_totals_follow_the_items() -> None:
-    """Sale captured, voided by a void, another sale reversed: {"sale": 1 of 50.00 (voided, CUP counts it), "void": 1}."""
+    """A sale of 50.00 is captured, then voided (CUP counts it still); another of 80.00 is captured, then reversed."""
     draft = a_draft([a_batch()])
 
     def step(before: Txn | None, after: Txn) -> dict[str, list[int]]:
@@ -258,7 +258,7 @@ def test_a_disputed_batch_has_the_business_date_of_its_first_0500() -> None:
 
 
 def test_no_close_while_a_request_is_in_flight() -> None:
-    """FC 43: the sale would be in two batches or in none; the caller waits, and a caller that does not is our mistake."""
+    """FC 43: the sale would be in two batches or in none. The caller waits; one that does not is our mistake."""
     batch = a_batch()
     with pytest.raises(AssertionError, match="in flight"):
         batches.close(a_draft([batch, a_txn(1, 100, state=TxnState.PENDING)]), batch, Verdict.AGREED)

@@ -1,0 +1,191 @@
+"""Any order of sales, voids, reversals, repeats, silences and late answers: money is neither made nor lost.
+
+The issuer here is a few lines of its own, so its books are a second opinion: when everything that is owed has been
+acknowledged, what the cardholders were debited is what the acquirer counts on and what the merchant is owed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from host.engine.events import Ask, IssuerAnswer
+from host.rows import Batch, BatchState, Leg, Posting, Txn, TxnState
+from specs.operation import Kind, Operation, Outcome
+from specs.profile import Profile
+from tests.support.engine import CUP, NAC, Desk, code
+
+STANS = st.integers(1, 6)
+AMOUNTS = st.sampled_from([1, 5_000, 10_000])
+LIMIT = 10_000
+"""Of a sale: the issuer refuses more than this and approves 5,000 in part."""
+
+
+class Issuer:
+    """Legs by (transaction, number): what each debited; an undone one is worth nothing for ever."""
+
+    def __init__(self) -> None:
+        self.debited: dict[tuple[int, int], int] = {}
+        self.undone: set[tuple[int, int]] = set()
+
+    def act(self, ask: Ask) -> IssuerAnswer:
+        leg = ask.leg
+        key = (leg.txn_id, leg.number)
+        if ask.undo:
+            self.undone.add(key)
+            return IssuerAnswer(leg.id, leg.txn_id, "undo", True, 0, "")
+        if key in self.undone:
+            return IssuerAnswer(leg.id, leg.txn_id, leg.purpose, False, 0, "do-not-honour")
+        sign = -1 if leg.purpose == "credit" else 1
+        approved = 3_000 if leg.purpose == "debit" and leg.amount == 5_000 else leg.amount
+        if leg.purpose == "debit" and leg.amount >= LIMIT * 2:
+            return IssuerAnswer(leg.id, leg.txn_id, leg.purpose, False, 0, "funds")
+        self.debited[key] = sign * approved
+        return IssuerAnswer(leg.id, leg.txn_id, leg.purpose, True, approved, "")
+
+    @property
+    def net(self) -> int:
+        return sum(amount for key, amount in self.debited.items() if key not in self.undone)
+
+
+class Days(RuleBasedStateMachine):
+    """One terminal, few STANs, so that repeats and clashes happen all the time."""
+
+    @initialize(profile=st.sampled_from([CUP, NAC]))
+    def begin(self, profile: Profile) -> None:
+        self.bank = Issuer()
+        self.held: list[Ask] = []
+        self.late: list[IssuerAnswer] = []
+        self.mode = "answers"
+        self.desk = Desk(profile, issuer=self.hear)
+        self.answers: dict[Operation, Outcome] = {}
+
+    def hear(self, ask: Ask) -> IssuerAnswer | None:
+        if self.mode == "deaf":
+            return None
+        answer = self.bank.act(ask)
+        if self.mode == "late":
+            self.late.append(answer)
+            return None
+        return answer
+
+    @property
+    def number(self) -> str | None:
+        if self.desk.profile is NAC:
+            return None
+        batch = next((b for b in self.desk.rows(Batch) if b.state is BatchState.OPEN), None)
+        return batch.number if batch else "000001"
+
+    # ---- what happens
+
+    @rule(mode=st.sampled_from(["answers", "answers", "deaf", "late"]))
+    def the_issuer_changes_its_mood(self, mode: str) -> None:
+        self.mode = mode
+
+    @rule(stan=STANS, amount=st.sampled_from([1, 5_000, 10_000, 20_000]))
+    def a_sale(self, stan: int, amount: int) -> None:
+        request = self.desk.request(Kind.SALE, stan=stan, amount=amount, batch=self.number)
+        said = self.desk.send(request)
+        row = self.desk.books.txn(self.desk.last.txn_id) if said else None
+        if said is None or row is None or code(said) in ("94", "22", "12"):
+            return
+        if row.state in (TxnState.REVERSED, TxnState.TOMBSTONE):
+            return
+        known = self.answers.setdefault(request.operation, said)
+        assert (known.code, known.rrn, known.auth_code) == (said.code, said.rrn, said.auth_code)  # A3
+
+    @rule(stan=STANS, of=STANS)
+    def a_void(self, stan: int, of: int) -> None:
+        amount = next((t.approved_amount for t in reversed(self.desk.rows(Txn)) if t.stan == f"{of:06d}"), 0)
+        changes = {"batch": self.number} if self.number else {}
+        self.desk.void(stan, of, amount or 1, **changes)
+
+    @rule(stan=STANS, amount=AMOUNTS, of=st.sampled_from([Kind.SALE, Kind.VOID]))
+    def a_reversal(self, stan: int, amount: int, of: Kind) -> None:
+        said = self.desk.reverse(stan, amount, of, batch=self.number)
+        assert code(said) in ("00", "12", "25")
+        if said is not None and said.code == "00":
+            self.answers = {k: v for k, v in self.answers.items() if int(k.stan) != stan}
+
+    @rule()
+    def the_issuer_timeout_passes(self) -> None:
+        self.desk.later(seconds=21)
+        self.desk.silence()
+
+    @precondition(lambda self: self.late)
+    @rule(data=st.data())
+    def a_late_answer_comes(self, data: st.DataObject) -> None:
+        at = data.draw(st.integers(0, len(self.late) - 1))
+        self.desk.send(self.late.pop(at))
+
+    @precondition(lambda self: not any(g.state == "asking" for g in self.desk.rows(Leg)) and self.desk.rows(Batch))
+    @rule()
+    def the_batch_closes(self) -> None:
+        if any(t.state is TxnState.PENDING for t in self.desk.rows(Txn)):
+            return
+        self.desk.close_batch()
+        self.answers.clear()
+
+    @rule()
+    def everything_owed_is_acknowledged(self) -> None:
+        """Heal: the issuer answers, late words arrive, and what is unfinished is asked until it is done."""
+        self.mode = "answers"
+        while self.late:
+            self.desk.send(self.late.pop())
+        for _ in range(4):
+            self.desk.silence()
+        assert all(g.state == "done" for g in self.desk.rows(Leg))
+        assert self.bank.net == self.desk.balance("issuer-clearing") == self.live_sales()
+
+    # ---- what always holds
+
+    def live_sales(self) -> int:
+        return sum(t.approved_amount for t in self.desk.rows(Txn) if t.kind == "sale" and t.state is TxnState.CAPTURED)
+
+    @invariant()
+    def every_entry_sums_to_zero(self) -> None:
+        sums: Counter[int] = Counter()
+        for line in self.desk.rows(Posting):
+            sums[line.entry_id] += line.amount
+        assert set(sums.values()) <= {0}
+
+    @invariant()
+    def the_merchant_is_owed_the_sales_that_live(self) -> None:
+        assert self.desk.payable() == self.live_sales()
+
+    @invariant()
+    def a_tombstoned_key_is_never_captured(self) -> None:
+        """A4: in CUP nothing else ever stands under the key; in NAC nothing of that type and amount in its day."""
+        for stone in (t for t in self.desk.rows(Txn) if t.state is TxnState.TOMBSTONE):
+            same = [t for t in self.desk.books.txns_by_stan(stone.tid, stone.stan) if t.id > stone.id]
+            if self.desk.profile is CUP:
+                assert [t for t in same if t.wire_batch == stone.wire_batch] == []
+            else:
+                assert [t for t in same if (t.processing_code, t.amount) == (stone.processing_code, stone.amount)] == []
+
+    @invariant()
+    def running_totals_are_those_of_the_items(self) -> None:
+        """A8, recomputed from the rows alone; a closed batch keeps what it closed with."""
+        for batch in (b for b in self.desk.rows(Batch) if b.state is BatchState.OPEN):
+            sums: dict[str, list[int]] = {}
+            for txn in self.desk.books.txns_of_batch(batch.id):
+                if txn.kind in ("sale", "void") and txn.state in (TxnState.CAPTURED, TxnState.VOIDED):
+                    one = sums.setdefault(txn.kind, [0, 0])
+                    one[0] += 1
+                    one[1] += txn.approved_amount
+            assert json.loads(batch.running) == sums
+
+    @invariant()
+    def one_row_at_most_lives_under_a_key(self) -> None:
+        keys = Counter(
+            (t.batch_id, t.stan) for t in self.desk.rows(Txn) if t.state in (TxnState.CAPTURED, TxnState.VOIDED)
+        )
+        assert max(keys.values(), default=0) <= 1
+
+
+TestDays = Days.TestCase
+TestDays.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,470 @@
+"""A1-A10: a right day passes all of them, and each lie about it is caught by the invariant that speaks of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from host.checker.books import HostBooks
+from host.checker.closing import digest_of
+from host.checker.invariants import INVARIANTS
+from host.checker.report import check, render
+from host.rows import (
+    Adjustment,
+    Batch,
+    ExceptionItem,
+    IssuerAccount,
+    JournalUpload,
+    Leg,
+    StagedItem,
+    Txn,
+    TxnState,
+)
+from specs.journal import TerminalEvent, dump
+from tests.support.checker_books import Day, cup_totals, healthy, nac_totals
+
+Lie = Callable[[Day], object]
+
+
+def txn(day: Day, stan: str) -> Txn:
+    return next(t for t in day.all(Txn) if t.stan == stan)
+
+
+def batch(day: Day, number: str) -> Batch:
+    return next(b for b in day.all(Batch) if b.number == number)
+
+
+def event(day: Day, name: str, stan: str) -> int:
+    """Where the first such event stands."""
+    return next(i for i, e in enumerate(day.events) if (e.event, e.stan) == (name, stan))
+
+
+def broken(day: Day) -> set[str]:
+    return {finding.invariant for finding in check(day.books, day.terminals)}
+
+
+# ---- the right day
+
+
+def test_a_right_day_has_no_findings() -> None:
+    day = healthy()
+    assert render(check(day.books, day.terminals)) == "no findings\n"
+
+
+def test_a_right_nac_day_has_no_findings() -> None:
+    """NAC nets a voided sale out: 1 sale of 70.00 is claimed of 70.00 and 50.00 voided (rules.md, section 5)."""
+    day = Day(dialect="nac")
+    day.sale("000001", 70_00)
+    day.void("000003", day.sale("000002", 50_00))
+    day.close(nac_totals((1, 70_00)))
+    day.sale("000004", 1_00)
+    assert render(check(day.books, day.terminals)) == "no findings\n"
+
+
+def test_an_empty_store_has_no_findings() -> None:
+    assert check(HostBooks(), {}) == []
+
+
+def test_a_leg_in_flight_is_no_finding_although_the_two_books_differ_then() -> None:
+    day = healthy()
+    sale = day.reverse(day.sale("000020", 9_00))
+    issuer = day.postings(sale, "undo", "issuer")
+    day.drop(*issuer)
+    leg = next(g for g in day.all(Leg) if g.txn_id == sale.id)
+    day.change(leg, state="undoing")
+    found = check(day.books, day.terminals)
+    assert not [f for f in found if f.subject.startswith("txn")], "the acquirer has undone it, the issuer not yet"
+
+
+def test_a_void_reversed_after_the_close_is_made_good_by_its_adjustment() -> None:
+    """RH4: sale and void were settled as zero together; the sale lives again, so +50.00 lands in the open batch."""
+    day = healthy()
+    sale, void = txn(day, "000002"), txn(day, "000003")
+    day.change(sale, state=TxnState.CAPTURED, undone_by="", settlement="settled")
+    day.change(void, state=TxnState.REVERSED, undone_by="reversal")
+    day.new(Adjustment, txn_id=void.id, batch_id=day.batch.id, amount=50_00, reason="reversal", at=day.now())
+    day.post(void, "adjustment", 50_00, -50_00, batch_id=day.batch.id)
+    day.leg(void, "debit-again", 50_00)
+    day.message(void, "reversal", "00", 50_00)
+    assert not check(day.books, {})
+
+
+# ---- lies, each caught by exactly one
+
+
+def a1_no_batch(day: Day) -> None:
+    sale = txn(day, "000011")
+    day.change(sale, batch_id=99)
+    day.change(day.batch, running="{}")
+    for posting in day.postings(sale, "capture", "acquirer"):
+        day.change(posting, batch_id=99)
+
+
+def a1_open_in_a_closed_batch(day: Day) -> None:
+    day.change(txn(day, "000001"), settlement="open")
+
+
+def a1_settled_in_an_open_batch(day: Day) -> None:
+    day.change(txn(day, "000011"), settlement="settled")
+
+
+def a1_twice_in_a_batch(day: Day) -> None:
+    day.sale("000011", 5_00)
+    for row in day.all(Txn)[-1:]:
+        assert row.stan == "000011"
+
+
+def a1_in_another_terminals_batch(day: Day) -> None:
+    day.change(day.batch, tid="T0000002")
+
+
+def a2_weighs_in_a_closed_batch(day: Day) -> None:
+    day.drop(*day.postings(txn(day, "000004"), "undo"))
+
+
+def a2_late_reversal_without_adjustment(day: Day) -> None:
+    day.drop(*day.all(Adjustment), *day.postings(txn(day, "000008"), "adjustment"))
+
+
+def a2_adjusted_by_another_amount(day: Day) -> None:
+    (row,) = day.all(Adjustment)
+    day.change(row, amount=-39_00)
+
+
+def a2_adjusted_twice(day: Day) -> None:
+    (row,) = day.all(Adjustment)
+    day.put(replace(row, id=2))
+    day.post(txn(day, "000008"), "adjustment", -40_00, 40_00, batch_id=row.batch_id)
+
+
+def a2_adjusted_in_an_earlier_batch(day: Day) -> None:
+    (row,) = day.all(Adjustment)
+    day.change(row, batch_id=batch(day, "000001").id)
+
+
+def a2_adjusted_though_it_stands(day: Day) -> None:
+    sale = txn(day, "000001")
+    day.new(Adjustment, txn_id=sale.id, batch_id=day.batch.id, amount=-100_00, reason="reversal", at=day.now())
+    day.post(sale, "adjustment", -100_00, 100_00, batch_id=day.batch.id)
+
+
+def a3_answered_otherwise(day: Day) -> None:
+    sale = txn(day, "000011")
+    day.message(replace(sale, rrn="606199999999"), "sale", "00", 5_00)
+
+
+def a3_approved_after_its_reversal(day: Day) -> None:
+    day.message(txn(day, "000004"), "sale", "00", 80_00, digest="sale-4-again")
+
+
+def a3_captured_twice(day: Day) -> None:
+    sale = txn(day, "000011")
+    day.post(sale, "capture", 5_00, -5_00)
+
+
+def a3_never_captured(day: Day) -> None:
+    day.drop(*day.postings(txn(day, "000011"), "capture"))
+
+
+def a4_tombstone_posted(day: Day) -> None:
+    tomb = txn(day, "000010")
+    day.post(tomb, "capture", 60_00, -60_00)
+
+
+def a4_captured_under_a_tombstone(day: Day) -> None:
+    day.sale("000010", 60_00)
+
+
+def a5_cleared_by_a_code_that_acks_nothing(day: Day) -> None:
+    at = event(day, "rev-cleared", "000004")
+    day.events[at] = replace(day.events[at], code="96")
+
+
+def a5_never_cleared(day: Day) -> None:
+    del day.events[event(day, "rev-cleared", "000004")]
+
+
+def a5_gone_at_the_end(day: Day) -> None:
+    day.events.append(TerminalEvent(day.tid, "rev-stored", "000003", "000030"))
+
+
+def a5_not_sent_but_captured(day: Day) -> None:
+    at = event(day, "rev-cleared", "000011")
+    day.events[at] = replace(day.events[at], code="", detail="not-sent")
+
+
+def a6_approved_without_a_row(day: Day) -> None:
+    day.events.append(TerminalEvent(day.tid, "slip", "000003", "000040", "00", "approved"))
+
+
+def a6_declined_without_a_code(day: Day) -> None:
+    day.events.append(TerminalEvent(day.tid, "shown", "000003", "000040", "", "declined"))
+
+
+def a6_declined_with_a_code_of_its_own(day: Day) -> None:
+    at = event(day, "shown", "000005")
+    cleared = event(day, "rev-cleared", "000005")
+    day.events[at] = replace(day.events[at], code="05")
+    day.events[cleared] = replace(day.events[cleared], code="05")
+
+
+def a6_declined_what_the_host_captured(day: Day) -> None:
+    sale = txn(day, "000011")
+    day.message(sale, "balance", "51", 5_00, digest="another")
+    day.events.append(TerminalEvent(day.tid, "shown", "000003", "000011", "51", "declined"))
+
+
+def a7_number_and_generation_twice(day: Day) -> None:
+    day.change(batch(day, "000002"), number="000001")
+
+
+def a7_item_changed_after_the_close(day: Day) -> None:
+    day.change(txn(day, "000001"), wire_batch="000009")
+
+
+def a7_item_added_after_the_close(day: Day) -> None:
+    first = batch(day, "000001")
+    late = replace(txn(day, "000005"), id=77, stan="000077", state=TxnState.REVERSED, approved_amount=0)
+    day.put(late)
+    assert late.batch_id == first.id
+
+
+def a8_running_counts_one_too_many(day: Day) -> None:
+    day.change(day.batch, running='{"sale": [2, 500]}')
+
+
+def a8_running_forgets_a_kind(day: Day) -> None:
+    day.change(batch(day, "000001"), running='{"sale": [3, 18000]}')
+
+
+def a8_running_unreadable(day: Day) -> None:
+    day.change(day.batch, running="nothing")
+
+
+def a8_the_terminal_claimed_what_it_has_not(day: Day) -> None:
+    claimed = cup_totals(debit=(2, 150_01), credit=(1, 50_00), foreign=(1, 30_00))
+    day.archived[0] = replace(day.archived[0], totals=claimed)
+
+
+def a9_unknown_item_without_an_exception(day: Day) -> None:
+    day.drop(*[e for e in day.all(ExceptionItem) if e.reason == "terminal-only"])
+
+
+def a9_item_staged_twice(day: Day) -> None:
+    first = day.all(StagedItem)[0]
+    day.put(replace(first, id=50))
+
+
+def a9_known_item_of_nothing(day: Day) -> None:
+    day.change(day.all(StagedItem)[0], txn_id=4711)
+
+
+def a9_posted_by_the_upload(day: Day) -> None:
+    sale = txn(day, "000007")
+    for posting in day.postings(sale, "capture"):
+        day.change(posting, at="2026-03-02T23:00:00.000+08:00")
+
+
+def a10_an_entry_of_one_line(day: Day) -> None:
+    lines = day.postings(txn(day, "000011"), "capture", "issuer")
+    day.drop(next(p for p in lines if p.account.startswith("cardholder")))
+
+
+def a10_the_issuer_never_credited(day: Day) -> None:
+    day.drop(*day.postings(txn(day, "000004"), "undo", "issuer"))
+
+
+def a10_the_card_owes_too_much(day: Day) -> None:
+    (account,) = day.all(IssuerAccount)
+    day.change(account, debited=account.debited + 1)
+
+
+def a10_posted_for_nobody(day: Day) -> None:
+    first = txn(day, "000011")
+    lines = day.post(replace(first, id=4711), "void", 1, -1)
+    assert len(lines) == 4
+
+
+LIES: list[tuple[str, Lie]] = [
+    ("A1", a1_no_batch),
+    ("A1", a1_open_in_a_closed_batch),
+    ("A1", a1_settled_in_an_open_batch),
+    ("A1", a1_twice_in_a_batch),
+    ("A1", a1_in_another_terminals_batch),
+    ("A2", a2_weighs_in_a_closed_batch),
+    ("A2", a2_late_reversal_without_adjustment),
+    ("A2", a2_adjusted_by_another_amount),
+    ("A2", a2_adjusted_twice),
+    ("A2", a2_adjusted_in_an_earlier_batch),
+    ("A2", a2_adjusted_though_it_stands),
+    ("A3", a3_answered_otherwise),
+    ("A3", a3_approved_after_its_reversal),
+    ("A3", a3_captured_twice),
+    ("A3", a3_never_captured),
+    ("A4", a4_tombstone_posted),
+    ("A4", a4_captured_under_a_tombstone),
+    ("A5", a5_cleared_by_a_code_that_acks_nothing),
+    ("A5", a5_never_cleared),
+    ("A5", a5_gone_at_the_end),
+    ("A5", a5_not_sent_but_captured),
+    ("A6", a6_approved_without_a_row),
+    ("A6", a6_declined_without_a_code),
+    ("A6", a6_declined_with_a_code_of_its_own),
+    ("A6", a6_declined_what_the_host_captured),
+    ("A7", a7_number_and_generation_twice),
+    ("A7", a7_item_changed_after_the_close),
+    ("A7", a7_item_added_after_the_close),
+    ("A8", a8_running_counts_one_too_many),
+    ("A8", a8_running_forgets_a_kind),
+    ("A8", a8_running_unreadable),
+    ("A8", a8_the_terminal_claimed_what_it_has_not),
+    ("A9", a9_unknown_item_without_an_exception),
+    ("A9", a9_item_staged_twice),
+    ("A9", a9_known_item_of_nothing),
+    ("A9", a9_posted_by_the_upload),
+    ("A10", a10_an_entry_of_one_line),
+    ("A10", a10_the_issuer_never_credited),
+    ("A10", a10_the_card_owes_too_much),
+    ("A10", a10_posted_for_nobody),
+]
+#: Lies after which the ledger is not worth what the messages say either: the auditor sees them as well.
+ALSO: dict[Lie, set[str]] = {
+    a2_weighs_in_a_closed_batch: {"AUDIT"},
+    a2_late_reversal_without_adjustment: {"AUDIT"},
+    a2_adjusted_twice: {"AUDIT"},
+    a2_adjusted_though_it_stands: {"AUDIT"},
+    a3_answered_otherwise: {"AUDIT"},
+    a3_captured_twice: {"AUDIT"},
+    a3_never_captured: {"AUDIT"},
+    a4_tombstone_posted: {"AUDIT"},
+}
+
+
+@pytest.mark.parametrize(("invariant", "lie"), LIES, ids=[lie.__name__ for _, lie in LIES])
+def test_a_lie_is_caught_by_exactly_its_invariant(invariant: str, lie: Lie) -> None:
+    day = healthy()
+    lie(day)
+    assert broken(day) == {invariant} | ALSO.get(lie, set())
+
+
+def test_every_invariant_is_in_the_table_and_has_a_lie() -> None:
+    assert list(INVARIANTS) == [f"A{n}" for n in range(1, 11)]
+    assert {invariant for invariant, _ in LIES} == set(INVARIANTS)
+
+
+# ---- what must not be mistaken for a lie
+
+
+def test_a_repeat_that_is_answered_from_the_store_is_no_finding() -> None:
+    day = healthy()
+    day.message(txn(day, "000011"), "sale", "00", 5_00)
+    assert not broken(day)
+
+
+def test_an_original_that_comes_again_after_its_reversal_is_answered_12() -> None:
+    day = healthy()
+    day.message(txn(day, "000004"), "sale", "12", 80_00)
+    assert not broken(day)
+
+
+def test_an_answer_that_a_fault_rule_wrote_is_not_held_against_the_host() -> None:
+    day = healthy()
+    sale = txn(day, "000011")
+    lied = json.dumps([{"message": "fault 2: answer (answer at wire/H>T), after the commit"}])
+    day.message(sale, "sale", "51", 5_00, notes=lied)
+    day.events.append(TerminalEvent(day.tid, "shown", "000003", "000011", "51", "declined"))
+    assert not broken(day)
+
+
+def test_a_declined_answer_clears_the_reversal_though_its_code_acks_none() -> None:
+    day = Day()
+    day.declined("000001", 10_00, "51")
+    assert not broken(day)
+
+
+def test_nothing_is_said_of_batches_that_the_journal_has_forgotten() -> None:
+    day = healthy()
+    day.events.append(TerminalEvent(day.tid, "slip", "000777", "000001", "00", "approved"))
+    assert not broken(day)
+
+
+def test_a_stan_may_serve_again_in_the_next_batch() -> None:
+    day = healthy()
+    day.sale("000001", 7_00)
+    assert not broken(day)
+
+
+def test_the_same_stan_twice_in_a_batch_is_told_by_its_time_in_iso87_only() -> None:
+    found = {}
+    for dialect in ("iso87", "nac"):
+        day = Day(dialect=dialect)
+        for time in ("0302090000", "0302100000"):
+            day.change(day.sale("000001", 5_00), local_time=time)
+        found[dialect] = [f.invariant for f in check(day.books, {}) if f.invariant == "A1"]
+    assert found == {"iso87": [], "nac": ["A1"]}
+
+
+def test_a_nac_tombstone_stands_for_one_amount_and_one_day() -> None:
+    day = Day(dialect="nac")
+    tomb = day.tombstone("000001", 60_00)
+    day.sale("000001", 61_00)
+    assert not broken(day), "another amount is another transaction"
+    caught = day.change(day.all(Txn)[-1], amount=60_00)
+    assert "A4" in broken(day)
+    day.change(caught, created_at=tomb.created_at.replace("03-02", "03-04"))
+    assert "A4" not in broken(day)
+
+
+def test_the_digest_is_the_one_the_engine_keeps() -> None:
+    """Two implementations of one definition, held against what sha256sum makes of the definition's own text."""
+    text = '[[1,"sale","000001","000001",10000,"156",false,false,0]]'
+    day = Day()
+    day.sale("000001", 100_00)
+    day.declined("000002", 1_00)
+    expected = hashlib.sha256(text.encode()).hexdigest()
+    assert digest_of(day.all(Txn)) == expected == day.close(cup_totals(debit=(1, 100_00))).digest
+
+
+# ---- what a finding says
+
+
+def test_a_finding_names_both_figures_and_shows_the_rows() -> None:
+    day = healthy()
+    day.change(day.batch, running='{"sale": [2, 1000]}')
+    (finding,) = check(day.books, day.terminals)
+    assert str(finding) == "A8 batch 3 of T0000001: sale: running totals say 2 / 1000, its items are 1 / 500"
+    assert "STAN 000011" in finding.evidence[0]
+
+
+def test_the_rendering_bounds_the_evidence() -> None:
+    day = Day()
+    for n in range(1, 31):
+        day.sale(f"{n:06d}", 1_00)
+    day.change(day.batch, running="{}")
+    text = render(check(day.books, {}))
+    assert "… and 10 more" in text
+
+
+def test_no_finding_of_a_broken_day_shows_a_clear_card_number() -> None:
+    for _, lie in LIES:
+        day = healthy()
+        lie(day)
+        assert "6223164991230014" not in render(check(day.books, day.terminals))
+
+
+def test_rows_given_in_any_order_and_twice_are_the_same_books() -> None:
+    day = healthy()
+    rows = list(day.rows.values())
+    old = replace(txn(day, "000001"), state=TxnState.PENDING)
+    assert HostBooks.of([old, *reversed(rows)]) == day.books
+
+
+def test_the_newest_journal_that_a_terminal_handed_over_counts() -> None:
+    day = healthy()
+    day.new(JournalUpload, tid=day.tid, at=day.now(), lines=dump(replace(day.book, stan="000001")))
+    day.new(JournalUpload, tid=day.tid, at=day.now(), lines=dump(day.book))
+    assert day.books.terminal_books() == day.terminals

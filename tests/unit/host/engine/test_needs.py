@@ -1,0 +1,54 @@
+"""What an event asks to be loaded: everything its rules may read, by natural key."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.engine.events import CloseBatch, IssuerAnswer, LegOverdue, Record
+from host.engine.needs import needs
+from host.engine.working import Needs
+from specs.operation import Kind, OriginalRef, UploadItem
+from tests.support.engine import CUP, MID, NAC, TID, a_request
+
+
+def test_a_cup_sale() -> None:
+    assert needs(a_request(Kind.SALE, CUP, stan=7, amount=1, batch="000003")) == Needs(
+        tids={TID}, mids={MID}, stans={(TID, "000007")}, numbers={(TID, "000003")}
+    )
+
+
+def test_a_nac_void_by_rrn_and_invoice() -> None:
+    request = a_request(Kind.VOID, NAC, stan=7, amount=0, invoice="000045", original=OriginalRef(rrn="606100000001"))
+    assert needs(request) == Needs(
+        tids={TID},
+        mids={MID},
+        stans={(TID, "000007")},
+        rrns={(TID, "606100000001")},
+        invoices={(TID, "000045")},
+    )
+
+
+def test_a_cup_void_names_its_original() -> None:
+    ref = OriginalRef(stan="000003", batch="000002")
+    wanted = needs(a_request(Kind.VOID, CUP, stan=7, amount=1, original=ref))
+    assert wanted.stans == {(TID, "000007"), (TID, "000003")}
+    assert wanted.numbers == {(TID, "000001"), (TID, "000002")}
+
+
+@pytest.mark.parametrize("kind", [Kind.SETTLE, Kind.UPLOAD, Kind.UPLOAD_END, Kind.SIGN_ON])
+def test_what_compares_or_closes_needs_whole_batches(kind: Kind) -> None:
+    assert needs(a_request(kind, CUP, stan=7)).items_of_tids == {TID}
+
+
+def test_an_upload_needs_what_its_items_name() -> None:
+    items = (UploadItem(OriginalRef(stan="000001"), 5), UploadItem(OriginalRef(stan="000002", rrn="606100000002"), 5))
+    wanted = needs(a_request(Kind.UPLOAD, NAC, stan=7, items=items))
+    assert wanted.stans == {(TID, "000007"), (TID, "000001"), (TID, "000002")}
+    assert wanted.rrns == {(TID, "606100000002")}
+
+
+def test_internal_events() -> None:
+    assert needs(IssuerAnswer(3, 4, "debit", True, 1, "")) == Needs(leg_ids={3}, txn_ids={4})
+    assert needs(LegOverdue(3, 4)) == Needs(leg_ids={3}, txn_ids={4})
+    assert needs(CloseBatch(5, TID, "Li: shop closed")) == Needs(tids={TID}, batch_ids={5}, items_of_tids={TID})
+    assert needs(Record(lambda _: ())) == Needs()

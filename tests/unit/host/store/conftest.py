@@ -1,0 +1,7 @@
+"""Every test here that takes `store_url` runs on a SQLite file and on PostgreSQL (marker pg)."""
+
+from __future__ import annotations
+
+from tests.support.stores import postgres_server, store_url
+
+__all__ = ["postgres_server", "store_url"]
