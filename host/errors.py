@@ -1,12 +1,12 @@
 """The exceptions of host, one tree.
 
-    HostError
-    ├── ConfigError        bad argument, URL or file: one line, exit code 2
-    ├── Busy               more requests queued than the bound allows: 96
-    ├── StoreUnavailable   the store cannot be read or written now: 96 or silence, service goes on
-    ├── StoreHeld          another host holds this store: exit code 2
-    ├── StoreVersion       the store was written by a newer program: exit code 2
-    └── LedgerBroken       a ledger invariant failed inside a commit: nothing is written, the host stops
+HostError
+├── ConfigError        bad argument, URL or file: one line, exit code 2
+├── Busy               more requests queued than the bound allows: 96
+├── StoreUnavailable   the store cannot be read or written now: 96 or silence, service goes on
+├── StoreHeld          another host holds this store: exit code 2
+├── StoreVersion       the store was written by a newer program: exit code 2
+└── LedgerBroken       a ledger invariant failed inside a commit: nothing is written, the host stops
 """
 
 from __future__ import annotations

@@ -187,12 +187,19 @@ class Service:
             exchange.frame = _frame(answer, exchange.dialect)
             return received, self._out_row(ctx, exchange, answer, 0)
 
-        self._record(exchange, rows)
+        self._record(exchange, rows, or_close=True)
 
-    def _record(self, exchange: Exchange, rows: Callable[[Context], tuple[Row, ...]]) -> None:
+    def _record(
+        self, exchange: Exchange, rows: Callable[[Context], tuple[Row, ...]], *, or_close: bool = False
+    ) -> None:
+        """Log without books; then the answer leaves. or_close: what cannot be answered ends its line, not in silence."""
+
         def done(_event: Event, _decision: Decision, _outcome: Outcome | None) -> None:
+            assert self._loop is not None
             if exchange.frame:
                 self._speak(exchange)
+            elif or_close:
+                self._loop.call_soon_threadsafe(exchange.connection.close)
 
         try:
             self._submit(Record(rows), done)

@@ -40,9 +40,6 @@ def a3(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
         if txn.kind == Kind.SALE:
             yield from _captured_once(books, txn)
     for txn_id, messages in books.messages_by_txn.items():
-        if txn_id in books.voids_by_sale:
-            # What a reversal of it is told depends on whether its void stands just then (rules.md, section 3).
-            messages = [m for m in messages if m.kind != Kind.REVERSAL]
         if txn_id:
             yield from _answered_alike(books, txn_id, messages)
 
@@ -70,6 +67,8 @@ def _answered_alike(books: HostBooks, txn_id: int, messages: Iterable[MessageRow
             late = [pair for pair in replies if reversed_at and pair[0].id > reversed_at]
             yield from _refused(txn_id, late)
             replies = [pair for pair in replies if pair not in late and not _overtaken(pair[1], reversed_at)]
+        elif txn_id in books.voids_by_sale:
+            continue  # what a reversal of it is told depends on whether its void stands just then (rules.md, section 3)
         seen = Counter((a.rrn, a.auth_code, a.code) for _, a in replies)
         if len(seen) > 1:
             text = (

@@ -38,6 +38,7 @@ from host.service import Service
 from host.store.store import Store, open_store, sqlite_path
 from specs.endpoint import Endpoint, parse
 from specs.families import NAMES
+from specs.profile import profile_of
 
 log = structlog.get_logger("host")
 
@@ -108,7 +109,13 @@ async def _serve(
     service = Service(faults, store.pan_hash_key)
     link = ImmediateLink(store, index_test_cards(store.pan_hash_key))
     writer = Runner(
-        store, clock, settings, link, before_commit=service.rows, on_broken=lambda _error: _call(loop, ending)
+        store,
+        clock,
+        settings,
+        link,
+        before_commit=service.rows,
+        on_broken=lambda _error: _call(loop, ending),
+        profiles={e.dialect.name: profile_of(e.dialect.name, e.dialect.profile) for e in endpoints},
     )
     server = Server(handler=service.received, broken=service.broken)
     service.start(writer, loop)

@@ -148,6 +148,16 @@ def differences(draft: Draft, batch: Batch, *, counts_voids: bool, whole: bool) 
     return found
 
 
+def settled_by_items(batch: Batch, own: Totals, claimed: Totals, *, complete: bool) -> bool:
+    """Whether an upload without differences makes the batch agree although the totals may not.
+
+    complete: every item that the terminal counts has come. A side that differs and was not uploaded proves nothing.
+    """
+    still = own.differing(claimed)
+    sides = disputed_sides(batch)
+    return not still or (complete and (sides is None or still <= sides))
+
+
 def _known_by_now(draft: Draft, batch: Batch, item: StagedItem) -> StagedItem:
     """An item that was unknown when it was staged may have arrived since."""
     if item.txn_id:

@@ -13,7 +13,7 @@ from host.engine import outcomes
 from host.engine.batches import Standing, adopt, close, closed, current, has_items, items, last_closed, standing
 from host.engine.draft import Draft
 from host.engine.events import Request
-from host.engine.items import differences, sides_of, totals_of, upload_due
+from host.engine.items import differences, settled_by_items, sides_of, totals_of, upload_due
 from host.rows import Batch, BatchState, ExceptionItem, Terminal
 from specs.codes import Refusal
 from specs.families import family
@@ -181,7 +181,8 @@ def _dispute(case: _Case, batch: Batch, own: Totals, sides: Sides, verdict: Verd
 
 
 def _trailer(case: _Case, batch: Batch, own: Totals) -> Outcome:
-    """NAC 960000 that does not agree: once «upload incomplete», else closed with the exception list.
+    """NAC 960000 whose totals do not agree: once «upload incomplete», else closed with the exception list, or agreed
+    when the upload was whole and equal item by item: then the terminal's sums were wrong, and not its items.
 
     The same 95 is said again to a trailer that comes without any item since (the answer was lost): closing then would
     call items the host's alone that the terminal is about to send.
@@ -190,8 +191,10 @@ def _trailer(case: _Case, batch: Batch, own: Totals) -> Outcome:
     unheard = batch.verdict == Verdict.UPLOAD_INCOMPLETE and batch.upload_rounds < ROUNDS_MAX
     if missing and (batch.upload_rounds == 0 or unheard):
         return _dispute(case, batch, own, (), Verdict.UPLOAD_INCOMPLETE)
-    done = close(case.draft, batch, Verdict.STILL_DIFFERS, _differences(case, batch, whole=True))
-    return _answer(case, Verdict.STILL_DIFFERS, done, (), own)
+    found = _differences(case, batch, whole=True)
+    agrees = not found and settled_by_items(batch, own, case.claim, complete=not missing)
+    verdict = Verdict.AGREED if agrees else Verdict.STILL_DIFFERS
+    return _answer(case, verdict, close(case.draft, batch, verdict, found), (), own)
 
 
 def _differences(case: _Case, batch: Batch, *, whole: bool) -> list[ExceptionItem]:

@@ -13,7 +13,7 @@ from host.engine import outcomes
 from host.engine.batches import LIVE, Standing, close, closed, current, items, last_closed, standing
 from host.engine.draft import Draft
 from host.engine.events import Request
-from host.engine.items import differences, finding, item_key, judge, totals_of
+from host.engine.items import differences, finding, item_key, judge, settled_by_items, totals_of
 from host.engine.settle import COUNTS_VOIDS
 from host.rows import Batch, StagedItem, Terminal, Txn
 from specs import masking
@@ -49,8 +49,9 @@ def decide_upload(draft: Draft, request: Request, terminal: Terminal) -> Outcome
 def decide_upload_end(draft: Draft, request: Request, terminal: Terminal) -> Outcome | None:
     """CUP 202 or 207: closes a disputed batch; for any other batch 00 and nothing changes. None: wait, as a 0500 does.
 
-    Missing items are the host's alone, real hosts do not complain about a count. Agreed only when the totals and the
-    items agree now; the codes of the 0510 stay as they were told, for a repeated 0500 (rules.md, section 6).
+    Missing items are the host's alone, real hosts do not complain about a count. Agreed when the items agree: totals
+    may still differ only on a side that was uploaded whole and is equal item by item, so that the terminal's sums were
+    wrong and not its items. The codes of the 0510 stay as they were told, for a repeated 0500 (rules.md, section 6).
     """
     if draft.ws.unfinished_legs(terminal.tid):
         return None
@@ -68,7 +69,7 @@ def decide_upload_end(draft: Draft, request: Request, terminal: Terminal) -> Out
         )
     own = family(request.profile.family).count(items(draft, batch))
     found = differences(draft, batch, counts_voids=COUNTS_VOIDS[request.profile.family], whole=True)
-    agrees = not own.differing(claimed) and not found
+    agrees = not found and settled_by_items(batch, own, claimed, complete=operation.count == staged)
     ended = replace(batch, end_count=operation.count or 0, answered=json.dumps(own.to_json()))
     close(draft, ended, Verdict.AGREED if agrees else Verdict.STILL_DIFFERS, found)
     return answer

@@ -22,6 +22,7 @@ from terminal_sim.errors import TerminalError
 from terminal_sim.lab import ladder, verdict
 from terminal_sim.lab.day import DAYS, Day, Played, play
 from terminal_sim.lab.host_process import END_S, READY_S, HostProcess, Listening, python_environment, read_ready
+from terminal_sim.lab.spawner import Spawner
 from terminal_sim.lab.till import Till
 from terminal_sim.paper import width as columns
 
@@ -35,8 +36,11 @@ def run_day(folder: Path, say: Say) -> bool:
     """Play all days on a throw-away host in the folder and print ladders, slips and verdicts. True: the books agree."""
     started = time.monotonic()
     say("The demo day: one host, two terminals, each with books of its own, over real TCP.")
-    with HostProcess(folder / "host", options=("--log-level", "warning")) as host:
-        results = [_one_terminal(day, folder, host, say) for day in DAYS]
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(HostProcess(folder / "host", options=("--log-level", "warning")))
+        spawner = stack.enter_context(Spawner(python_environment())) if Spawner.available() else None
+        tills = [Till(folder / day.tid, day.tid, spawner=spawner) for day in DAYS]
+        results = [_one_terminal(day, till, host, say) for day, till in zip(DAYS, tills, strict=True)]
     say(RULE)
     for judgement, as_expected in results:
         for line in verdict.folded(judgement.sentence):
@@ -47,14 +51,14 @@ def run_day(folder: Path, say: Say) -> bool:
     return all(judgement.agree and as_expected for judgement, as_expected in results)
 
 
-def _one_terminal(day: Day, folder: Path, host: HostProcess, say: Say) -> tuple[verdict.Judgement, bool]:
+def _one_terminal(day: Day, till: Till, host: HostProcess, say: Say) -> tuple[verdict.Judgement, bool]:
     """Play and print one terminal's day; the verdict, and whether every step ended as it must."""
     tid = day.tid
     say(RULE)
     say(f"Terminal {tid}: {day.title}")
     say("")
     say(ladder.heading(tid, day.dialect))
-    till = Till(folder / tid, tid).install(host.url(day.dialect), host.api.base, timeout_s=ANSWER_S)
+    till.install(host.url(day.dialect), host.api.base, timeout_s=ANSWER_S)
     slips: list[str] = []
     as_expected = True
     for number, played in enumerate(play(day, till, host.api), start=1):

@@ -1,4 +1,4 @@
-"""A terminal driven as a shopkeeper's script would: `python -m terminal_sim ACTION DIR …`, one process a key press.
+"""A terminal driven as a shopkeeper's script would: `terminal-sim ACTION DIR …`, one process a key press.
 
 Each call is a terminal that is switched on and off again; all that lives between two calls is its flash.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from specs.journal import TerminalBook, parse
 from terminal_sim.flash import DirFlash
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.host_process import python_environment
+from terminal_sim.lab.spawner import Spawner
 from terminal_sim.state import Memory
 
 CALL_S = 90.0
@@ -52,7 +52,8 @@ class Till:
     folder: Path
     tid: str
     mid: str = "898100012345678"
-    environment: Mapping[str, str] = field(default_factory=dict)
+    spawner: Spawner | None = None
+    """What starts the processes; None: a fresh interpreter for each call, as from a shell."""
 
     def install(self, connect: str, api: str = "", *, timeout_s: float = 2.0, merchant: str = "CORNER SHOP") -> Till:
         """Put a new terminal into the folder. timeout_s: how long it waits for an answer (30 s in a shop)."""
@@ -65,18 +66,17 @@ class Till:
     def run(self, action: str, *arguments: object, crash_at: str = "") -> Ran:
         """One call. crash_at: the power fails at this flash step (CLOSEOUT_CRASH_AT)."""
         words = (action, str(self.folder), *map(str, arguments))
-        environment = {**python_environment(), **self.environment}
-        if crash_at:
-            environment["CLOSEOUT_CRASH_AT"] = crash_at
-        command = [sys.executable, "-m", "terminal_sim", *words]
+        extra = {"CLOSEOUT_CRASH_AT": crash_at} if crash_at else {}
+        if self.spawner is not None:
+            return Ran(words, *self.spawner.run(words, extra, CALL_S))
         try:
             done = subprocess.run(
-                command,
+                [sys.executable, "-m", "terminal_sim", *words],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 timeout=CALL_S,
-                env=environment,
+                env=python_environment() | extra,
                 check=False,
             )
         except subprocess.TimeoutExpired:

@@ -32,7 +32,7 @@ ALIVE_S = 1.0
 """The longest time between the first approval after a start and the kill."""
 FIRST_APPROVAL_S = 60.0
 NOT_SOLD = ("91", "96")
-"""A repeat of a sale that was at its issuer when the host died is answered 91 (the restart undid the leg, RH7); 96 is the
+"""91: a repeat of a sale that was at its issuer when the host died, so that the restart undid the leg (RH7). 96: the
 host's own trouble. Neither is an approval."""
 
 

@@ -63,6 +63,7 @@ class Days(RuleBasedStateMachine):
         self.mode = "answers"
         self.desk = Desk(profile, issuer=self.hear)
         self.answers: dict[Operation, Outcome] = {}
+        self.undone: set[int] = set()
 
     def hear(self, ask: Ask) -> IssuerAnswer | None:
         if self.mode == "deaf":
@@ -72,6 +73,12 @@ class Days(RuleBasedStateMachine):
             self.late.append(answer)
             return None
         return answer
+
+    def sales(self) -> list[Txn]:
+        return [t for t in self.desk.rows(Txn) if t.kind == "sale"]
+
+    def originals(self) -> list[Txn]:
+        return [t for t in self.desk.rows(Txn) if t.kind in ("sale", "void")]
 
     @property
     def number(self) -> str | None:
@@ -88,27 +95,48 @@ class Days(RuleBasedStateMachine):
 
     @rule(stan=STANS, amount=st.sampled_from([1, 5_000, 10_000, 20_000]))
     def a_sale(self, stan: int, amount: int) -> None:
+        self.sell(stan, amount)
+
+    @precondition(lambda self: self.sales())
+    @rule(data=st.data())
+    def a_sale_comes_again(self, data: st.DataObject) -> None:
+        sale = data.draw(st.sampled_from(self.sales()))
+        self.sell(int(sale.stan), sale.amount)
+
+    def sell(self, stan: int, amount: int) -> None:
         request = self.desk.request(Kind.SALE, stan=stan, amount=amount, batch=self.number)
         said = self.desk.send(request)
         row = self.desk.books.txn(self.desk.last.txn_id) if said else None
-        if said is None or row is None or code(said) in ("94", "22", "12"):
+        if said is None or row is None or said.code in ("94", "22"):
             return
         if row.state in (TxnState.REVERSED, TxnState.TOMBSTONE):
+            assert said.code == "12"
             return
         known = self.answers.setdefault(request.operation, said)
         assert (known.code, known.rrn, known.auth_code) == (said.code, said.rrn, said.auth_code)  # A3
 
-    @rule(stan=STANS, of=STANS)
-    def a_void(self, stan: int, of: int) -> None:
-        amount = next((t.approved_amount for t in reversed(self.desk.rows(Txn)) if t.stan == f"{of:06d}"), 0)
+    @precondition(lambda self: self.sales())
+    @rule(stan=STANS, data=st.data())
+    def a_void(self, stan: int, data: st.DataObject) -> None:
+        sale = data.draw(st.sampled_from(self.sales()))
         changes = {"batch": self.number} if self.number else {}
-        self.desk.void(stan, of, amount or 1, **changes)
+        self.desk.void(stan, int(sale.stan), sale.approved_amount or 1, **changes)
 
-    @rule(stan=STANS, amount=AMOUNTS, of=st.sampled_from([Kind.SALE, Kind.VOID]))
-    def a_reversal(self, stan: int, amount: int, of: Kind) -> None:
-        said = self.desk.reverse(stan, amount, of, batch=self.number)
+    @precondition(lambda self: self.originals())
+    @rule(data=st.data(), wrong=st.sampled_from([0, 0, 0, 0, 1]))
+    def a_reversal_of_something_known(self, data: st.DataObject, wrong: int) -> None:
+        txn = data.draw(st.sampled_from(self.originals()))
+        self.reverse(int(txn.stan), txn.amount + wrong, Kind(txn.kind), txn.wire_batch or None)
+
+    @rule(stan=STANS, amount=AMOUNTS)
+    def a_reversal_that_came_first(self, stan: int, amount: int) -> None:
+        self.reverse(stan, amount, Kind.SALE, self.number)
+
+    def reverse(self, stan: int, amount: int, of: Kind, number: str | None) -> None:
+        said = self.desk.reverse(stan, amount, of, batch=number)
         assert code(said) in ("00", "12", "25")
-        if said is not None and said.code == "00":
+        if code(said) == "00":
+            self.undone.add(self.desk.said[-1][0])
             self.answers = {k: v for k, v in self.answers.items() if int(k.stan) != stan}
 
     @rule()
@@ -132,7 +160,14 @@ class Days(RuleBasedStateMachine):
 
     @rule()
     def everything_owed_is_acknowledged(self) -> None:
-        """Heal: the issuer answers, late words arrive, and what is unfinished is asked until it is done."""
+        self.heal()
+
+    def teardown(self) -> None:
+        if hasattr(self, "desk"):
+            self.heal()
+
+    def heal(self) -> None:
+        """The issuer answers, late words arrive, and what is unfinished is asked until it is done."""
         self.mode = "answers"
         while self.late:
             self.desk.send(self.late.pop())
@@ -156,6 +191,10 @@ class Days(RuleBasedStateMachine):
     @invariant()
     def the_merchant_is_owed_the_sales_that_live(self) -> None:
         assert self.desk.payable() == self.live_sales()
+
+    @invariant()
+    def what_was_told_undone_stays_undone(self) -> None:
+        assert {t.state for t in self.desk.rows(Txn) if t.id in self.undone} <= {TxnState.REVERSED}
 
     @invariant()
     def a_tombstoned_key_is_never_captured(self) -> None:
@@ -188,4 +227,4 @@ class Days(RuleBasedStateMachine):
 
 
 TestDays = Days.TestCase
-TestDays.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDays.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)

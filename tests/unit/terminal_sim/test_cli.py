@@ -176,9 +176,9 @@ def test_reprint_is_the_last_slip_with_the_mark(till: Path) -> None:
 
 def test_settle_is_1_when_not_agreed_and_3_when_unanswered(till: Path, host: TcpHost) -> None:
     run("sale", till, "1000")
+    host.scripted.extra = [BatchItem(Kind.SALE, 4200)]
     host.scripted.faults["0500", 1] = drop
     run("settle", till, code=3)
-    host.scripted.extra = [BatchItem(Kind.SALE, 4200)]
     run("settle", till, code=1)
     run("settle", till, code=0)  # nothing is left to settle
 

@@ -29,6 +29,10 @@ def dispute(till: Till) -> Till:
     return till
 
 
+def _balance_if_offered(dialect: str) -> list[Order]:
+    return [Balance(CARD)] if dialect == "cup" else []
+
+
 # --- agreed
 
 
@@ -103,7 +107,7 @@ def test_rt6_nothing_is_sold_between_the_freeze_and_the_end(dialect: str) -> Non
     sold = till.memory.rows[0].stan
     till.host.faults["0500", 1] = drop
     till.press(Settle())
-    orders: list[Order] = [Sale(200, CARD), Void(stan=sold)] + ([Balance(CARD)] if dialect == "cup" else [])
+    orders: list[Order] = [Sale(200, CARD), Void(stan=sold), *_balance_if_offered(dialect)]
     for order in orders:
         assert till.press(order).end is End.REFUSED_LOCALLY
     assert till.press(Echo()).end is End.OK

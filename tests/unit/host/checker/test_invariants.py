@@ -371,6 +371,18 @@ def test_an_original_that_comes_again_after_its_reversal_is_answered_12() -> Non
     assert not broken(day)
 
 
+def test_a_sale_once_voided_is_answered_12_too_when_it_comes_after_its_reversal() -> None:
+    """Its reversal is told 12 while the void stands and 00 once that is undone: neither is held against the other."""
+    day = Day()
+    sale = day.sale("000001", 50_00)
+    void = day.void("000002", sale)
+    day.message(sale, "reversal", "12", 50_00)
+    day.change(void, state=TxnState.REVERSED, undone_by="reversal", settlement="none")
+    day.reverse(day.change(sale, state=TxnState.CAPTURED, undone_by=""))
+    day.message(sale, "sale", "12", 50_00)
+    assert not [finding for finding in check(day.books, {}) if finding.invariant == "A3"]
+
+
 def test_an_answer_that_a_fault_rule_wrote_is_not_held_against_the_host() -> None:
     day = healthy()
     sale = txn(day, "000011")

@@ -1,0 +1,602 @@
+"""Both ends in one thread, with everything between them that can fail, and their books held against each other.
+
+    world = TwoBooks("cup")
+    world.play(Step(SignOn()))
+    world.play(Step(Sale(100, CARD), wire=("drop-answer",)))         # the terminal ends unknown, the host has captured
+    world.play(Step(Sale(200, CARD), cut=("journal", "before", 1)))  # the reversal first; then the power fails
+    world.heal()
+    world.settled()
+
+The machine, its memory flash, the service, the runner and an SQLite store in memory are the real ones; sockets, clock
+and power are not. A schedule is a list of steps and nothing else, so a run can be repeated from what it prints.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from host.checker import report
+from host.checker.books import HostBooks
+from host.checker.compare import Pair, Verdict, compare, unsettled
+from host.clock import Clock
+from host.engine.context import Settings
+from host.errors import StoreUnavailable
+from host.faults import FaultTable
+from host.issuer.cards import index_test_cards
+from host.issuer.link import FaultKind, ImmediateLink, LinkFault
+from host.pan_hash import pan_hash
+from host.rows import Row as HostRow
+from host.rows import TxnState
+from host.runner import Runner
+from host.server import Connection
+from host.service import Service
+from host.store.store import Store, open_store
+from specs.endpoint import Endpoint
+from specs.framing import FrameReader
+from specs.journal import TerminalBook
+from specs.operation import Card, Entry, Kind
+from specs.testcards import load_test_cards
+from terminal_sim.book import book
+from terminal_sim.driver import Driver
+from terminal_sim.errors import LineLost, NotConnected, PowerCut
+from terminal_sim.flash import CutPower, MemoryFlash, SteadyPower
+from terminal_sim.moves import Boot, End, Key, Order, Result, Sale, Settle, SignOn
+from terminal_sim.moves import Void as VoidOrder
+from terminal_sim.state import Config, Memory, Row, RowState
+from terminal_sim.terminal import Terminal
+from terminal_sim.wire import Wire
+from tests.support.till import Screen
+
+START = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
+TID, MID = "12345678", "123456789012345"
+STEP_S = 5.0
+"""How far the clock goes at a time while a terminal waits."""
+SETTLES_MAX = 6
+"""Settlement orders until a healed terminal must have closed its batch (L1)."""
+VERY_LATE = 4
+"""Messages of the terminal that overtake a very late one."""
+
+
+def card(name: str) -> Card:
+    """A documented test card, swiped."""
+    found = load_test_cards()[name]
+    return Card(found.pan, found.expiry, f"{found.pan}D{found.expiry}2010000000000", entry=Entry.SWIPE)
+
+
+# ---- a schedule
+
+
+@dataclass(frozen=True)
+class Void:
+    """Void the nth sale of the open journal, whatever has become of it."""
+
+    nth: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nobody does anything for a while."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Meddle:
+    """Somebody puts the books apart. what: "clear-reversal" (FC 21), "phantom" (a row that the host never saw, 38)."""
+
+    what: str
+
+
+Deed = Order | Void | Wait | Meddle
+
+WIRE_FAULTS = (
+    *("deliver", "refuse", "reset", "drop-request", "drop-answer"),
+    *("duplicate", "duplicate-late", "late-answer", "late-request", "very-late-request"),
+    *("corrupt-request", "corrupt-answer", "bad-mac-request", "bad-mac-answer"),
+)
+HOST_POINTS = ("commit", "issuer")
+"""The acquirer's own commits, and those of the issuer's books."""
+HOST_FAULTS = ("crash", "full", "unknown")
+
+
+@dataclass(frozen=True)
+class HostFault:
+    """Something goes wrong at the nth commit of a point.
+
+    what: "crash" (before or after it), "full" (refused, and so is the next), "unknown" (written, but reported as an
+    error of which nobody knows whether it was).
+    """
+
+    point: str
+    when: str = "before"
+    nth: int = 1
+    what: str = "crash"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One deed and what goes wrong meanwhile.
+
+    wire: a fault for each message that the terminal sends in it; the rest is delivered. cut: (flash step, when, nth).
+    refuse: the flash step that cannot be written. issuer: (kind, on, times, seconds) of a LinkFault, gone afterwards.
+    """
+
+    deed: Deed | None
+    wire: tuple[str, ...] = ()
+    cut: tuple[str, str, int] | None = None
+    refuse: str = ""
+    host: HostFault | None = None
+    issuer: tuple[str, str, int, float] | None = None
+
+
+class HostCrash(BaseException):
+    """The host process is gone. No handler of its own may catch it."""
+
+
+# ---- the host
+
+
+class _Commits:
+    """A store of which a commit may go wrong; everything else is the real one's."""
+
+    def __init__(self, store: Store, point: str, plan: Callable[[str], tuple[str, str]]) -> None:
+        self._store = store
+        self._point = point
+        self._plan = plan
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, puts: Iterable[HostRow]) -> None:
+        what, when = self._plan(self._point)
+        if what == "crash" and when == "before":
+            raise HostCrash
+        if what == "full":
+            raise StoreUnavailable("no room")
+        self._store.commit(puts)
+        if what == "crash":
+            raise HostCrash
+        if what == "unknown":
+            raise StoreUnavailable("the disk did not say", unknown=True)
+
+
+class Host:
+    """The host process: all but the store dies in a crash."""
+
+    def __init__(self, clock: Clock, seed: int = 7) -> None:
+        self.clock = clock
+        self.store = open_store("sqlite://", seed=seed, created_at=START.isoformat())
+        self.cards = index_test_cards(self.store.pan_hash_key)
+        self.link_faults: list[LinkFault] = []
+        self.crashes = 0
+        self._fault: HostFault | None = None
+        self._left = 0
+        self._start()
+
+    def plan(self, fault: HostFault | None) -> None:
+        self._fault, self._left = fault, fault.nth if fault else 0
+
+    def receive(self, connection: object, payload: bytes) -> None:
+        self.service.received(cast(Connection, connection), payload)
+        self.runner.run_until_quiet()
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.runner.tick()
+        self.runner.run_until_quiet()
+
+    def restart(self) -> None:
+        """A new process over the same disk; what it finds unfinished it undoes before anything else."""
+        self.crashes += 1
+        self._fault = None
+        self._start()
+        self.runner.run_until_quiet()
+
+    def books(self) -> HostBooks:
+        return self.store.reader().load_books()
+
+    def _start(self) -> None:
+        self.service = Service(FaultTable(), self.store.pan_hash_key)
+        link = ImmediateLink(cast(Store, _Commits(self.store, "issuer", self._strike)), self.cards, self.link_faults)
+        store = cast(Store, _Commits(self.store, "commit", self._strike))
+        self.runner = Runner(store, self.clock, Settings(magic=False), link, before_commit=self.service.rows)
+        self.service.start(self.runner, cast(Any, _Loop()))
+
+    def _strike(self, point: str) -> tuple[str, str]:
+        """What goes wrong with this commit: ("", "") for nothing."""
+        fault = self._fault
+        if fault is None or fault.point != point:
+            return "", ""
+        self._left -= 1
+        if self._left == 0 or (self._left == -1 and fault.what == "full"):
+            return fault.what, fault.when
+        return "", ""
+
+
+class _Loop:
+    """As much of an event loop as the service uses: what is to be done soon is done now."""
+
+    def call_soon_threadsafe(self, act: Callable[[], None]) -> None:
+        act()
+
+
+# ---- the line
+
+
+class _Connection:
+    """What the service knows of one request's line. sink: where the answer's payload goes; False = it is gone."""
+
+    peer = "192.0.2.1:1024"
+
+    def __init__(self, endpoint: Endpoint, sink: Callable[[bytes], bool]) -> None:
+        self.endpoint = endpoint
+        self._sink = sink
+
+    def send(self, frame: bytes) -> bool:
+        return self._sink(FrameReader(self.endpoint.dialect.frame).feed(frame)[0])
+
+    def close(self) -> None:
+        self._sink = lambda _payload: False
+
+    reset = close
+
+
+class Line:
+    """The terminal's line (terminal_sim.driver.Line), one fault a message, over the manual clock."""
+
+    def __init__(self, endpoint: Endpoint, host: Host, wire: Wire) -> None:
+        self.faults: deque[str] = deque()
+        self.messages = 0
+        self._endpoint = endpoint
+        self._host = host
+        self._wire = wire
+        self._fault = "deliver"
+        self._inbox: deque[bytes] = deque()
+        self._late: list[bytes] = []
+        self._held: list[tuple[int, bytes]] = []
+        self._generation = 0
+
+    def open(self) -> None:
+        self._fault = self.faults.popleft() if self.faults else "deliver"
+        if self._fault == "refuse":
+            raise NotConnected("refused")
+
+    def send(self, payload: bytes, timeout_s: float) -> None:
+        self.messages += 1
+        self._inbox.extend(self._late)
+        self._late.clear()
+        held, self._held = self._held, []
+        fault = self._fault
+        if fault in ("late-request", "very-late-request"):
+            self._held.append((1 if fault == "late-request" else VERY_LATE, payload))
+        elif fault != "drop-request":
+            self._deliver(_spoiled_request(fault, payload, self._wire), self._sink(fault))
+        if fault == "duplicate":
+            self._deliver(payload, self._sink("deliver"))
+        if fault == "duplicate-late":
+            self._held.append((VERY_LATE, payload))
+        if fault == "reset":
+            self.close()
+            raise LineLost("reset")
+        for left, request in held:
+            if left > 1:
+                self._held.append((left - 1, request))
+            else:
+                self._deliver(request, self._sink("deliver"))
+
+    def receive(self, deadline: float) -> bytes | None:
+        while not self._inbox:
+            left = deadline - self._seconds()
+            if left <= 0:
+                return None
+            self._on_host(lambda left=left: self._host.advance(min(left, STEP_S)))  # type: ignore[misc]
+        return self._inbox.popleft()
+
+    def close(self) -> None:
+        self._generation += 1
+        self._inbox.clear()
+
+    def release(self) -> None:
+        """Everything that is still on its way arrives."""
+        held, self._held = self._held, []
+        for _, request in held:
+            self._deliver(request, self._sink("deliver"))
+
+    def _deliver(self, payload: bytes, sink: Callable[[bytes], bool]) -> None:
+        connection = _Connection(self._endpoint, sink)
+        self._on_host(lambda: self._host.receive(connection, payload))
+
+    def _on_host(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except HostCrash:
+            self.close()
+            self._host.restart()
+            raise LineLost("the host has crashed") from None
+
+    def _sink(self, fault: str) -> Callable[[bytes], bool]:
+        generation = self._generation
+
+        def arrive(payload: bytes) -> bool:
+            if fault == "late-answer":
+                self._late.append(payload)
+            elif fault != "drop-answer" and generation == self._generation:
+                self._inbox.append(_spoiled_answer(fault, payload, self._wire))
+            return fault == "late-answer" or generation == self._generation
+
+        return arrive
+
+    def _seconds(self) -> float:
+        return (self._host.clock.now() - START).total_seconds()
+
+
+def _spoiled_request(fault: str, payload: bytes, wire: Wire) -> bytes:
+    return {"corrupt-request": _corrupt, "bad-mac-request": _bad_mac}.get(fault, _as_it_is)(payload, wire)
+
+
+def _spoiled_answer(fault: str, payload: bytes, wire: Wire) -> bytes:
+    return {"corrupt-answer": _corrupt, "bad-mac-answer": _bad_mac}.get(fault, _as_it_is)(payload, wire)
+
+
+def _as_it_is(payload: bytes, wire: Wire) -> bytes:
+    return payload
+
+
+def _corrupt(payload: bytes, wire: Wire) -> bytes:
+    """One byte that no checksum saw. With a MAC it may lie anywhere (here: in the middle); without one nobody could
+    tell a wrong amount, so there it lies where it makes the message unreadable."""
+    at = wire.dialect.frame.prefix_bytes
+    if _has_mac(payload, wire):
+        at = (at + len(payload)) // 2
+        return payload[:at] + bytes([payload[at] ^ 0x11]) + payload[at + 1 :]
+    return payload[:at] + b"\xff" + payload[at + 1 :]
+
+
+def _bad_mac(payload: bytes, wire: Wire) -> bytes:
+    """DE 64 is the last element; a message without one arrives as it is."""
+    return payload[:-1] + bytes([payload[-1] ^ 0x01]) if _has_mac(payload, wire) else payload
+
+
+def _has_mac(payload: bytes, wire: Wire) -> bool:
+    """Bit 64 of the bitmap behind prefix and MTI."""
+    last = wire.dialect.frame.prefix_bytes + 2 + 7
+    return bool(wire.profile.mac) and bool(payload[last] & 1)
+
+
+# ---- the world
+
+
+class _TillClock:
+    """The terminal's clock: the host's, since here they agree."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> str:
+        return self._clock.now().isoformat()
+
+    def monotonic(self) -> float:
+        return (self._clock.now() - START).total_seconds()
+
+
+class TwoBooks:
+    """See the module. results: what each step came to, None where the power failed."""
+
+    def __init__(self, dialect: str = "cup", *, stan: str = "000100") -> None:
+        config = Config(TID, MID, f"{dialect}://127.0.0.1:1")
+        self.wire = Wire.of(_dialect(dialect))
+        self.clock = Clock(UTC, START, running=False)
+        self.host = Host(self.clock)
+        self.line = Line(Endpoint(self.wire.dialect, "127.0.0.1", 1), self.host, self.wire)
+        self.flash = MemoryFlash(Memory(config, stan=stan))
+        self.screen = Screen()
+        self.results: list[Result | None] = []
+        self.meddled = False
+        self._driver: Driver | None = None
+
+    # ---- playing
+
+    @property
+    def memory(self) -> Memory:
+        """What is on flash."""
+        return self.flash.load()
+
+    def journal(self) -> TerminalBook:
+        return book(self.memory)
+
+    def play(self, step: Step) -> Result | None:
+        """One step, then every invariant. None: the power failed, or nobody asked the terminal for anything."""
+        self.line.faults = deque(step.wire)
+        self.host.link_faults[:] = [LinkFault(FaultKind(kind), on, times, s) for kind, on, times, s in _one(step.issuer)]
+        self.host.plan(step.host)
+        self.flash.power = CutPower(*step.cut) if step.cut else SteadyPower()
+        self.flash.refuse = step.refuse
+        try:
+            result = self._do(step.deed)
+        except PowerCut:
+            result = None
+            self.power_off()
+        if step.refuse:
+            self.power_off()  # a machine that could not save must not go on from what it believes
+        self._calm()
+        self.results.append(result)
+        self._quietly(lambda: self.host.advance(1.0))
+        self.check()
+        return result
+
+    def power_off(self) -> None:
+        self.line.close()
+        self._driver = None
+
+    def _calm(self) -> None:
+        self.line.faults.clear()
+        self.host.link_faults.clear()
+        self.host.plan(None)
+        self.flash.power = SteadyPower()
+        self.flash.refuse = ""
+
+    def _quietly(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except HostCrash:
+            self.line.close()
+            self.host.restart()
+
+    def _do(self, deed: Deed | None) -> Result | None:
+        match deed:
+            case Wait(seconds):
+                for _ in range(int(seconds // STEP_S)):
+                    self._quietly(lambda: self.host.advance(STEP_S))
+                return None
+            case Meddle(what):
+                self._meddle(what)
+                return None
+            case Void(nth):
+                sales = [row for row in self.memory.rows if row.kind is Kind.SALE]
+                return self._order(VoidOrder(stan=sales[nth % len(sales)].stan)) if sales else None
+            case _:
+                return self._order(deed)
+
+    def _order(self, order: Order | None) -> Result:
+        """On the living machine, or the boot of a new one."""
+        if self._driver is not None and order is not None:
+            return self._driver.run(Key(order))
+        terminal = Terminal(self.wire, self.memory)
+        self._driver = Driver(terminal, self.flash, self.line, _TillClock(self.clock), self.screen)
+        return self._driver.run(Boot(order))
+
+    def _meddle(self, what: str) -> None:
+        """By hand on the flash, as a service menu would; never while a settlement has its totals."""
+        memory = self.memory
+        if memory.settlement is not None:
+            return
+        if what == "clear-reversal" and memory.pending is not None:
+            changed = replace(memory.noted("rev-abandoned", stan=memory.pending.stan), pending=None)
+        elif what == "phantom":
+            stan = memory.next_stan()
+            row = Row(stan, memory.batch, Kind.SALE, 4_200, card("credit1").pan, "3012", at="0302090000", invoice=stan)
+            changed = replace(memory, stan=stan, rows=(*memory.rows, row))
+        else:
+            return
+        self.meddled = True
+        self.power_off()
+        self.flash.save("journal", changed)
+
+    # ---- what must hold
+
+    def check(self) -> HostBooks:
+        """After every step: A1-A10, the audit, double entry."""
+        books = self.host.books()
+        assert sum(posting.amount for posting in books.postings) == 0
+        found = report.check(books, {TID: self.journal()})
+        assert not found, report.render(found)
+        assert self.host.runner.counters.decisions_failed == 0, "an event could not be decided: see the log"
+        assert self.host.runner.broken is None
+        return books
+
+    def heal(self) -> None:
+        """No more faults; what is on its way arrives; the terminal boots, and its people settle until it is closed."""
+        self._calm()
+        self._quietly(self.line.release)
+        self._wait(200)
+        self._order(None)
+        for _ in range(SETTLES_MAX):
+            if self._settled():
+                break
+            if self.wire.profile.requires_sign_on:
+                self._order(SignOn())
+            self._order(Settle())
+            self._wait(100)
+            self.check()
+        assert self._settled(), f"not closed after {SETTLES_MAX} settlements: {self.screen.lines[-6:]}"
+
+    def _settled(self) -> bool:
+        memory = self.memory
+        return not memory.live_rows and memory.pending is None and memory.settlement is None
+
+    def _wait(self, seconds: float) -> None:
+        for _ in range(int(seconds // 20)):
+            self.host.advance(20)
+
+    def settled(self) -> None:
+        """The end of a day (E1, E2, E6, L1): both books alike or the difference listed, no charge without sale."""
+        books = self.check()
+        compared = compare(books, self.journal())
+        for pair in compared.differing:
+            assert self.meddled, f"nobody meddled, but {pair}"
+            assert _listed(books, pair), f"{pair} is on no exception list: {books.exceptions}"
+        if not self.meddled:
+            assert compared.agrees, (compared.terminal_totals, compared.host_totals)
+            assert not books.exceptions, books.exceptions
+            assert not unsettled(books), [item.why for item in unsettled(books)]
+            assert self._sold() == self._charged(books)
+        assert self._captured(books) == self._charged(books)
+        assert all(leg.state == "done" for leg in books.legs), books.legs
+        assert all(txn.settlement != "open" for txn in books.txns), "captured and in no closed batch"
+        closed = sorted(batch.number for batch in books.batches if batch.closed_at)
+        assert closed == sorted(archived.batch for archived in self.memory.archive)
+
+    def again(self) -> None:
+        """The next day works: a sale, and a settlement that agrees."""
+        if self.wire.profile.requires_sign_on:
+            self._order(SignOn())
+        sold = self._order(Sale(321, card("credit1")))
+        assert sold.end is End.APPROVED, sold
+        closed = self._order(Settle())
+        assert closed.end is End.AGREED, closed
+        self._wait(20)
+        self.settled()
+
+    def _sold(self) -> Counter[str]:
+        """Card hash -> what the terminal's people have sold to it, for good."""
+        rows = [row for archived in self.memory.archive for row in archived.rows]
+        net: Counter[str] = Counter()
+        for row in rows:
+            if row.kind is Kind.SALE and row.state is RowState.JOURNALED:
+                net[pan_hash(self.host.store.pan_hash_key, row.pan)] += row.amount
+        return +net
+
+    def _captured(self, books: HostBooks) -> Counter[str]:
+        net: Counter[str] = Counter()
+        for txn in books.txns:
+            if txn.kind == Kind.SALE and txn.state is TxnState.CAPTURED:
+                net[txn.pan_hash] += txn.approved_amount
+        return +net
+
+    def _charged(self, books: HostBooks) -> Counter[str]:
+        assert all(account.debited >= 0 for account in books.accounts)
+        return +Counter({account.pan_hash: account.debited for account in books.accounts})
+
+
+def run(dialect: str, steps: Iterable[Step]) -> TwoBooks:
+    """A whole schedule from first contact to the second settlement."""
+    world = TwoBooks(dialect)
+    for step in steps:
+        world.play(step)
+    world.heal()
+    world.settled()
+    world.again()
+    return world
+
+
+def _listed(books: HostBooks, pair: Pair) -> bool:
+    """Whether some exception tells of this difference: under its own key, or (its state) under that of its void."""
+    voids = {txn.id for txn in books.voids_by_sale.get(pair.txn_id, ())} if pair.verdict is Verdict.STATE else set()
+    return any(
+        e.reason and (e.item_key == pair.key or (e.txn_id and (e.txn_id == pair.txn_id or e.txn_id in voids)))
+        for e in books.exceptions
+    )
+
+
+def _dialect(name: str) -> Any:
+    from specs.dialect import load
+
+    return load(name)
+
+
+def _one(value: Any) -> tuple[Any, ...]:
+    return () if value is None else (value,)
