@@ -192,7 +192,7 @@ class Service:
     def _record(
         self, exchange: Exchange, rows: Callable[[Context], tuple[Row, ...]], *, or_close: bool = False
     ) -> None:
-        """Log without books; then the answer leaves. or_close: what cannot be answered ends its line, not in silence."""
+        """Log without books; then the answer leaves. or_close: what cannot be answered ends its line."""
 
         def done(_event: Event, _decision: Decision, _outcome: Outcome | None) -> None:
             assert self._loop is not None

@@ -14,10 +14,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from host.api.problems import Problem
-from host.clock import Clock
+from host.clock import Clock, ClockError
 from host.desk import Desk
 from host.engine.events import Record
-from host.errors import ConfigError
 from host.faults import FaultTable
 from host.rows import JournalUpload, Row
 from host.runner import Runner
@@ -110,7 +109,7 @@ class Control:
     def _turn(self, turn: Callable[[], object]) -> None:
         try:
             turn()
-        except ConfigError as error:
+        except ClockError as error:
             raise Problem(409, "clock", str(error), "body") from error
         self.runner.wake()
 

@@ -10,6 +10,7 @@ what stands on the flash. Where there is no fork (Windows) a key press starts a 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pkgutil
@@ -106,6 +107,7 @@ def serve() -> None:
     for module in pkgutil.walk_packages(terminal_sim.__path__, "terminal_sim."):
         if not module.name.startswith(("terminal_sim.lab", "terminal_sim.__main__")):
             import_module(module.name)  # loaded here once, used by the forks
+    _warm_up()
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
@@ -114,6 +116,15 @@ def serve() -> None:
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
+
+
+def _warm_up() -> None:
+    """One call that comes to nothing: the command line loads parts of itself only when it reads arguments."""
+    from terminal_sim import cli
+
+    sys.argv = ["terminal-sim", "journal", os.path.join(os.devnull, "none")]
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
+        cli.main()
 
 
 def _be_a_terminal(words: list[str], environment: dict[str, str], out: str, err: str) -> NoReturn:

@@ -1,0 +1,245 @@
+"""The API in process: shapes, errors of one form, waits and verifications, faults, clock, journal, reset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from host.api.app import make_app
+from host.api.control import Control
+from host.clock import Clock
+from host.desk import Desk
+from host.engine.context import Settings
+from host.faults import FaultTable
+from host.issuer.cards import index_test_cards
+from host.issuer.link import ImmediateLink
+from host.runner import Runner
+from host.server import Server
+from host.service import Service
+from host.store.store import open_store
+from tests.unit.host.test_service import SALE, FakeLine, Now
+
+TID = "12345678"  # of the constructed sale in nac.md section 9
+
+
+class Host:
+    """A host without sockets: its API, and a line to send frames on."""
+
+    def __init__(self) -> None:
+        self.store = open_store("sqlite://", seed=1)
+        self.clock = Clock(UTC, datetime(2026, 3, 2, 9, 0, tzinfo=UTC), running=False)
+        self.faults = FaultTable()
+        self.service = Service(self.faults, self.store.pan_hash_key)
+        link = ImmediateLink(self.store, index_test_cards(self.store.pan_hash_key))
+        self.runner = Runner(self.store, self.clock, Settings(), link, before_commit=self.service.rows)
+        self.service.start(self.runner, Now())  # type: ignore[arg-type]
+        server = Server(handler=self.service.received, broken=self.service.broken)
+        desk = Desk(self.store.reader())
+        self.stopped: list[bool] = []
+        control = Control(desk, self.clock, self.faults, self.runner, server, lambda: self.stopped.append(True))
+        self.http = TestClient(make_app(desk, control), raise_server_exceptions=False)
+
+    def send(self, payload: bytes = SALE) -> None:
+        self.service.received(FakeLine("nac://127.0.0.1:1"), payload)  # type: ignore[arg-type]
+        self.runner.run_until_quiet()
+
+    def get(self, path: str, **params: Any) -> Any:
+        answer = self.http.get(f"/api/v1{path}", params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    host = Host()
+    yield host
+    host.store.close()
+
+
+PROMISED = {
+    *("id", "tid", "mid", "dialect", "kind", "state", "settlement", "funding", "amount", "currency", "pan"),
+    *("stan", "rrn", "auth_code", "response_code", "batch", "business_date"),
+}
+"""interface.md, section 3, `GET /transactions`."""
+
+
+def test_a_transaction_has_every_promised_name(host: Host) -> None:
+    host.send()
+    (item,) = host.get("/transactions")["items"]
+    assert item.keys() >= PROMISED
+    assert (item["kind"], item["state"], item["settlement"], item["amount"]) == ("sale", "captured", "open", 10000)
+    assert item["pan"] == "411111******1111"
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"tid": TID}, 1),
+        ({"tid": "other"}, 0),
+        ({"stan": "000123", "amount": 10000}, 1),
+        ({"amount": 10001}, 0),
+        ({"batch": "000001"}, 1),
+        ({"batch": "000002"}, 0),
+        ({"date": "2026-03-02"}, 1),
+        ({"kind": "void"}, 0),
+        ({"state": "captured"}, 1),
+    ],
+)
+def test_transactions_are_filtered(host: Host, filters: dict[str, Any], found: int) -> None:
+    host.send()
+    assert len(host.get("/transactions", **filters)["items"]) == found
+
+
+def test_a_page_ends_where_it_should_and_next_goes_on(host: Host) -> None:
+    for stan in range(0x24, 0x29):
+        host.send(SALE.replace(bytes.fromhex("000123"), bytes.fromhex(f"0001{stan:02x}")))
+    first = host.get("/transactions", limit=3)
+    rest = host.get("/transactions", limit=3, after=first["next"])
+    stans = [item["stan"] for item in first["items"] + rest["items"]]
+    assert stans == ["000124", "000125", "000126", "000127", "000128"]
+    assert rest["next"] is None
+
+
+def test_one_transaction_tells_its_events_its_money_and_its_code_in_two_languages(host: Host) -> None:
+    host.send()
+    (item,) = host.get("/transactions")["items"]
+    whole = host.get(f"/transactions/{item['id']}")
+    assert {"terminal", "host", "acquirer", "issuer"} <= {event["party"] for event in whole["events"]}
+    assert sum(line["amount"] for line in whole["money"]) == 0
+    assert whole["explanation"]["code"] == "00"
+    assert whole["explanation"]["en"]
+    assert whole["explanation"]["zh"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "where"),
+    [
+        ("GET", "/api/v1/transactions/txn-9", None, 404, "path"),
+        ("GET", "/api/v1/batches/nothing", None, 404, "path"),
+        ("GET", "/api/v1/nowhere", None, 404, ""),
+        ("DELETE", "/api/v1/transactions", None, 405, ""),
+        ("GET", "/api/v1/transactions?limit=1001", None, 422, "query/limit"),
+        ("POST", "/api/v1/faults", {"action": "explode"}, 422, "/action"),
+        ("POST", "/api/v1/clock/advance", {}, 422, "body"),
+        ("POST", "/api/v1/clock/advance", {"secnods": 1}, 422, "body/secnods"),
+        ("PUT", "/api/v1/clock", {"now": "2020-01-01T00:00:00+00:00"}, 409, "body"),
+        ("PUT", "/api/v1/clock", {"now": "yesterday"}, 422, "body/now"),
+        ("POST", "/api/v1/reset", {"scope": "terminal"}, 422, "body/id"),
+        ("POST", "/api/v1/reset", {"scope": "world"}, 422, "body/scope"),
+    ],
+)
+def test_every_error_has_one_shape(host: Host, method: str, path: str, body: Any, status: int, where: str) -> None:
+    answer = host.http.request(method, path, json=body)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["where"]) == (status, where)
+    assert problem["code"]
+    assert problem["detail"]
+
+
+def test_verify_says_how_many_and_shows_near_misses(host: Host) -> None:
+    host.send()
+    wanted = {"match": {"mti": "0200", "stan": "000123", "direction": "in"}, "count": 1}
+    assert host.http.post("/api/v1/messages/verify", json=wanted).json()["ok"] is True
+    wanted["match"] = {"mti": "0400", "stan": "000123", "direction": "in"}
+    told = host.http.post("/api/v1/messages/verify", json=wanted).json()
+    assert (told["ok"], told["matched"]) == (False, 0)
+    assert [(near["differs_in"], near["got"]) for near in told["near_misses"]] == [("mti", "0200")]
+
+
+def test_wait_gives_up_with_408_and_near_misses(host: Host) -> None:
+    host.send()
+    answer = host.http.get("/api/v1/messages/wait", params={"mti": "0400", "stan": "000123", "timeout": 0})
+    assert (answer.status_code, answer.json()["ok"]) == (408, False)
+    answer = host.http.get("/api/v1/messages/wait", params={"mti": "0210", "timeout": 0})
+    assert (answer.status_code, answer.json()["matched"]) == (200, 1)
+
+
+def test_a_fault_is_added_counted_and_taken_back(host: Host) -> None:
+    made = host.http.post("/api/v1/faults", json={"action": "drop-reply", "match": {"kind": "sale"}})
+    assert (made.status_code, made.headers["location"]) == (201, "/api/v1/faults/1")
+    host.send()
+    (fault,) = host.get("/faults")["items"]
+    assert (fault["fired"], fault["action"], fault["at"]) == (1, "drop", "wire/H>T")
+    assert host.http.delete("/api/v1/faults/1").status_code == 204
+    assert host.http.delete("/api/v1/faults/1").status_code == 404
+    assert host.get("/faults")["items"] == []
+
+
+def test_a_lost_reply_is_listed_as_unsettled_with_its_reason(host: Host) -> None:
+    host.http.post("/api/v1/faults", json={"action": "drop-reply"})
+    host.send()
+    (item,) = host.get("/unsettled")["items"]
+    assert item["stan"] == "000123"
+    assert item["doubtful"] is True
+    assert "dropped by fault 1" in item["why"]
+
+
+def test_the_clock_is_frozen_advanced_and_run(host: Host) -> None:
+    assert host.get("/clock") == {
+        "now": "2026-03-02T09:00:00.000+00:00",
+        "running": False,
+        "business_date": "2026-03-02",
+    }
+    moved = host.http.post("/api/v1/clock/advance", json={"seconds": 86_400}).json()
+    assert moved["business_date"] == "2026-03-03"
+    moved = host.http.post("/api/v1/clock/advance", json={"until": "2026-03-04T00:00:00+00:00"}).json()
+    assert moved["now"].startswith("2026-03-04T00:00:00")
+    assert host.http.put("/api/v1/clock", json={"running": True}).json()["running"] is True
+
+
+def test_a_journal_is_taken_and_compared(host: Host) -> None:
+    host.send()
+    head = {"record": "terminal", "tid": TID, "batch": "000001", "stan": "000124", "frozen": False}
+    row = {"record": "row", "tid": TID, "batch": "000001", "stan": "000999", "kind": "sale", "amount": 1}
+    lines = "\n".join(json.dumps(line) for line in (head | {"pending_reversal": ""}, row))
+    answer = host.http.post(f"/api/v1/terminals/{TID}/journal", content=lines)
+    assert (answer.status_code, answer.json()["rows"]) == (201, 1)
+    assert host.http.post("/api/v1/terminals/OTHER/journal", content=lines).status_code == 422
+    assert host.http.post(f"/api/v1/terminals/{TID}/journal", content="{}").json()["code"] == "bad-journal"
+
+
+def test_reset_clears_the_books_and_keeps_the_terminal(host: Host) -> None:
+    host.send()
+    assert host.http.post("/api/v1/reset", json={"scope": "all"}).status_code == 204
+    assert host.get("/transactions")["items"] == []
+    assert host.get("/messages")["items"] == []
+    (terminal,) = host.get("/terminals")["items"]
+    assert terminal["tid"] == TID
+    host.send()
+    assert len(host.get("/transactions")["items"]) == 1
+
+
+def test_a_terminal_shows_its_batch_and_never_its_keys(host: Host) -> None:
+    host.send()
+    shown = host.get(f"/terminals/{TID}")
+    assert (shown["batch"], shown["batch_state"], shown["last_stan"]) == ("000001", "open", "000123")
+    assert "0123456789ABCDEF" not in json.dumps(shown)
+
+
+def test_the_root_pages(host: Host) -> None:
+    assert host.http.get("/healthz").json() == {"status": "ok"}
+    assert host.http.get("/version").json()["name"] == "closeout"
+    assert host.http.get("/openapi.json").status_code == 200
+    ready = host.http.get("/readyz")
+    assert (ready.status_code, ready.json()["reasons"]) == (503, ["no listener is open"])
+    metrics = host.http.get("/metrics").text
+    assert "closeout_connections 0.0" in metrics
+    assert "closeout_frames_in_total" in metrics
+
+
+def test_the_docs_load_nothing_from_elsewhere(host: Host) -> None:
+    page = host.http.get("/docs").text
+    assert "swagger" in page.lower()
+    assert "https://" not in page.replace("https://spec.openapis.org", "")
+
+
+def test_shutdown_asks_the_process_to_end(host: Host) -> None:
+    assert host.http.post("/api/v1/shutdown").status_code == 202
+    assert host.stopped == [True]
