@@ -1,7 +1,7 @@
-"""The rows of the host's books: frozen values, one class a table. `id` is the primary key, an integer in order of birth.
+"""The rows of the host's books: frozen values, one class a table. `id` is the primary key, in order of birth.
 
-A change is a row: new or in its new form (Put), keyed by (class, id). Postings, messages, deliveries and alarms are only
-ever added. Money is integer minor units; times are ISO 8601 text with offset, from the host's clock; digests are hex.
+A change is a row: new or in its new form (Put), keyed by (class, id). Postings, messages and alarms are only ever
+added. Money is integer minor units; times are ISO 8601 text with offset, from the host's clock; digests are hex.
 Nothing here ever holds a clear card number, track, PIN or CVV: `pan` is masked, `pan_hash` is keyed.
 """
 
@@ -40,7 +40,7 @@ class Merchant:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Terminal:
-    """`keys` are wrapped: hex of each working key under the store's own key is a later issue; test keys only.
+    """A terminal, with its keys in hex: documented test keys and what was drawn for it at sign-on, nothing else.
 
     epoch counts re-flashes (rules.md 4). last_stan: the highest STAN seen in this epoch. sign_on: number of sign-ons.
     """
@@ -69,8 +69,8 @@ class Terminal:
 class Batch:
     """One batch of one terminal.
 
-    number: 6 digits, what the wire says now. generation counts the uses of a number. running: JSON of the running totals
-    {"kind": [count, amount]} over live items, kept by the engine at each change (A8 recomputes it).
+    number: 6 digits, what the wire says now. generation counts the uses of a number. running: JSON of the running
+    totals {"kind": [count, amount]} over live items, kept by the engine at each change (A8 recomputes it).
     claimed, answered: JSON of Totals as the terminal claimed and as answered at the last settlement, "" before one.
     verdict: Verdict of the last answer; sides: JSON [[side, verdict]]. digest: of the items at the close (A7).
     forced: closed by the host without the terminal (cutoff, back office, terminal reset): the reason, else "".
@@ -253,8 +253,10 @@ class StagedItem:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionItem:
-    """One line of a batch's exception list (E1). reason: host-only | terminal-only | AMT | reversed | rejected |
-    adjusted-later | carried | forced-close | totals-differ | report-after-close. side_amount: the terminal's, 0 if none.
+    """One line of a batch's exception list (E1). side_amount: the terminal's, 0 if none.
+
+    reason: host-only | terminal-only | AMT | reversed | rejected | adjusted-later | carried | forced-close |
+    totals-differ | report-after-close.
     """
 
     id: int

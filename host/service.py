@@ -13,26 +13,38 @@ import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
+from host.delivery import deliver, fate_of, fault_text
 from host.engine.context import Context
-from host.engine.events import Decision, Event, MacEvidence, Record, Request
+from host.engine.events import Decision, Event, Record, Request
 from host.errors import Busy
-from host.faults import Facts, Fault, FaultTable, Phase
+from host.exchange import (
+    Exchange,
+    ask_of,
+    facts_of,
+    format_refusal,
+    framed,
+    mac_evidence,
+    note_json,
+    safe_hex,
+    signed,
+    spoken_otherwise,
+)
+from host.faults import Fault, FaultTable, Phase
 from host.group import OnDone
 from host.pan_hash import pan_hash
 from host.rows import MessageRow, Row
 from host.runner import Runner
 from host.server import Connection
-from specs import masking, security
-from specs.codec import decode_payload, encode, encode_payload, inspect_payload, mab, split_payload
+from specs import masking
+from specs.codec import decode_payload, inspect_payload, split_payload
 from specs.codes import Refusal
 from specs.dialect import Dialect
-from specs.errors import DecodeError, EncodeError, FrameError, SpecError
-from specs.families import Family, family
-from specs.framing import frame
+from specs.errors import DecodeError, FrameError, SpecError
+from specs.families import family
 from specs.inspection import Note
 from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
@@ -42,26 +54,6 @@ from specs.testcards import organisation
 log = structlog.get_logger("host.service")
 
 DOMESTIC = "CUP"
-HEX_LOGGED_MAX = 24
-"""Bytes of an undecodable frame that the log keeps: up to the bitmap, before any card number."""
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request that is under way, from its frame to the bytes of its answer."""
-
-    connection: Connection
-    dialect: Dialect
-    family: Family
-    message: Message
-    body: bytes
-    operation: Operation | None = None
-    notes: list[Note | str] = field(default_factory=list)
-    in_row: int = 0
-    frame: bytes = b""
-    encoded: Outcome | None = None
-    """The outcome that `frame` says."""
-    fault: Fault | None = None
 
 
 class Service:
@@ -102,10 +94,10 @@ class Service:
                 return
             body, message, notes = payload[dialect.frame.prefix_bytes :], seen.message, list(seen.notes)
             if dialect.strict or not seen.complete:
-                self._refuse(self._exchange(connection, message, body, notes), _format(error))
+                self._refuse(self._exchange(connection, message, body, notes), format_refusal(error))
                 return
         exchange = self._exchange(connection, message, body, notes)
-        operation = _read(exchange)
+        operation = ask_of(exchange)
         if isinstance(operation, Unreadable):
             self._refuse(exchange, operation)
             return
@@ -117,7 +109,7 @@ class Service:
         return Exchange(connection, dialect, family(dialect.family), message, body, notes=notes)
 
     def _take(self, exchange: Exchange, operation: Operation) -> None:
-        facts = _facts(exchange.message, operation)
+        facts = facts_of(exchange.message, operation)
         fault = self._faults.fires(facts, Phase.BEFORE_COMMIT)
         if fault is not None:
             self._spoil_before(exchange, fault)
@@ -145,7 +137,7 @@ class Service:
             operation=operation,
             profile=self._profile(exchange.dialect),
             dialect=exchange.dialect.name,
-            mac=_evidence(exchange),
+            mac=mac_evidence(exchange),
             peer=exchange.connection.peer,
             pan_hash=pan_hash(self._pan_key, pan),
             pan_masked=masking.mask_pan(pan) if pan else "",
@@ -161,16 +153,16 @@ class Service:
 
     def broken(self, connection: Connection, error: FrameError, data: bytes) -> None:
         """The stream cannot be cut into frames: log what came and why; the server closes the line."""
-        self._log_only(connection, [Note(0, 0, "a frame of this listener", _safe_hex(data), str(error))])
+        self._log_only(connection, [Note(0, 0, "a frame of this listener", safe_hex(data), str(error))])
 
     def _hopeless(self, connection: Connection, payload: bytes, error: SpecError) -> None:
         """Not even an MTI and a bitmap: nothing can be paired, so the line is closed after the log line."""
-        self._log_only(connection, [Note(0, 0, "MTI and bitmap", _safe_hex(payload), str(error))])
+        self._log_only(connection, [Note(0, 0, "MTI and bitmap", safe_hex(payload), str(error))])
         connection.close()
 
     def _log_only(self, connection: Connection, notes: list[Note | str]) -> None:
         exchange = self._exchange(connection, Message(mti=""), b"", notes)
-        log.warning("unreadable bytes", peer=connection.peer, why=_note_json(notes[0]))
+        log.warning("unreadable bytes", peer=connection.peer, why=note_json(notes[0]))
         self._record(exchange, lambda ctx: (self._in_row(ctx, exchange, 0),))
 
     def _refuse(self, exchange: Exchange, unreadable: Unreadable) -> None:
@@ -184,7 +176,7 @@ class Service:
             received = self._in_row(ctx, exchange, 0)
             if answer is None:
                 return (received,)
-            exchange.frame = _frame(answer, exchange.dialect)
+            exchange.frame = framed(answer, exchange.dialect)
             return received, self._out_row(ctx, exchange, answer, 0)
 
         self._record(exchange, rows, or_close=True)
@@ -208,7 +200,7 @@ class Service:
 
     def _spoil_before(self, exchange: Exchange, fault: Fault) -> None:
         """A fault before the commit: nothing is decided, nothing is booked; the log says which rule did it."""
-        exchange.notes += _fault_text(fault)
+        exchange.notes += fault_text(fault)
 
         def rows(ctx: Context) -> tuple[Row, ...]:
             received = self._in_row(ctx, exchange, 0)
@@ -219,7 +211,7 @@ class Service:
             at = ctx.now.strftime("%m%d%H%M%S")
             outcome = Outcome(code=fault.rc, at=at, business_date=ctx.business_date.isoformat())
             answer = exchange.family.write_answer(exchange.message, outcome, exchange.dialect)
-            exchange.frame = _frame(answer, exchange.dialect)
+            exchange.frame = framed(answer, exchange.dialect)
             return received, self._out_row(ctx, exchange, answer, 0)
 
         if fault.action == "reset":
@@ -243,16 +235,16 @@ class Service:
             yield self._in_row(ctx, exchange, decision.txn_id, decision.notes)
         if outcome is not None:
             answer = self._answer(exchange, decision, outcome)
-            said = _fault_text(exchange.fault) + (decision.notes if waited else ())
+            said = fault_text(exchange.fault) + (decision.notes if waited else ())
             yield self._out_row(ctx, exchange, answer, decision.txn_id, said)
 
     def _answer(self, exchange: Exchange, decision: Decision, outcome: Outcome) -> Message:
         answer = exchange.family.write_answer(exchange.message, outcome, exchange.dialect)
         if exchange.fault is not None and exchange.fault.action == "answer":
-            answer = _spoken_otherwise(answer, exchange.fault.rc)
+            answer = spoken_otherwise(answer, exchange.fault.rc)
         if decision.sign_key and decision.mac and exchange.family.carries_mac(answer):
-            answer = _sign(answer, exchange.dialect, bytes.fromhex(decision.sign_key), decision.mac)
-        exchange.frame, exchange.encoded = _frame(answer, exchange.dialect), outcome
+            answer = signed(answer, exchange.dialect, bytes.fromhex(decision.sign_key), decision.mac)
+        exchange.frame, exchange.encoded = framed(answer, exchange.dialect), outcome
         return answer
 
     def _in_row(self, ctx: Context, exchange: Exchange, txn_id: int, said: tuple[str, ...] = ()) -> MessageRow:
@@ -264,7 +256,7 @@ class Service:
         self, ctx: Context, exchange: Exchange, answer: Message, txn_id: int, said: tuple[str, ...] = ()
     ) -> MessageRow:
         row = self._row(ctx, "out", exchange, answer, exchange.frame, list(said), txn_id)
-        return replace(row, reply_to=exchange.in_row, fate=_fate(exchange.fault))
+        return replace(row, reply_to=exchange.in_row, fate=fate_of(exchange.fault))
 
     def _row(
         self,
@@ -292,7 +284,7 @@ class Service:
             txn_id=txn_id,
             reply_to=0,
             fields=json.dumps({str(de): value for de, value in message.masked().items()}, ensure_ascii=True),
-            notes=json.dumps([_note_json(note) for note in notes], ensure_ascii=False),
+            notes=json.dumps([note_json(note) for note in notes], ensure_ascii=False),
             fate="",
             digest=hashlib.blake2b(raw, key=self._pan_key[:32], digest_size=16).hexdigest() if raw else "",
         )
@@ -323,123 +315,7 @@ class Service:
 
     def _flush(self) -> None:
         """Everything that is ready leaves, each answer in one write (the loop's thread)."""
+        assert self._loop is not None
         while self._outbox:
             exchange = self._outbox.popleft()
-            _DELIVERY.get(exchange.fault.action if exchange.fault else "", _send)(self._loop, exchange)
-
-
-# ---- the ways an answer can go
-
-
-def _send(_loop: asyncio.AbstractEventLoop | None, exchange: Exchange) -> None:
-    if not exchange.connection.send(exchange.frame):
-        log.info("answer not delivered: the line is gone", peer=exchange.connection.peer, mti=exchange.message.mti)
-
-
-def _drop(_loop: asyncio.AbstractEventLoop | None, _exchange: Exchange) -> None:
-    """The books stand, the answer is lost: what a terminal must survive."""
-
-
-def _delay(loop: asyncio.AbstractEventLoop | None, exchange: Exchange) -> None:
-    assert loop is not None
-    assert exchange.fault is not None
-    loop.call_later(exchange.fault.delay_s, _send, loop, exchange)
-
-
-def _reset(_loop: asyncio.AbstractEventLoop | None, exchange: Exchange) -> None:
-    exchange.connection.reset()
-
-
-def _half(loop: asyncio.AbstractEventLoop | None, exchange: Exchange) -> None:
-    """Half the frame, then a RST once the bytes are out."""
-    assert loop is not None
-    exchange.connection.send(exchange.frame[: len(exchange.frame) // 2])
-    loop.call_later(0.05, exchange.connection.reset)
-
-
-_DELIVERY: dict[str, Callable[[asyncio.AbstractEventLoop | None, Exchange], None]] = {
-    "drop": _drop,
-    "delay": _delay,
-    "reset": _reset,
-    "truncate+reset": _half,
-}
-
-
-def _fault_text(fault: Fault | None) -> tuple[str, ...]:
-    if fault is None:
-        return ()
-    return (f"fault {fault.id}: {fault.name} ({fault.action} at {fault.point}), {fault.phase.replace('-', ' the ')}",)
-
-
-def _fate(fault: Fault | None) -> str:
-    """What will become of the answer, as far as it is known at the commit."""
-    if fault is None or fault.action == "answer":
-        return "sent"
-    return {"drop": "dropped", "delay": "delayed", "reset": "reset", "truncate+reset": "truncated"}[fault.action]
-
-
-# ---- pure helpers
-
-
-def _read(exchange: Exchange) -> Operation | Unreadable:
-    """What the message asks; what a lenient reading let through but no operation can hold is a format error."""
-    try:
-        return exchange.family.read_request(exchange.message, exchange.dialect)
-    except DecodeError as error:
-        return _format(error)
-    except ValueError:
-        return Unreadable(Refusal.FORMAT, 0, "values that fit their format", "something else (see the notes)")
-
-
-def _format(error: SpecError) -> Unreadable:
-    if isinstance(error, DecodeError):
-        return Unreadable(Refusal.FORMAT, error.de, error.expected, error.got)
-    return Unreadable(Refusal.FORMAT, 0, str(error), "")
-
-
-def _facts(message: Message, operation: Operation) -> Facts:
-    amount = operation.amount if operation.amount is not None else -1
-    return Facts(operation.tid, message.mti, operation.kind.value, operation.stan, amount)
-
-
-def _evidence(exchange: Exchange) -> MacEvidence:
-    required = exchange.family.carries_mac(exchange.message)
-    value = exchange.message.get(64)
-    if not required or value is None:
-        return MacEvidence(b"", None, required)
-    return MacEvidence(mab(exchange.body, exchange.message, exchange.dialect), bytes.fromhex(value), required)
-
-
-def _sign(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> Message:
-    """The answer with its MAC (security.md, section 3: over MTI to DE 63, with bit 64 set)."""
-    blank = answer.with_fields({64: "0" * 16})
-    covered = mab(encode(blank, dialect), blank, dialect)
-    return answer.with_fields({64: security.MAC_ALGORITHMS[algorithm](key, covered).hex().upper()})
-
-
-def _spoken_otherwise(answer: Message, code: str) -> Message:
-    """The lying host: another response code than the books have, and no authorisation code with a refusal."""
-    changes: dict[int, str | None] = {39: code}
-    if code != "00":
-        changes |= {38: None, 54: None, 64: None}
-    return answer.with_fields(changes)
-
-
-def _frame(answer: Message, dialect: Dialect) -> bytes:
-    try:
-        return frame(encode_payload(answer, dialect), dialect.frame)
-    except EncodeError as error:
-        # Our own mistake: the line is better silent than wrong, and the terminal's reversal will find the books.
-        raise AssertionError(f"the answer {answer.describe()} cannot be written: {error}") from error
-
-
-def _note_json(note: Note | str) -> dict[str, object]:
-    if isinstance(note, str):
-        return {"de": 0, "offset": 0, "expected": "", "got": "", "message": note}
-    shown: dict[str, object] = {"de": note.de, "offset": note.offset, "expected": note.expected, "got": note.got}
-    return shown | {"message": note.message}
-
-
-def _safe_hex(data: bytes) -> str:
-    """The first bytes of something unreadable; longer runs of digits may be a card number and are starred."""
-    return masking.mask_text(data[:HEX_LOGGED_MAX].hex().upper()) + ("…" if len(data) > HEX_LOGGED_MAX else "")
+            deliver(self._loop, exchange)

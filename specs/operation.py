@@ -8,35 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from specs import masking
 from specs.codes import Refusal
-
-if TYPE_CHECKING:
-    from specs.totals import Totals
-
-
-class Kind(StrEnum):
-    """What a message asks; the names are those of the API (interface.md, section 3)."""
-
-    SIGN_ON = "sign-on"
-    SIGN_OFF = "sign-off"
-    ECHO = "echo"
-    BALANCE = "balance"
-    SALE = "sale"
-    VOID = "void"
-    REFUND = "refund"
-    REVERSAL = "reversal"
-    SETTLE = "settle"
-    UPLOAD = "upload"
-    UPLOAD_END = "upload-end"
-
-
-#: The kinds that move money and so live in a batch.
-FINANCIAL = frozenset({Kind.SALE, Kind.VOID, Kind.REFUND})
-#: The kinds whose lost answer the terminal undoes with a reversal (cup.md section 4, column «reversal?»).
-REVERSIBLE = frozenset({Kind.SALE, Kind.VOID})
+from specs.kinds import FINANCIAL as FINANCIAL
+from specs.kinds import REVERSIBLE as REVERSIBLE
+from specs.kinds import Kind as Kind
+from specs.totals import Totals
 
 
 class Entry(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from specs.operation import Kind
+from specs.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True, order=True)

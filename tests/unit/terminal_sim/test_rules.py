@@ -303,6 +303,30 @@ def test_a_declined_sale_leaves_neither_row_nor_reversal(dialect: str) -> None:
     assert till.screen.slips == []
 
 
+@pytest.mark.parametrize("answer", ["A0", "99"])
+def test_a_sale_refused_for_its_keys_ends_the_session(answer: str) -> None:
+    """flows.md section 0: the host has other keys or none; only a sign-on mends it, another sale cannot."""
+    till = signed_on()
+    till.host.faults["0200", 1] = code(answer)
+    till.host.decline[100] = answer
+    assert till.press(Sale(100, CARD)).end is End.DECLINED
+    assert till.press(Sale(200, CARD)).end is End.REFUSED_LOCALLY
+    till.press(SignOn())
+    assert till.press(Sale(200, CARD)).end is End.APPROVED
+
+
+def test_the_line_is_dropped_when_the_deadline_has_passed() -> None:
+    """Case 5: on a new connection no late answer can be the first frame behind the next request."""
+    till = signed_on()
+    closed: list[int] = []
+    till.line.close = lambda: closed.append(len(till.host.seen))  # type: ignore[method-assign]
+    till.press(Echo())
+    assert closed == []
+    till.host.faults["0200", 1] = drop
+    till.press(Sale(100, CARD))
+    assert closed == [3]
+
+
 def test_a_partial_approval_counts_with_what_was_approved() -> None:
     """Case 24."""
     till = signed_on("nac")

@@ -8,7 +8,7 @@ from specs.operation import Kind
 from specs.totals import BatchItem
 from terminal_sim.moves import Balance, Echo, End, Order, Sale, Settle, SignOn, Void
 from terminal_sim.state import Phase
-from tests.support.scripted_host import ScriptedHost, change, code, drop, garbage
+from tests.support.scripted_host import change, code, drop, garbage
 from tests.support.till import CARD, FOREIGN, Till, agree
 
 DIALECTS = pytest.mark.parametrize("dialect", ["cup", "nac"])
@@ -246,24 +246,26 @@ def test_nac_95_after_960000_uploads_again_at_most_three_rounds() -> None:
 def test_nac_80_takes_the_next_number_and_keeps_the_items(answer: str) -> None:
     """Case 31: the terminal's number is stale, its items belong to the host's open batch."""
     till = with_sales("nac", 100, 200)
+    till.host.refuse_numbers = {"000001"}
     till.host.faults["0500", 1] = code(answer)
-    till.host.closed.clear()
-    honest = till.host._settle
-    calls: list[str] = []
-
-    def settle(operation: object) -> object:
-        calls.append(operation.batch)  # type: ignore[attr-defined]
-        if len(calls) == 1:
-            return honest.__func__(ScriptedHost(till.host.dialect), operation)  # type: ignore[attr-defined]
-        return honest(operation)  # type: ignore[arg-type]
-
-    till.host._settle = settle  # type: ignore[method-assign, assignment]
-    result = till.press(Settle())
-    assert result.end is End.AGREED
-    assert calls == ["000001", "000002"]
+    assert till.press(Settle()).end is End.AGREED
+    assert [m[60] for m in till.host.sent("0500")] == ["000001", "000002"]
     assert till.memory.batch == "000003"
-    assert till.memory.archive[0].batch == "000002"
-    assert len(till.memory.archive[0].rows) == 2
+    closed = till.memory.archive[0]
+    assert (closed.batch, len(closed.rows)) == ("000002", 2)
+
+
+def test_nac_80_after_the_upload_sends_every_record_again_under_the_next_number() -> None:
+    """What was staged before was staged for another batch: rules.md 7, «sends all under number + 1»."""
+    till = dispute(with_sales("nac", 100, 200))
+    till.host.faults["0500", 2] = code("80")
+    till.press(Settle())
+    assert [m[60][4:10] for m in till.host.sent("0320")] == ["000001", "000002"] * 2
+    assert [(m[3], m[60]) for m in till.host.sent("0500")][:3] == [
+        ("920000", "000001"),
+        ("960000", "000001"),
+        ("920000", "000002"),
+    ]
 
 
 def test_nac_80_is_followed_three_times_at_most() -> None:

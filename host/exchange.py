@@ -1,0 +1,104 @@
+"""One request under way, and what can be said of its bytes without any books."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from host.engine.events import MacEvidence
+from host.faults import Facts, Fault
+from host.server import Connection
+from specs import masking, security
+from specs.codec import encode, encode_payload, mab
+from specs.codes import Refusal
+from specs.dialect import Dialect
+from specs.errors import DecodeError, EncodeError, SpecError
+from specs.families import Family
+from specs.framing import frame
+from specs.inspection import Note
+from specs.message import Message
+from specs.operation import Operation, Outcome, Unreadable
+
+HEX_LOGGED_MAX = 24
+"""Bytes of an undecodable frame that the log keeps: up to the bitmap, before any card number."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request that is under way, from its frame to the bytes of its answer."""
+
+    connection: Connection
+    dialect: Dialect
+    family: Family
+    message: Message
+    body: bytes
+    operation: Operation | None = None
+    notes: list[Note | str] = field(default_factory=list)
+    in_row: int = 0
+    frame: bytes = b""
+    encoded: Outcome | None = None
+    """The outcome that `frame` says."""
+    fault: Fault | None = None
+
+
+def ask_of(exchange: Exchange) -> Operation | Unreadable:
+    """What the message asks; what a lenient reading let through but no operation can hold is a format error."""
+    try:
+        return exchange.family.read_request(exchange.message, exchange.dialect)
+    except DecodeError as error:
+        return format_refusal(error)
+    except ValueError:
+        return Unreadable(Refusal.FORMAT, 0, "values that fit their format", "something else (see the notes)")
+
+
+def format_refusal(error: SpecError) -> Unreadable:
+    if isinstance(error, DecodeError):
+        return Unreadable(Refusal.FORMAT, error.de, error.expected, error.got)
+    return Unreadable(Refusal.FORMAT, 0, str(error), "")
+
+
+def facts_of(message: Message, operation: Operation) -> Facts:
+    amount = operation.amount if operation.amount is not None else -1
+    return Facts(operation.tid, message.mti, operation.kind.value, operation.stan, amount)
+
+
+def mac_evidence(exchange: Exchange) -> MacEvidence:
+    required = exchange.family.carries_mac(exchange.message)
+    value = exchange.message.get(64)
+    if not required or value is None:
+        return MacEvidence(b"", None, required)
+    return MacEvidence(mab(exchange.body, exchange.message, exchange.dialect), bytes.fromhex(value), required)
+
+
+def signed(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> Message:
+    """The answer with its MAC (security.md, section 3: over MTI to DE 63, with bit 64 set)."""
+    blank = answer.with_fields({64: "0" * 16})
+    covered = mab(encode(blank, dialect), blank, dialect)
+    return answer.with_fields({64: security.MAC_ALGORITHMS[algorithm](key, covered).hex().upper()})
+
+
+def spoken_otherwise(answer: Message, code: str) -> Message:
+    """The lying host: another response code than the books have, and no authorisation code with a refusal."""
+    changes: dict[int, str | None] = {39: code}
+    if code != "00":
+        changes |= {38: None, 54: None, 64: None}
+    return answer.with_fields(changes)
+
+
+def framed(answer: Message, dialect: Dialect) -> bytes:
+    try:
+        return frame(encode_payload(answer, dialect), dialect.frame)
+    except EncodeError as error:
+        # Our own mistake: the line is better silent than wrong, and the terminal's reversal will find the books.
+        raise AssertionError(f"the answer {answer.describe()} cannot be written: {error}") from error
+
+
+def note_json(note: Note | str) -> dict[str, object]:
+    if isinstance(note, str):
+        return {"de": 0, "offset": 0, "expected": "", "got": "", "message": note}
+    shown: dict[str, object] = {"de": note.de, "offset": note.offset, "expected": note.expected, "got": note.got}
+    return shown | {"message": note.message}
+
+
+def safe_hex(data: bytes) -> str:
+    """The first bytes of something unreadable; longer runs of digits may be a card number and are starred."""
+    return masking.mask_text(data[:HEX_LOGGED_MAX].hex().upper()) + ("…" if len(data) > HEX_LOGGED_MAX else "")
