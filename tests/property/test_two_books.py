@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -17,22 +17,34 @@ from hypothesis import strategies as st
 
 from host.issuer.link import FaultKind
 from terminal_sim.flash import STEPS, WHENS
-from terminal_sim.moves import Balance, Echo, Sale, Settle, SignOff, SignOn
-from tests.support.two_books import HOST_FAULTS, HOST_POINTS, WIRE_FAULTS, HostFault, Meddle, Step, Void, Wait, card, run
+from terminal_sim.moves import Echo, Settle, SignOff, SignOn
+from tests.support.two_books import (
+    HOST_FAULTS,
+    HOST_POINTS,
+    WIRE_FAULTS,
+    HostFault,
+    Inquire,
+    Meddle,
+    Sell,
+    Step,
+    Void,
+    Wait,
+    run,
+)
 
-CARDS = tuple(card(name) for name in ("credit1", "foreign1", "partial", "nofunds"))
+CARDS = ("credit1", "foreign1", "partial", "nofunds")
 AMOUNTS = (100, 7_000)
 """One that the card with 50.00 has, one that it has in part."""
 STEPS_MAX = 12
 FLASH_STEPS = tuple(step for step in STEPS if step not in ("send", "recv", "print"))
 
-_sales = st.builds(Sale, st.sampled_from(AMOUNTS), st.sampled_from(CARDS))
+_sales = st.builds(Sell, st.sampled_from(AMOUNTS), st.sampled_from(CARDS))
 _voids = st.builds(Void, st.integers(0, 2))
 _settles = st.just(Settle())
 _waits = st.builds(Wait, st.sampled_from([5.0, 25.0]))
 _common = (_sales, _sales, _voids, _settles, st.just(Echo()), _waits)
 DEEDS = {
-    "cup": st.one_of(*_common, st.just(SignOn()), st.just(SignOff()), st.builds(Balance, st.sampled_from(CARDS))),
+    "cup": st.one_of(*_common, st.just(SignOn()), st.just(SignOff()), st.builds(Inquire, st.sampled_from(CARDS))),
     "nac": st.one_of(*_common),
 }
 TROUBLES: dict[str, tuple[str, st.SearchStrategy[object]]] = {

@@ -2,8 +2,8 @@
 
     world = TwoBooks("cup")
     world.play(Step(SignOn()))
-    world.play(Step(Sale(100, CARD), wire=("drop-answer",)))         # the terminal ends unknown, the host has captured
-    world.play(Step(Sale(200, CARD), cut=("journal", "before", 1)))  # the reversal first; then the power fails
+    world.play(Step(Sell(100), wire=("drop-answer",)))         # the terminal ends unknown, the host has captured
+    world.play(Step(Sell(200), cut=("journal", "before", 1)))  # the reversal first; then the power fails
     world.heal()
     world.settled()
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -44,7 +44,7 @@ from terminal_sim.book import book
 from terminal_sim.driver import Driver
 from terminal_sim.errors import LineLost, NotConnected, PowerCut
 from terminal_sim.flash import CutPower, MemoryFlash, SteadyPower
-from terminal_sim.moves import Boot, End, Key, Order, Result, Sale, Settle, SignOn
+from terminal_sim.moves import Balance, Boot, Echo, End, Key, Order, Result, Sale, Settle, SignOff, SignOn
 from terminal_sim.moves import Void as VoidOrder
 from terminal_sim.state import Config, Memory, Row, RowState
 from terminal_sim.terminal import Terminal
@@ -71,6 +71,21 @@ def card(name: str) -> Card:
 
 
 @dataclass(frozen=True)
+class Sell:
+    """A sale. card: the name of a documented test card (a schedule is printed, and shows no number)."""
+
+    amount: int
+    card: str = "credit1"
+
+
+@dataclass(frozen=True)
+class Inquire:
+    """A balance inquiry."""
+
+    card: str = "credit1"
+
+
+@dataclass(frozen=True)
 class Void:
     """Void the nth sale of the open journal, whatever has become of it."""
 
@@ -91,7 +106,7 @@ class Meddle:
     what: str
 
 
-Deed = Order | Void | Wait | Meddle
+Deed = SignOn | SignOff | Echo | Settle | Sell | Inquire | Void | Wait | Meddle
 
 WIRE_FAULTS = (
     *("deliver", "refuse", "reset", "drop-request", "drop-answer"),
@@ -117,7 +132,7 @@ class HostFault:
     what: str = "crash"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
     """One deed and what goes wrong meanwhile.
 
@@ -131,6 +146,12 @@ class Step:
     refuse: str = ""
     host: HostFault | None = None
     issuer: tuple[str, str, int, float] | None = None
+
+    def __repr__(self) -> str:
+        """What has to be typed to have it again."""
+        deed = repr(self.deed).replace("(renumbered=0)", "()").replace("(rename=False, quiet=False)", "()")
+        wrong = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "deed"}
+        return f"Step({', '.join([deed, *(f'{name}={value!r}' for name, value in wrong.items() if value)])})"
 
 
 class HostCrash(BaseException):
@@ -411,7 +432,9 @@ class TwoBooks:
     def play(self, step: Step) -> Result | None:
         """One step, then every invariant. None: the power failed, or nobody asked the terminal for anything."""
         self.line.faults = deque(step.wire)
-        self.host.link_faults[:] = [LinkFault(FaultKind(kind), on, times, s) for kind, on, times, s in _one(step.issuer)]
+        self.host.link_faults[:] = [
+            LinkFault(FaultKind(kind), on, times, s) for kind, on, times, s in _one(step.issuer)
+        ]
         self.host.plan(step.host)
         self.flash.power = CutPower(*step.cut) if step.cut else SteadyPower()
         self.flash.refuse = step.refuse
@@ -455,6 +478,10 @@ class TwoBooks:
             case Meddle(what):
                 self._meddle(what)
                 return None
+            case Sell(amount, name):
+                return self._order(Sale(amount, card(name)))
+            case Inquire(name):
+                return self._order(Balance(card(name)))
             case Void(nth):
                 sales = [row for row in self.memory.rows if row.kind is Kind.SALE]
                 return self._order(VoidOrder(stan=sales[nth % len(sales)].stan)) if sales else None
