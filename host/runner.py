@@ -261,7 +261,7 @@ class Runner:
 
     def _recover(self) -> None:
         """RH7: whatever a crash left without an outcome is undone, before anything new is decided."""
-        unfinished = self.store.reader().select(Leg, {"state": ("asking", "undoing")})
+        unfinished = self._unfinished()
         now = self.clock.now()
         for leg in unfinished:
             self._flight.note(leg, now)
@@ -344,6 +344,7 @@ class Runner:
         self.counters.commits_failed += 1
         self.trouble = str(error)
         log.error("commit failed, each event is tried alone", error=str(error), events=len(jobs))
+        self._found_again(error)
         for at, job in enumerate(jobs):
             try:
                 group = self._work.decide_and_save([job], self.context(), self._waiters)
@@ -353,8 +354,24 @@ class Runner:
             except StoreUnavailable as again:
                 self.trouble = str(again)
                 self._give_up(job, again)
+                self._found_again(again)
             else:
                 self._speak(group)
+
+    def _found_again(self, error: StoreUnavailable) -> None:
+        """A commit that may be on disk all the same: legs in it were never sent, and must have a deadline here too, or
+        their terminal waits for ever. Should the store refuse this as well, the restart finds them (RH7)."""
+        if not error.unknown:
+            return
+        now = self.clock.now()
+        try:
+            for leg in self._unfinished():
+                self._flight.note(leg, now)
+        except StoreUnavailable as again:
+            log.error("legs in flight cannot be looked up", error=str(again))
+
+    def _unfinished(self) -> list[Leg]:
+        return self.store.reader().select(Leg, {"state": ("asking", "undoing")})
 
     def _give_up(self, job: Job, error: StoreUnavailable) -> None:
         """96, since nothing was written; silence where that is not certain. An issuer's answer is dropped: its leg is

@@ -93,7 +93,7 @@ class Service:
                 self._hopeless(connection, payload, error)
                 return
             body, message, notes = payload[dialect.frame.prefix_bytes :], seen.message, list(seen.notes)
-            if dialect.strict or not seen.complete:
+            if connection.endpoint.strict or dialect.strict or not seen.complete:
                 self._refuse(self._exchange(connection, message, body, notes), format_refusal(error))
                 return
         exchange = self._exchange(connection, message, body, notes)

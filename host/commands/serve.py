@@ -77,6 +77,7 @@ def run(options: Options) -> int:
     endpoints = _endpoints(options)
     settings = _settings(options)
     clock = _clock(options.clock)
+    sqlite_path(options.store)  # a URL that cannot be read is told before anything is opened
     with contextlib.ExitStack() as stack:
         log_stream: TextIO = sys.stderr
         if options.log_file is not None:

@@ -19,7 +19,6 @@ class Settings:
     issuer_timeout_s: int = 20
     amount_max: int = 999_999_999_999
     currency: str = "156"
-    acquirer_id: str = "00012345"
     acquirer_code: str = "48020000"
     issuer_code: str = "01020000"
     magic: bool = True

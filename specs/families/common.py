@@ -257,7 +257,7 @@ def reply(request: Message, outcome: Outcome, row: Row, dialect: Dialect, code: 
 
 def write_answer(about: Reply, answer: AnswerRow, makers: Mapping[int, AnswerMaker]) -> Message:
     """Echoed and made elements behind the answer's MTI, swapped TPDU and echoed header."""
-    fields: dict[int, str] = {de: about.request[de] for de in answer.echo if de in about.request}
+    fields = _echo(about.request, answer.echo, about.dialect)
     for de in answer.made:
         value = makers[de](about)
         if value:
@@ -287,8 +287,12 @@ def refusal_answer(
     """
     if base_mti(request) is None:
         return None
-    fields = {de: request[de] for de in echo if de in request and _echoable(de, request[de], dialect)}
-    return _answer(request, {**fields, **_clock(at), 39: code, **extra})
+    return _answer(request, {**_echo(request, echo, dialect), **_clock(at), 39: code, **extra})
+
+
+def _echo(request: Message, echo: Iterable[int], dialect: Dialect) -> dict[int, str]:
+    """The elements that go back as they came; what a lenient listener let in and no answer can hold stays out."""
+    return {de: request[de] for de in echo if de in request and _echoable(de, request[de], dialect)}
 
 
 def _echoable(de: int, value: str, dialect: Dialect) -> bool:

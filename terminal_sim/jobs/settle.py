@@ -15,6 +15,7 @@ from dataclasses import replace
 from specs.operation import Kind, Outcome, Verdict
 from specs.totals import Totals
 from terminal_sim import slips
+from terminal_sim.jobs import plain
 from terminal_sim.moves import End, Result, Settle, SignOn, Upload
 from terminal_sim.state import ARCHIVE_MAX, Archived, Memory, Phase, Settlement, next_number
 from terminal_sim.turn import Turn
@@ -70,6 +71,7 @@ def unanswered(turn: Turn, what: str) -> None:
 
 def refused(turn: Turn, code: str, what: str) -> None:
     """An answer that closes nothing: the batch stays as it is, and the operator is told."""
+    plain.forget_keys_when_asked(turn, code)
     text = f"{what}: {code} {turn.wire.text(code)}: {NOT_CLOSED}"
     turn.show(text)
     turn.stop(Result(End.PENDING, text, code=code, batch=turn.memory.batch))

@@ -19,6 +19,9 @@ from terminal_sim.wire import Answer, Failure, Wire
 SENDS_MAX = 3
 ROUNDS_MAX = 3
 """rules.md section 10: upload rounds, sends per item."""
+_UNREADABLE = "30"
+_NOT_ABOUT_THE_RECORD = codes.TRANSIENT | codes.FORMAT_IDENTITY_KEY - {_UNREADABLE}
+"""Trouble of the host, or of keys and identity: the record is still owed (RT8), and the settlement goes on later."""
 GROUP: Mapping[str, int] = {"cup": 8, "nac": 1}
 """Records in one 0320 (cup.md 5.5, nac.md 6)."""
 
@@ -78,6 +81,12 @@ def _item(row: Row) -> UploadItem:
 
 
 def on_answer(turn: Turn, job: Upload, answer: Answer) -> None:
+    if answer.code in _NOT_ABOUT_THE_RECORD:
+        if answer.code in codes.TRANSIENT and job.sends < SENDS_MAX:
+            start(turn, job)
+        else:
+            settle.refused(turn, answer.code, "upload")
+        return
     accepted = answer.code in codes.UPLOAD_ACK
     sent = _sent_rows(turn)
     changed = [replace(row, uploaded=True) if accepted else replace(row, rejected=answer.code) for row in sent]

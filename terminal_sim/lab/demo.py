@@ -29,6 +29,8 @@ from terminal_sim.paper import width as columns
 Say = Callable[[str], None]
 ANSWER_S = 2.0
 """How long a demo terminal waits for an answer; in a shop it is 30 s."""
+BY_ITSELF_S = 3.0
+"""After Ctrl-C the host needs a fraction of this to answer what is decided and to close its store."""
 RULE = "═" * ladder.WIDTH
 
 
@@ -156,8 +158,7 @@ def serve(arguments: Sequence[str], say: Say) -> int:
                     say(line)
             return process.wait()
         except KeyboardInterrupt:
-            # Ctrl-C goes to the host as well (one process group); it ends by itself. A lone SIGINT to us is passed on.
-            process.terminate()
+            # Ctrl-C goes to the host as well (one process group), and it ends by itself; a SIGINT to us alone does not.
             return _end(process)
         finally:
             if process.poll() is None:
@@ -175,11 +176,11 @@ def _wait_ready(process: subprocess.Popen[bytes], ready: Path) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    with contextlib.suppress(KeyboardInterrupt):
-        try:
-            return process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    """Its exit code; if it does not end by itself it is told to, and in the end made to."""
+    for patience_s, push in ((BY_ITSELF_S, process.terminate), (END_S, process.kill)):
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            return process.wait(patience_s)
+        push()
     return process.wait()
 
 
@@ -200,6 +201,11 @@ def next_commands(listening: Listening) -> list[str]:
     ]
 
 
+def say(line: str) -> None:
+    """One line on the screen, at once."""
+    print(line, flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Arguments after -- go to `acquirer-host serve`."""
     parser = argparse.ArgumentParser(prog="python -m terminal_sim.lab.demo", description="The demo day, then a host.")
@@ -207,9 +213,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lan", action="store_true", help="let terminals in from the network")
     parser.add_argument("serve", nargs="*", metavar="-- OPTION", help="options of acquirer-host serve")
     options = parser.parse_args(arguments)
-
-    def say(line: str) -> None:
-        print(line, flush=True)
 
     try:
         with tempfile.TemporaryDirectory(prefix="closeout-day-") as folder:

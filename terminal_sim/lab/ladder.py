@@ -25,7 +25,7 @@ WIDTH = 100
 DEFAULT_CURRENCY = "156"
 """Where a message names none (NAC): what terminals are set up with here."""
 _TIME = 9
-_REMARK = 25
+_REMARK = 27
 _LANE = WIDTH - _TIME - _REMARK - 2
 """Characters between the two rails."""
 

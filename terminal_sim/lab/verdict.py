@@ -119,7 +119,7 @@ def judge(books: HostBooks, terminal: TerminalBook, findings: Sequence[str] = ()
     batches = tuple(BatchView(b, archived.get(b.number)) for b in books.batches if b.tid == terminal.tid)
     undone = tuple(_undone(books, terminal, comparison))
     trouble = [
-        *_unexplained(listed, items),
+        *_unexplained(listed, items, undone),
         *_unfinished(terminal),
         *(f"the host has reversed STAN {u.stan}, the terminal knows nothing of it" for u in undone if not u.acked),
         *(text for view in batches for text in _batch_trouble(view, items)),
@@ -155,10 +155,12 @@ def _about(entry: ExceptionItem, pair: Pair) -> bool:
     return entry.item_key.endswith(pair.key)
 
 
-def _unexplained(listed: Iterable[ExceptionItem], items: Sequence[Item]) -> Iterable[str]:
-    """E1 from the other side: what is listed must be a difference."""
+def _unexplained(listed: Iterable[ExceptionItem], items: Sequence[Item], undone: Sequence[Undone]) -> Iterable[str]:
+    """E1 from the other side: what is listed must be a difference, or have been one until it was reversed."""
+    mended = {(u.batch, u.stan) for u in undone}
     for entry in listed:
-        if not any(not item.same and _about(entry, item.pair) for item in items):
+        differs = any(not item.same and _about(entry, item.pair) for item in items)
+        if not differs and tuple(entry.item_key.split("/")[-2:]) not in mended:
             yield f"the host lists {entry.item_key or 'an item'} as {entry.reason}, but there is no such difference"
 
 

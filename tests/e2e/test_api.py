@@ -195,7 +195,8 @@ def test_wait_that_ends_in_vain_is_408_with_near_misses(api: Api, shared_host: H
     answer = api.call("GET", "/api/v1/messages/wait?tid=WAITER02&mti=0410&timeout=0.2")
     assert answer.status == 408
     assert answer.body["ok"] is False
-    assert {m["differs_in"] for m in answer.body["near_misses"]} == {"mti"}
+    near = [(m["mti"], m["differs_in"], m["got"]) for m in answer.body["near_misses"] if m["tid"] == "WAITER02"]
+    assert near == [("0200", "mti", "0200"), ("0210", "mti", "0210")]
 
 
 # ---- faults
@@ -305,15 +306,20 @@ def test_the_clock_goes_forward_freezes_and_never_goes_back(tmp_path: Path) -> N
         assert api.get("/clock")["running"] is True
 
 
-def test_reset_clears_the_books_and_keeps_the_terminals(tmp_path: Path) -> None:
+def test_reset_of_a_terminal_and_of_everything(tmp_path: Path) -> None:
     with HostProcess(tmp_path, dialects=("nac",)) as host:
         api = host.api
         with RawTerminal(host.listening.ports["nac"]) as line:
             for tid in ("RESET001", "RESET002"):
                 line.exchange(sale(tid, "000001", 100))
-        api.fault("delay", {"tid": "X"})
-        assert api.call("POST", "/api/v1/reset", {"scope": "terminal", "id": "RESET001"}).status == 204
-        assert [t["tid"] for t in api.items("/transactions")] == ["RESET002"]
+            assert line.exchange(sale("RESET001", "000001", 200))[39] == "94", "one STAN, two sales"
+            api.fault("delay", {"tid": "X"})
+            assert api.call("POST", "/api/v1/reset", {"scope": "terminal", "id": "RESET001"}).status == 204
+            # rules.md 4: a new epoch, as after a re-flash
+            assert line.exchange(sale("RESET001", "000001", 200))[39] == "00"
+            assert line.exchange(sale("RESET002", "000001", 200))[39] == "94", "nobody else's is reset"
+        states = [(b["state"], b["forced"]) for b in api.items("/batches", tid="RESET001")]
+        assert states == [("closed-with-exceptions", "terminal reset"), ("open", None)]
         assert len(api.whole("/faults")) == 1
         assert api.call("POST", "/api/v1/reset", {"scope": "all"}).status == 204
         for path in ("/transactions", "/messages", "/batches"):

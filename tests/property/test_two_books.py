@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import structlog
@@ -47,30 +49,25 @@ DEEDS = {
     "cup": st.one_of(*_common, st.just(SignOn()), st.just(SignOff()), st.builds(Inquire, st.sampled_from(CARDS))),
     "nac": st.one_of(*_common),
 }
-TROUBLES: dict[str, tuple[str, st.SearchStrategy[object]]] = {
-    "wire": ("wire", st.lists(st.sampled_from(WIRE_FAULTS), min_size=1, max_size=5).map(tuple)),
-    "cut": ("cut", st.tuples(st.sampled_from(STEPS), st.sampled_from(WHENS), st.integers(1, 3))),
-    "refuse": ("refuse", st.sampled_from(FLASH_STEPS)),
-    "host": (
-        "host",
-        st.builds(
-            HostFault,
-            st.sampled_from(HOST_POINTS),
-            st.sampled_from(("before", "after")),
-            st.integers(1, 4),
-            st.sampled_from(HOST_FAULTS),
-        ),
+TROUBLES: dict[str, st.SearchStrategy[Any]] = {
+    "wire": st.lists(st.sampled_from(WIRE_FAULTS), min_size=1, max_size=5).map(tuple),
+    "cut": st.tuples(st.sampled_from(STEPS), st.sampled_from(WHENS), st.integers(1, 3)),
+    "refuse": st.sampled_from(FLASH_STEPS),
+    "host": st.builds(
+        HostFault,
+        st.sampled_from(HOST_POINTS),
+        st.sampled_from(("before", "after")),
+        st.integers(1, 4),
+        st.sampled_from(HOST_FAULTS),
     ),
-    "issuer": (
-        "issuer",
-        st.tuples(
-            st.sampled_from([kind.value for kind in FaultKind]),
-            st.sampled_from(("any", "ask", "undo")),
-            st.sampled_from((1, 2, -1)),
-            st.sampled_from((3.0, 25.0, 45.0)),
-        ),
+    "issuer": st.tuples(
+        st.sampled_from([kind.value for kind in FaultKind]),
+        st.sampled_from(("any", "ask", "undo")),
+        st.sampled_from((1, 2, -1)),
+        st.sampled_from((3.0, 25.0, 45.0)),
     ),
 }
+"""By the field of Step that it is."""
 MEDDLING = st.builds(Meddle, st.sampled_from(("clear-reversal", "phantom")))
 
 
@@ -79,13 +76,13 @@ def _schedules(draw: st.DrawFn, dialect: str) -> list[Step]:
     """CUP begins signed on, since all else is refused. meddle: somebody may also put the books apart by hand."""
     kinds = draw(st.lists(st.sampled_from([*TROUBLES, "meddle"]), unique=True, max_size=3))
     deeds = DEEDS[dialect] | MEDDLING if "meddle" in kinds else DEEDS[dialect]
-    able = [TROUBLES[kind] for kind in kinds if kind in TROUBLES]
+    able = [kind for kind in kinds if kind in TROUBLES]
     steps = [Step(SignOn())] if dialect == "cup" else []
     for _ in range(draw(st.integers(1, STEPS_MAX))):
         step = Step(draw(deeds))
         if able and draw(st.booleans()):
-            name, values = draw(st.sampled_from(able))
-            step = Step(step.deed, **{name: draw(values)})
+            kind = draw(st.sampled_from(able))
+            step = replace(step, **{kind: draw(TROUBLES[kind])})
         steps.append(step)
     return steps
 

@@ -35,6 +35,7 @@ from host.runner import Runner
 from host.server import Connection
 from host.service import Service
 from host.store.store import Store, open_store
+from specs.dialect import load
 from specs.endpoint import Endpoint
 from specs.framing import FrameReader
 from specs.journal import TerminalBook
@@ -409,7 +410,7 @@ class TwoBooks:
 
     def __init__(self, dialect: str = "cup", *, stan: str = "000100") -> None:
         config = Config(TID, MID, f"{dialect}://127.0.0.1:1")
-        self.wire = Wire.of(_dialect(dialect))
+        self.wire = Wire.of(load(dialect))
         self.clock = Clock(UTC, START, running=False)
         self.host = Host(self.clock)
         self.line = Line(Endpoint(self.wire.dialect, "127.0.0.1", 1), self.host, self.wire)
@@ -511,6 +512,7 @@ class TwoBooks:
             return
         self.meddled = True
         self.power_off()
+        self._calm()
         self.flash.save("journal", changed)
 
     # ---- what must hold
@@ -531,6 +533,13 @@ class TwoBooks:
         self._quietly(self.line.release)
         self._wait(200)
         self._order(None)
+        self._close()
+        if self.meddled:
+            # What only the host has is not settled by a terminal that has nothing: one sale more, and both must say.
+            self._order(Sale(1, card("credit1")))
+            self._close()
+
+    def _close(self) -> None:
         for _ in range(SETTLES_MAX):
             if self._settled():
                 break
@@ -611,18 +620,13 @@ def run(dialect: str, steps: Iterable[Step]) -> TwoBooks:
 
 
 def _listed(books: HostBooks, pair: Pair) -> bool:
-    """Whether some exception tells of this difference: under its own key, or (its state) under that of its void."""
-    voids = {txn.id for txn in books.voids_by_sale.get(pair.txn_id, ())} if pair.verdict is Verdict.STATE else set()
-    return any(
-        e.reason and (e.item_key == pair.key or (e.txn_id and (e.txn_id == pair.txn_id or e.txn_id in voids)))
-        for e in books.exceptions
-    )
-
-
-def _dialect(name: str) -> Any:
-    from specs.dialect import load
-
-    return load(name)
+    """Whether some exception tells of this difference: under its own key, or under that of the void or the sale that
+    goes with it (NAC uploads no void, CUP lists the void that the terminal lacks and not the sale that it undid)."""
+    kin = {pair.txn_id} if pair.txn_id else set()
+    if pair.verdict in (Verdict.STATE, Verdict.HOST_ONLY):
+        kin |= {txn.id for txn in books.voids_by_sale.get(pair.txn_id, ())}
+        kin |= {books.txn_by_id[pair.txn_id].original_id} - {0}
+    return any(e.item_key == pair.key or e.txn_id in kin for e in books.exceptions)
 
 
 def _one(value: Any) -> tuple[Any, ...]:
