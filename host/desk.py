@@ -157,6 +157,11 @@ class Desk:
         found = self.reader.select(Terminal, {"tid": tid})
         return self._terminal(found[0]) if found else None
 
+    def track_key(self, tid: str) -> bytes:
+        """The working track key of a terminal, b"" when it has none; for the edge, never shown."""
+        found = self.reader.select(Terminal, {"tid": tid})
+        return bytes.fromhex(found[0].tdk) if found else b""
+
     def _terminal(self, row: Terminal) -> Shape:
         live = [
             b

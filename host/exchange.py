@@ -31,6 +31,8 @@ class Exchange:
     family: Family
     message: Message
     body: bytes
+    clear: Message | None = None
+    """The message with its tracks in clear, where they came encrypted; it is read, never logged or echoed."""
     operation: Operation | None = None
     notes: list[Note | str] = field(default_factory=list)
     in_row: int = 0
@@ -43,7 +45,7 @@ class Exchange:
 def ask_of(exchange: Exchange) -> Operation | Unreadable:
     """What the message asks; what a lenient reading let through but no operation can hold is a format error."""
     try:
-        return exchange.family.read_request(exchange.message, exchange.dialect)
+        return exchange.family.read_request(exchange.clear or exchange.message, exchange.dialect)
     except DecodeError as error:
         return format_refusal(error)
     except ValueError:

@@ -43,25 +43,33 @@ from specs import masking
 from specs.codec import decode_payload, inspect_payload, split_payload
 from specs.codes import Refusal
 from specs.dialect import Dialect
-from specs.errors import DecodeError, FrameError, SpecError
+from specs.errors import DecodeError, FrameError, SecurityError, SpecError
 from specs.families import family
 from specs.inspection import Note
+from specs.kinds import Kind
 from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
 from specs.profile import Profile, profile_of
+from specs.security import kcv
 from specs.testcards import organisation
+
+TrackKey = Callable[[str], bytes]
+"""The working track key of a terminal by its id; b"" = it has none."""
 
 log = structlog.get_logger("host.service")
 
 DOMESTIC = "CUP"
+_AFTER_THE_GATE = frozenset({Refusal.UNKNOWN_TYPE, Refusal.NOT_OFFERED})
+"""12 and 40 stand behind terminal, merchant, sign-on and MAC (rules.md, section 2, order of checks)."""
 
 
 class Service:
     """Shape: `received` and `broken` are the server's handlers; `rows` is the runner's hook before each commit."""
 
-    def __init__(self, faults: FaultTable, pan_key: bytes) -> None:
+    def __init__(self, faults: FaultTable, pan_key: bytes, track_key: TrackKey = lambda _tid: b"") -> None:
         self._faults = faults
         self._pan_key = pan_key
+        self._track_key = track_key
         self._profiles: dict[Dialect, Profile] = {}
         self._tokens = itertools.count(1)
         self._under_way: dict[int, Exchange] = {}
@@ -97,12 +105,25 @@ class Service:
                 self._refuse(self._exchange(connection, message, body, notes), format_refusal(error))
                 return
         exchange = self._exchange(connection, message, body, notes)
+        if exchange.family.tracks_encrypted(message):
+            self._clear_tracks(exchange)
         operation = ask_of(exchange)
         if isinstance(operation, Unreadable):
-            self._refuse(exchange, operation)
+            self._turn_away(exchange, operation)
             return
         exchange.operation = operation
         self._take(exchange, operation)
+
+    def _clear_tracks(self, exchange: Exchange) -> None:
+        """Undo the track encryption of DE 53 digit 3; what cannot be undone is noted and read as it came."""
+        tdk = self._track_key(exchange.message.get(41) or "")
+        if not tdk:
+            exchange.notes.append("the tracks are encrypted, and this terminal has no track key: 60.3 = 004 gives one")
+            return
+        try:
+            exchange.clear = exchange.family.in_clear(exchange.message, tdk)
+        except SecurityError as error:
+            exchange.notes.append(f"{error}; its check value is {kcv(tdk).hex().upper()}")
 
     def _exchange(self, connection: Connection, message: Message, body: bytes, notes: list[Note | str]) -> Exchange:
         dialect = connection.endpoint.dialect
@@ -115,10 +136,24 @@ class Service:
             self._spoil_before(exchange, fault)
             return
         exchange.fault = self._faults.fires(facts, Phase.AFTER_COMMIT)
+        self._decide(exchange, operation)
+
+    def _turn_away(self, exchange: Exchange, unreadable: Unreadable) -> None:
+        """A type that is not served comes late in the order of checks: who speaks, and with which key, is first."""
+        ordered = unreadable.refusal in _AFTER_THE_GATE and unreadable.tid
+        if not ordered or exchange.family.refusal_answer(exchange.message, unreadable, "", exchange.dialect) is None:
+            self._refuse(exchange, unreadable)
+            return
+        exchange.notes.append(_said(unreadable))
+        other = Operation(Kind.OTHER, unreadable.tid, mid=unreadable.mid, stan=unreadable.stan)
+        self._decide(exchange, other, unserved=unreadable.refusal)
+
+    def _decide(self, exchange: Exchange, operation: Operation, *, unserved: Refusal | None = None) -> None:
+        """Queue it for the engine; 96 when the queue is full."""
         token = next(self._tokens)
         self._under_way[token] = exchange
         try:
-            self._submit(self._request(exchange, operation, token), self._decided)
+            self._submit(replace(self._request(exchange, operation, token), unserved=unserved), self._decided)
         except Busy:
             del self._under_way[token]
             exchange.notes.append("the writer's queue is full")
@@ -167,8 +202,7 @@ class Service:
 
     def _refuse(self, exchange: Exchange, unreadable: Unreadable) -> None:
         """Answer what cannot be an operation: no books, but the log line is durable before the answer leaves."""
-        said = f"DE {unreadable.de}: expected {unreadable.expected}, got {unreadable.got}"
-        exchange.notes.append(said if unreadable.de else f"{unreadable.refusal}: {unreadable.expected}")
+        exchange.notes.append(_said(unreadable))
 
         def rows(ctx: Context) -> tuple[Row, ...]:
             at = ctx.now.strftime("%m%d%H%M%S")
@@ -319,3 +353,10 @@ class Service:
         while self._outbox:
             exchange = self._outbox.popleft()
             deliver(self._loop, exchange)
+
+
+def _said(unreadable: Unreadable) -> str:
+    """Why a message is no operation, for its log line."""
+    about = f"DE {unreadable.de}" if unreadable.de else str(unreadable.refusal)
+    got = f", got {unreadable.got}" if unreadable.got else ""
+    return f"{about}: expected {unreadable.expected}{got}"

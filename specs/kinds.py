@@ -19,6 +19,8 @@ class Kind(StrEnum):
     SETTLE = "settle"
     UPLOAD = "upload"
     UPLOAD_END = "upload-end"
+    OTHER = "other"
+    """A request that the host does not serve: it is told so after the checks of who speaks and with which key."""
 
 
 #: The kinds that move money and so live in a batch.

@@ -5,24 +5,30 @@ from __future__ import annotations
 import platform
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from host.api.problems import Problem
 from host.clock import Clock, ClockError
 from host.desk import Desk
+from host.engine.context import Context
 from host.engine.events import Record
 from host.faults import FaultTable
-from host.rows import JournalUpload, Row
+from host.rows import JournalUpload, Merchant, Row, Terminal
 from host.runner import Runner
 from host.server import Server
 from specs import journal
 
+log = structlog.get_logger("host.api")
+
+CONFIGURED = "config"
+"""`provisioned` of what a person named, beside what came by itself («auto»)."""
 JOURNAL_BYTES_MAX = 4 * 1024 * 1024
 
 
@@ -120,6 +126,48 @@ class Control:
             raise Problem(422, "validation", f"{text!r} is not an RFC 3339 time", where) from error
         return moment if moment.tzinfo else moment.replace(tzinfo=self.clock.now().tzinfo)
 
+    # ---- terminals
+
+    def put_terminal(self, tid: str, mid: str, tmk: str | None) -> bool:
+        """Make a terminal known, or change its merchant or master key; True when it is new.
+
+        A new master key ends the sign-on: working keys under the old one are of no use. tmk None = keep the one it has,
+        or the documented test key for a new terminal.
+        """
+        old = next(iter(self.desk.reader.select(Terminal, {"tid": tid})), None)
+        merchant = next(iter(self.desk.reader.select(Merchant, {"mid": mid})), None)
+        settings = self.runner.settings
+
+        def rows(ctx: Context) -> tuple[Row, ...]:
+            made: list[Row] = []
+            if merchant is None:
+                made.append(Merchant(ctx.ids.new(Merchant.__name__), mid, mid, settings.currency, CONFIGURED))
+            key = tmk or (old.tmk if old else settings.test_tmk)
+            base = old or Terminal(
+                id=ctx.ids.new(Terminal.__name__),
+                tid=tid,
+                mid=mid,
+                dialect="",
+                provisioned=CONFIGURED,
+                signed_on=False,
+                tmk=key,
+                pik="",
+                mak="",
+                tdk="",
+                old_mak="",
+                epoch=1,
+                last_stan="",
+                last_seen="",
+                currency="",
+            )
+            signed_on = base.signed_on and base.tmk == key
+            made.append(replace(base, mid=mid, tmk=key, provisioned=CONFIGURED, signed_on=signed_on))
+            log.info("terminal configured", tid=tid, mid=mid)
+            return tuple(made)
+
+        self.runner.submit_and_wait(Record(rows))
+        return old is None
+
     # ---- a terminal's journal, reset, shutdown
 
     def take_journal(self, tid: str, raw: bytes) -> dict[str, Any]:
@@ -137,7 +185,7 @@ class Control:
             raise Problem(422, "bad-journal", f"this is the journal of {book.tid}, not of {tid}", "body/tid")
         old = next((u for u in self.desk.journals() if u.tid == tid), None)
 
-        def rows(ctx: Any) -> tuple[Row, ...]:
+        def rows(ctx: Context) -> tuple[Row, ...]:
             row_id = old.id if old else ctx.ids.new(JournalUpload.__name__)
             return (JournalUpload(row_id, tid, ctx.now.isoformat(timespec="milliseconds"), text),)
 

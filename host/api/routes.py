@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
@@ -95,6 +95,25 @@ def terminals(request: Request) -> Json:
 
 @api.get("/terminals/{tid}")
 def terminal(request: Request, tid: str) -> Json:
+    return _found(_desk(request).terminal(tid), "terminal", tid)
+
+
+class TerminalSet(Strict):
+    """mid: merchant id, at most 15 characters. tmk: master key, 16 or 32 hex digits; test keys only."""
+
+    mid: str = Field(min_length=1, max_length=15, pattern="^[ -~]+$")
+    tmk: str | None = Field(default=None, pattern="^([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})$")
+
+
+@api.put("/terminals/{tid}")
+def put_terminal(
+    request: Request, response: Response, tid: Annotated[str, Path(pattern="^[ -~]{8}$")], body: TerminalSet
+) -> Json:
+    """Make a terminal known (provisioning «strict» serves no other), or change its merchant or master key."""
+    made = _control(request).put_terminal(tid, body.mid, body.tmk.upper() if body.tmk else None)
+    if made:
+        response.status_code = 201
+        response.headers["Location"] = f"/api/v1/terminals/{tid}"
     return _found(_desk(request).terminal(tid), "terminal", tid)
 
 

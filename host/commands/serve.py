@@ -107,7 +107,8 @@ async def _serve(
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt instead
             loop.add_signal_handler(number, ending.set)
     faults = FaultTable()
-    service = Service(faults, store.pan_hash_key)
+    desk = Desk(store.reader())
+    service = Service(faults, store.pan_hash_key, desk.track_key)
     link = ImmediateLink(store, index_test_cards(store.pan_hash_key))
     writer = Runner(
         store,
@@ -121,7 +122,6 @@ async def _serve(
     server = Server(handler=service.received, broken=service.broken)
     service.start(writer, loop)
     writer.start()
-    desk = Desk(store.reader())
     control = Control(desk, clock, faults, writer, server, lambda: _call(loop, ending))
     api = _Api(uvicorn.Config(make_app(desk, control), log_config=None, access_log=False, lifespan="off"))
     serving = loop.create_task(api.serve(sockets=[api_socket]))

@@ -93,6 +93,8 @@ def known_merchant(case: Case) -> Refusal | None:
 def signed_on(case: Case) -> Refusal | None:
     if not case.profile.requires_sign_on or case.operation.kind in _WITHOUT_SIGN_ON:
         return None
+    if case.operation.kind is Kind.OTHER and not case.request.mac.required:
+        return None  # downloads and the like come before the sign-on as well as after it
     return None if case.known_terminal.signed_on else Refusal.NOT_SIGNED_ON
 
 

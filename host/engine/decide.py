@@ -18,6 +18,7 @@ from host.engine.events import CloseBatch, Decision, Event, IssuerAnswer, LegOve
 from host.engine.identity import LIVE_BATCH
 from host.engine.working import WorkingSet
 from host.rows import Batch, Terminal
+from specs.codes import Refusal
 from specs.operation import Kind, Outcome
 
 Decide = Callable[[Case], Decision]
@@ -76,9 +77,13 @@ def _close(draft: Draft, event: CloseBatch) -> Decision:
 def _request(draft: Draft, request: Request) -> Decision:
     case = Case(draft, request)
     refusal = first_refusal(case, GATE)
+    kind = request.operation.kind
+    if kind is Kind.OTHER:
+        draft.discard()  # no terminal is made for what is not served
     if refusal is not None:
         return refused(case, refusal)  # without a MAC: identity or key is what is wrong
-    kind = request.operation.kind
+    if kind is Kind.OTHER:
+        return refused(case, request.unserved or Refusal.UNKNOWN_TYPE)
     if kind is not Kind.SIGN_ON:  # which must still see the last STAN, to tell a re-flashed terminal
         case.terminal = provisioning.seen(draft, request, case.known_terminal, case.key)
     return _signed(case, _HANDLERS[kind](case))

@@ -46,6 +46,7 @@ class Draft:
             self.ws.take_back(row, old)
         self._before.clear()
         self._puts.clear()
+        self.notes.clear()
 
     def new_id(self, table: type) -> int:
         return self.ctx.ids.new(table.__name__)

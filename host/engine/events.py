@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from host.engine.context import Context
 from host.rows import IssuerLeg, Leg, Row
+from specs.codes import Refusal
 from specs.operation import Operation, Outcome
 from specs.profile import Profile
 
@@ -37,6 +38,8 @@ class Request:
     foreign: bool = False
     item_hashes: tuple[str, ...] = ()
     """Keyed hashes of the PANs in operation.items, in order; "" where the item carries none."""
+    unserved: Refusal | None = None
+    """For kind OTHER: what it is told when terminal, merchant, sign-on and MAC are in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from host.engine.originals import Named, batch_id_of_number, named_by_reversal
 from host.rows import Adjustment, Leg, Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import Kind
+from specs.profile import KeyScheme
 
 BY_REVERSAL = "reversal"
 
@@ -38,6 +39,7 @@ class Found(StrEnum):
     UNSEEN = "unseen"
     TOMBSTONE = "unseen (repeat)"
     OTHER_AMOUNT = "k known, amount differs"
+    OTHER_CLOSED = "k known in a closed batch only and free for a new transaction, amount differs"
 
 
 Act = Callable[[Case, Txn], tuple[Ask, ...]]
@@ -56,7 +58,9 @@ def decide(case: Case) -> Decision:
     draft, operation = case.draft, case.operation
     named = named_by_reversal(draft.ws, case.known_terminal, case.request, draft.ctx.now)
     found = what(case, named)
-    if found is Found.UNSEEN:
+    if named.other is not None and found is Found.OTHER_CLOSED:
+        _alarm_near_miss(case, named.other)
+    if found in (Found.UNSEEN, Found.OTHER_CLOSED):
         return _answer(case, _unseen(case), Refusal.ORIGINAL_NOT_FOUND)
     txn = named.txn or named.tombstone or named.other
     assert txn is not None, found
@@ -71,7 +75,10 @@ def decide(case: Case) -> Decision:
 def what(case: Case, named: Named) -> Found:
     """Which row of the table this reversal meets."""
     if named.other is not None:
-        return Found.OTHER_AMOUNT
+        # By the host's batch (NAC) a number of a closed batch serves again: the original may still come and be taken
+        # for a new sale, so it needs its tombstone. By the wire's number (CUP) it would be refused 22.
+        free = case.profile.key_scheme is KeyScheme.HOST_BATCH and not is_live(case.draft.ws, named.other)
+        return Found.OTHER_CLOSED if free else Found.OTHER_AMOUNT
     if named.txn is None:
         return Found.TOMBSTONE if named.tombstone else Found.UNSEEN
     txn = named.txn
@@ -179,7 +186,7 @@ def _alarm_voided(case: Case, txn: Txn) -> tuple[Ask, ...]:
 
 
 def _alarm_near_miss(case: Case, txn: Txn) -> tuple[Ask, ...]:
-    """No tombstone: k exists. The price of 25 is that the terminal thinks it has undone something (FC 79)."""
+    """The price of 25 is that the terminal thinks it has undone something (FC 79)."""
     asked = case.operation.amount
     text = f"reversal of {asked} with STAN {txn.stan} answered 25, but {txn.kind} {txn.id} of {txn.amount} has that key"
     case.draft.alarm(txn.tid, "near-miss", text, txn_id=txn.id, batch_id=txn.batch_id)
@@ -197,7 +204,7 @@ TABLE: Mapping[Found, _Row] = {
     Found.VOID_CLOSED: _Row(None, _revive_closed),
     Found.OTHER_AMOUNT: _Row(Refusal.ORIGINAL_NOT_FOUND, _alarm_near_miss),
 }
-"""UNSEEN and TOMBSTONE answer as `reversal.unseen` says."""
+"""UNSEEN, OTHER_CLOSED and TOMBSTONE answer as `reversal.unseen` says. OTHER_AMOUNT leaves no tombstone: k exists."""
 
 
 # ---- parts

@@ -41,6 +41,12 @@ class Family(Protocol):
     def carries_mac(self, message: Message) -> bool:
         """Whether a message of this kind carries DE 64 (security.md, section 6); for answers: given its DE 39."""
 
+    def tracks_encrypted(self, message: Message) -> bool:
+        """At the host: whether the tracks are under the terminal's track key (security.md, section 7)."""
+
+    def in_clear(self, message: Message, tdk: bytes) -> Message:
+        """At the host: the same message with its tracks in clear. Raises specs.errors.SecurityError: another key."""
+
     def refusal_answer(self, request: Message, unreadable: Unreadable, at: str, dialect: Dialect) -> Message | None:
         """The protocol's answer to an unreadable request; None when it cannot be paired (no MTI of a request)."""
 

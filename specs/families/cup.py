@@ -1,7 +1,7 @@
 """UnionPay POS: reading and writing requests (cup.md); the module that `specs.families.family` hands out.
 
 cup_table has the transactions, cup_totals the sums, cup_answers the answers. An encrypted track (DE 53 digit 3 = 1) is
-not decrypted here: whoever has the track key calls `with_clear_track` before it reads the request.
+not decrypted by the reader: whoever has the track key calls `in_clear` before it reads the request.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from specs.families.table import Row, row_to_write
 from specs.message import Message
 from specs.mti import Mti
 from specs.operation import Entry, Kind, Operation, OriginalRef, Unreadable, UploadItem
+from specs.security import decrypt_track
 from specs.subfields import cup as sub
 
 _CARD_SOURCES = (2, 35, 36, 55, 59)
@@ -127,6 +128,13 @@ def with_clear_track(message: Message, track2: str) -> Message:
     """The message as if track 2 had come in clear; DE 53 digit 3 becomes 0."""
     control = message.get(53)
     return message.with_fields({35: track2, 53: control[:2] + "0" + control[3:] if control else None})
+
+
+def in_clear(message: Message, tdk: bytes) -> Message:
+    """Tracks 2 and 3 under their key made clear. Raises: SecurityError when they are under another."""
+    found = {de: value for de in (35, 36) if (value := message.get(de)) is not None}
+    clear = message.with_fields({de: decrypt_track(value, tdk) for de, value in found.items()})
+    return with_clear_track(clear, clear[35]) if 35 in clear else clear
 
 
 # --- writing a request ---
@@ -252,6 +260,7 @@ __all__ = [
     "carries_mac",
     "count",
     "fits",
+    "in_clear",
     "read_answer",
     "read_request",
     "refusal_answer",

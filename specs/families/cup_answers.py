@@ -60,7 +60,7 @@ def write_answer(request: Message, outcome: Outcome, dialect: Dialect) -> Messag
     code = _answer_code(outcome)
     if isinstance(row, Unreadable):
         assert code, "an answer needs DE 39"
-        made = common.refusal_answer(request, code, outcome.at, dialect, _REFUSAL_ECHO, {})
+        made = common.refusal_answer(request, code, outcome.at, dialect, _REFUSAL_ECHO, _error_codes(request))
         assert made is not None, "no answer exists to this message"
         return made
     assert row.kind is not None
@@ -168,12 +168,16 @@ _REFUSAL_ECHO = (3, 4, 11, 25, 41, 42, 49, 60)
 
 def refusal_answer(request: Message, unreadable: Unreadable, at: str, dialect: Dialect) -> Message | None:
     """The answer to an unreadable request; a 0510 carries both codes 3 besides DE 39. See `specs.families.Family`."""
-    mti = base_mti(request)
-    extra = {}
-    if mti and mti.message_class == RECONCILIATION:
-        extra[48] = sub.format_settlement(settlement_of(_claimed(request), dict.fromkeys(SIDES, sub.CODE_ERROR)))
     code = for_refusal(NAME, unreadable.refusal)
-    return common.refusal_answer(request, code, at, dialect, _REFUSAL_ECHO, extra)
+    return common.refusal_answer(request, code, at, dialect, _REFUSAL_ECHO, _error_codes(request))
+
+
+def _error_codes(request: Message) -> dict[int, str]:
+    """DE 48 of a refused 0500: both codes 3."""
+    mti = base_mti(request)
+    if mti is None or mti.message_class != RECONCILIATION:
+        return {}
+    return {48: sub.format_settlement(settlement_of(_claimed(request), dict.fromkeys(SIDES, sub.CODE_ERROR)))}
 
 
 def _claimed(request: Message) -> Totals:

@@ -46,6 +46,16 @@ def read_request(message: Message, dialect: Dialect) -> Operation | Unreadable:
     return common.read(message, classified(message, dialect), _operation, dialect)
 
 
+def tracks_encrypted(message: Message) -> bool:
+    """Never by a key of ours: NAC's DE 57 belongs to its vendors (nac.md, section 3)."""
+    return False
+
+
+def in_clear(message: Message, tdk: bytes) -> Message:
+    """Nothing to do: see `tracks_encrypted`."""
+    return message
+
+
 def _operation(message: Message, row: Row) -> Operation:
     if row.kind is Kind.UPLOAD:
         read = common.operation(message, row, _ENTRIES)
@@ -263,10 +273,12 @@ __all__ = [
     "carries_mac",
     "count",
     "fits",
+    "in_clear",
     "read_answer",
     "read_request",
     "refusal_answer",
     "reversal_of",
+    "tracks_encrypted",
     "write_answer",
     "write_request",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,9 @@ ANSWER_S = 2.0
 """How long a demo terminal waits for an answer; in a shop it is 30 s."""
 BY_ITSELF_S = 3.0
 """After Ctrl-C the host needs a fraction of this to answer what is decided and to close its store."""
+ELSEWHERE = """\
+To choose other ports (0 = any that is free), for example:
+  python -m terminal_sim.lab.demo -- --listen cup://127.0.0.1:0 --listen nac://127.0.0.1:0 --api 127.0.0.1:0"""
 RULE = "═" * ladder.WIDTH
 
 
@@ -156,7 +160,10 @@ def serve(arguments: Sequence[str], say: Say) -> int:
             if _wait_ready(process, ready):
                 for line in next_commands(read_ready(ready)):
                     say(line)
-            return process.wait()
+            code = process.wait()
+            if code == 2:
+                print(ELSEWHERE, file=sys.stderr)
+            return code
         except KeyboardInterrupt:
             # Ctrl-C goes to the host as well (one process group), and it ends by itself; a SIGINT to us alone does not.
             return _end(process)
@@ -185,20 +192,21 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 
 
 def next_commands(listening: Listening) -> list[str]:
-    """What a user may type into another window."""
-    name, port = next(iter(listening.ports.items()))
+    """What a user may type into another window, with the programs as they are called from this folder."""
     base = listening.api.base
-    return [
-        "",
-        "This host is yours now. In another window:",
-        f"  .venv/bin/terminal-sim init till1 --connect {name}://127.0.0.1:{port} --api {base}",
-        "  .venv/bin/terminal-sim signon till1",
-        "  .venv/bin/terminal-sim sale till1 26800",
-        "  .venv/bin/terminal-sim settle till1",
-        "  .venv/bin/acquirer-host batches",
-        f"API and its documentation: {base}/docs",
-        "Ctrl-C ends it.",
-    ]
+    programs = Path(sys.executable).parent
+    here = f"{programs.relative_to(Path.cwd())}{os.sep}" if programs.is_relative_to(Path.cwd()) else ""
+    lines = ["", "This host is yours now. In another window, for example:"]
+    for number, (name, port) in enumerate(listening.ports.items(), start=1):
+        till = f"till-{name}"
+        where = f"--connect {name}://127.0.0.1:{port} --api {base}"
+        lines.append(f"  {here}terminal-sim init {till} {where} --tid T{number:07d}")
+        lines += [f"  {here}terminal-sim signon {till}"] if name.startswith("cup") else []
+        lines.append(f"  {here}terminal-sim sale {till} 26800          (minor units: 268.00)")
+        lines.append(f"  {here}terminal-sim settle {till}")
+    lines.append(f"  {here}acquirer-host batches --api {base}")
+    lines.append(f"  {here}acquirer-host unsettled --api {base}")
+    return [*lines, f"The API with its documentation: {base}/docs", "Ctrl-C ends the host."]
 
 
 def say(line: str) -> None:

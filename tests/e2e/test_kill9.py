@@ -106,6 +106,7 @@ class Client(threading.Thread):
             self.trouble.append(f"{stan}: declined with {got.get(39)}")
 
 
+@pytest.mark.timeout(120 + 30 * KILLS)
 def test_every_approval_that_a_client_received_is_in_the_books_once(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     host = HostProcess(tmp_path, dialects=("nac",), options=("--log-level", "warning"))

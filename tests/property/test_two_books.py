@@ -24,6 +24,7 @@ from tests.support.two_books import (
     HOST_FAULTS,
     HOST_POINTS,
     WIRE_FAULTS,
+    ForceClose,
     HostFault,
     Inquire,
     Meddle,
@@ -43,7 +44,7 @@ FLASH_STEPS = tuple(step for step in STEPS if step not in ("send", "recv", "prin
 _sales = st.builds(Sell, st.sampled_from(AMOUNTS), st.sampled_from(CARDS))
 _voids = st.builds(Void, st.integers(0, 2))
 _settles = st.just(Settle())
-_waits = st.builds(Wait, st.sampled_from([5.0, 25.0]))
+_waits = st.builds(Wait, st.sampled_from([5.0, 25.0, 100_000.0]))
 _common = (_sales, _sales, _voids, _settles, st.just(Echo()), _waits)
 DEEDS = {
     "cup": st.one_of(*_common, st.just(SignOn()), st.just(SignOff()), st.builds(Inquire, st.sampled_from(CARDS))),
@@ -73,14 +74,18 @@ MEDDLING = st.builds(Meddle, st.sampled_from(("clear-reversal", "phantom")))
 
 @st.composite
 def _schedules(draw: st.DrawFn, dialect: str) -> list[Step]:
-    """CUP begins signed on, since all else is refused. meddle: somebody may also put the books apart by hand."""
-    kinds = draw(st.lists(st.sampled_from([*TROUBLES, "meddle"]), unique=True, max_size=3))
-    deeds = DEEDS[dialect] | MEDDLING if "meddle" in kinds else DEEDS[dialect]
+    """CUP begins signed on, since all else is refused. meddle: somebody may also put the books apart by hand. close:
+    the back office may close the batch."""
+    kinds = draw(st.lists(st.sampled_from([*TROUBLES, "meddle", "close"]), unique=True, max_size=3))
+    deeds = DEEDS[dialect]
+    deeds = deeds | MEDDLING if "meddle" in kinds else deeds
+    deeds = deeds | st.just(ForceClose()) if "close" in kinds else deeds
     able = [kind for kind in kinds if kind in TROUBLES]
     steps = [Step(SignOn())] if dialect == "cup" else []
     for _ in range(draw(st.integers(1, STEPS_MAX))):
         step = Step(draw(deeds))
-        if able and draw(st.booleans()):
+        goes_wrong = draw(st.booleans())
+        if able and goes_wrong:
             kind = draw(st.sampled_from(able))
             step = replace(step, **{kind: draw(TROUBLES[kind])})
         steps.append(step)

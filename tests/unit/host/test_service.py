@@ -11,6 +11,7 @@ import pytest
 from host.clock import Clock
 from host.engine.context import Settings
 from host.errors import StoreUnavailable
+from host.exchange import ask_of
 from host.faults import FaultTable
 from host.issuer.cards import index_test_cards
 from host.issuer.link import ImmediateLink
@@ -22,6 +23,7 @@ from specs.codec import decode_payload
 from specs.endpoint import Endpoint, parse
 from specs.errors import FrameError
 from specs.message import Message
+from specs.operation import Operation
 
 # The constructed sale of 100.00 in nac.md section 9: no MAC, so it is bytes anybody could have sent.
 SALE = bytes.fromhex(
@@ -45,6 +47,10 @@ class FakeLine:
     def send(self, frame: bytes) -> bool:
         self.sent.append(frame)
         return True
+
+    def codes(self) -> list[str]:
+        """DE 39 of every answer so far."""
+        return [decode_payload(frame[2:], self.endpoint.dialect)[39] for frame in self.sent]
 
     def close(self) -> None:
         self.ended = "closed"
@@ -228,3 +234,29 @@ def test_a_full_queue_is_answered_96_or_silence_but_never_lost_in_an_exception(b
     bench.runner.stop()
     bench.service.received(bench.line, SALE)  # type: ignore[arg-type]
     assert bench.service.under_way == 0
+
+
+# security.md section 7, the row L = 37: the track in clear, and under the TDK.
+TDK = bytes.fromhex("7CA110454A1A6E570131D9619DC1376E")
+CLEAR_TRACK = "6223164991230014D30122010000012345678"
+ENCRYPTED_TRACK = "6223164991230014D3010946782128EAC9FF8"
+
+
+@pytest.mark.parametrize(("key", "expiry"), [(TDK, "3012"), (b"", ""), (bytes(range(16)), "")])
+def test_an_encrypted_track_is_read_with_the_terminals_track_key(bench: Bench, key: bytes, expiry: str) -> None:
+    line = FakeLine("cup://127.0.0.1:1")
+    service = Service(bench.faults, bench.store.pan_hash_key, lambda _tid: key)
+    fields = {3: "000000", 4: "000000010000", 11: "000002", 22: "022", 25: "00", 35: ENCRYPTED_TRACK}
+    fields |= {41: "12345678", 42: "123456789012345", 49: "156", 53: "0610000000000000", 60: "22000001000500"}
+    message = Message("0200", fields, tpdu="6000030000", header="603100310000")
+    exchange = service._exchange(line, message, b"", [])  # type: ignore[arg-type]
+    service._clear_tracks(exchange)
+    operation = ask_of(exchange)
+    if expiry:
+        assert isinstance(operation, Operation)
+        assert operation.card is not None
+        assert (operation.card.track2 == CLEAR_TRACK, operation.card.expiry) == (True, expiry)
+        assert exchange.message[35] == ENCRYPTED_TRACK, "what is logged and echoed stays as it came"
+    else:
+        assert len(exchange.notes) == 1
+        assert CLEAR_TRACK not in str(exchange.notes)

@@ -42,10 +42,11 @@ class Host:
         desk = Desk(self.store.reader())
         self.stopped: list[bool] = []
         control = Control(desk, self.clock, self.faults, self.runner, server, lambda: self.stopped.append(True))
+        self.line = FakeLine("nac://127.0.0.1:1")
         self.http = TestClient(make_app(desk, control), raise_server_exceptions=False)
 
     def send(self, payload: bytes = SALE) -> None:
-        self.service.received(FakeLine("nac://127.0.0.1:1"), payload)  # type: ignore[arg-type]
+        self.service.received(self.line, payload)  # type: ignore[arg-type]
         self.runner.run_until_quiet()
 
     def get(self, path: str, **params: Any) -> Any:
@@ -221,6 +222,26 @@ def test_a_terminal_shows_its_batch_and_never_its_keys(host: Host) -> None:
     shown = host.get(f"/terminals/{TID}")
     assert (shown["batch"], shown["batch_state"], shown["last_stan"]) == ("000001", "open", "000123")
     assert "0123456789ABCDEF" not in json.dumps(shown)
+
+
+def test_strict_provisioning_serves_a_terminal_once_it_is_named(host: Host) -> None:
+    host.runner.settings = Settings(provisioning="strict")
+    host.send()
+    assert host.line.codes() == ["89"]
+    made = host.http.put(f"/api/v1/terminals/{TID}", json={"mid": "123456789012345"})
+    assert (made.status_code, made.headers["location"]) == (201, f"/api/v1/terminals/{TID}")
+    host.send()
+    assert host.line.codes() == ["89", "00"]
+    assert host.http.put(f"/api/v1/terminals/{TID}", json={"mid": "123456789012345"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("tid", "body"),
+    [("SHORT", {"mid": "1"}), (TID, {}), (TID, {"mid": "1" * 16}), (TID, {"mid": "1", "tmk": "0123"})],
+)
+def test_a_terminal_that_cannot_be_is_refused(host: Host, tid: str, body: Any) -> None:
+    answer = host.http.put(f"/api/v1/terminals/{tid}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation")
 
 
 def test_the_root_pages(host: Host) -> None:
