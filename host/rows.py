@@ -55,7 +55,7 @@ class Terminal:
     pik: str
     mak: str
     tdk: str
-    old_mak: str  # valid until the new one is used (FC 23)
+    old_mak: str  # valid until the new one is used (FC 23); several with blanks between: the one last used, then newer
     epoch: int
     last_stan: str
     last_seen: str

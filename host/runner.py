@@ -30,7 +30,7 @@ from host.errors import HostError, LedgerBroken, StoreUnavailable
 from host.flight import InFlight
 from host.group import BeforeCommit, Counters, Decide, Group, Job, OnDone, Work
 from host.issuer.link import IssuerLink
-from host.reset import new_epoch
+from host.reset import reset_terminals
 from host.rows import Leg, Row, Terminal
 from host.store.store import Store
 from specs.masking import mask_text
@@ -234,18 +234,17 @@ class Runner:
             handled += step
         return handled
 
-    def reset(self, scope: str, key: str = "") -> None:
-        """`POST /reset`. scope "all": books and messages go. "terminal": the terminal `key` starts a new epoch, as
-        after a re-flash (rules.md, section 4). "merchant": so do all terminals of the merchant `key`.
+    def reset(self, scope: str, key: str = "", *, keep_history: bool = False) -> None:
+        """`POST /reset`: books and messages go; of everything ("all"), of the terminal or of the merchant `key`.
 
-        Raises: StoreUnavailable.
+        keep_history: the terminals start a new epoch in place of that, as after a re-flash (rules.md, section 4).
+        Raises: Busy while a terminal concerned has a request at its issuer; StoreUnavailable.
         """
         if scope == "all":
             self._clear_books()
             return
-        tids = [t.tid for t in self.store.reader().select(Terminal, {"tid" if scope == "terminal" else "mid": key})]
-        for tid in tids:
-            self.call(lambda store, ctx, tid=tid: new_epoch(store, ctx, tid))  # type: ignore[misc]
+        tids = {t.tid for t in self.store.reader().select(Terminal, {"tid" if scope == "terminal" else "mid": key})}
+        self.call(lambda store, ctx: reset_terminals(store, ctx, tids, keep_history=keep_history))
 
     def _clear_books(self) -> None:
         """The books, what is in flight, and who waits for it (they hear nothing)."""

@@ -19,6 +19,7 @@ from host.clock import Clock, ClockError
 from host.desk import Desk
 from host.engine.context import Context
 from host.engine.events import Record
+from host.errors import Busy
 from host.faults import FaultTable
 from host.rows import JournalUpload, Merchant, Row, Terminal
 from host.runner import Runner
@@ -192,9 +193,15 @@ class Control:
         self.runner.submit_and_wait(Record(rows))
         return {"tid": tid, "rows": len(book.rows), "archived": len(book.archived), "events": len(book.events)}
 
-    def reset(self, scope: str, key: str) -> None:
+    def reset(self, scope: str, key: str, *, keep_history: bool) -> None:
         """Clear books, messages, faults and findings of a scope; merchants, terminals and keys stay."""
-        self.runner.reset(scope, key)
+        column = {"terminal": "tid", "merchant": "mid"}.get(scope)
+        if column is not None and not self.desk.reader.select(Terminal, {column: key}, limit=1):
+            raise Problem(404, "not-found", f"there is no {scope} {key!r}", "body/id")
+        try:
+            self.runner.reset(scope, key, keep_history=keep_history)
+        except Busy as error:
+            raise Problem(409, "in-flight", str(error), "body/id") from error
         if scope == "all":
             self.faults.clear()
 

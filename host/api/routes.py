@@ -305,8 +305,11 @@ def advance_clock(request: Request, body: Advance) -> Json:
 
 
 class Reset(Strict):
+    """keep_history: a new epoch as after a re-flash, in place of clearing (scope terminal or merchant)."""
+
     scope: Literal["all", "terminal", "merchant"]
     id: str | None = None
+    keep_history: bool = False
 
 
 @api.post("/reset", status_code=204)
@@ -314,7 +317,9 @@ def reset(request: Request, body: Reset) -> Response:
     """Clears books, messages, faults, findings; keeps merchants, terminals, keys."""
     if body.scope != "all" and not body.id:
         raise Problem(422, "validation", f"scope {body.scope} needs an id", "body/id")
-    _control(request).reset(body.scope, body.id or "")
+    if body.scope == "all" and body.keep_history:
+        raise Problem(422, "validation", "a new epoch is a terminal's or a merchant's", "body/keep_history")
+    _control(request).reset(body.scope, body.id or "", keep_history=body.keep_history)
     return Response(status_code=204)
 
 

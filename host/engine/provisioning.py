@@ -75,7 +75,11 @@ def merchant_of(draft: Draft, request: Request, terminal: Terminal) -> Terminal 
 def seen(draft: Draft, request: Request, terminal: Terminal, key: str) -> Terminal:
     """Remember that an admitted message came: when, its STAN, and which key it used."""
     operation = request.operation
-    new_key_used = request.mac.required and key == terminal.mak and terminal.old_mak != ""
+    old_mak = terminal.old_mak
+    if request.mac.required:
+        # FC 23: from its first use on the new key stands alone; an old one that is used is the one the terminal has.
+        # Lost in a crash before the commit, the others are good a little longer, and the next message ends them.
+        old_mak = "" if key == terminal.mak else key
     return draft.put(
         replace(
             terminal,
@@ -83,9 +87,7 @@ def seen(draft: Draft, request: Request, terminal: Terminal, key: str) -> Termin
             last_seen=draft.now,
             last_stan=newest_stan(terminal.last_stan, operation.stan),
             currency=terminal.currency or operation.currency,
-            # FC 23: from its first use on the new key stands alone. Lost in a crash before the commit, the old key is
-            # good a little longer, and the next message under the new one ends it.
-            old_mak="" if new_key_used else terminal.old_mak,
+            old_mak=old_mak,
         )
     )
 

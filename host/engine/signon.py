@@ -15,6 +15,8 @@ _PIK_BYTES = {24: 8, 40: 16, 60: 16}
 _MAK_BYTES = 8
 """One block, second half of its slot zero: what terminals use with single DES (security.md, section 1)."""
 _TDK_BYTES = 16
+_UNUSED_MAX = 3
+"""Keys of sign-ons in a row that are kept beside the one last used; a terminal with an older one is told A0."""
 RESET_ALARM = "terminal-reset"
 
 
@@ -60,15 +62,15 @@ def _with_new_keys(draft: Draft, terminal: Terminal, layout: int) -> tuple[Termi
     keys = WorkingKeys(
         pik=new_key(_PIK_BYTES[layout]), mak=new_key(_MAK_BYTES), tdk=new_key(_TDK_BYTES) if layout == 60 else None
     )
-    # Of two sign-ons in a row the terminal may have missed both: the key it last used is the one to keep.
-    in_use = terminal.old_mak or terminal.mak
+    # Of sign-ons in a row the terminal may have missed any: it has the key it last used, or that of an answer it got.
+    last_used, *unused = (*terminal.old_mak.split(), terminal.mak)
     signed = replace(
         terminal,
         signed_on=True,
         pik=keys.pik.hex().upper(),
         mak=keys.mak.hex().upper(),
         tdk=keys.tdk.hex().upper() if keys.tdk else "",
-        old_mak=in_use if terminal.signed_on else "",
+        old_mak=" ".join((last_used, *unused[-_UNUSED_MAX:])) if terminal.signed_on else "",
     )
     return draft.put(signed), wrap_keys(bytes.fromhex(terminal.tmk), keys, layout)
 

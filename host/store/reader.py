@@ -117,8 +117,8 @@ class Reader:
             return HostBooks.of(self._everything(driver))
 
     def _everything(self, driver: Driver) -> Iterator[Any]:
-        for row_class, codec in self._codecs.items():
-            for values in _run(driver, sa.select(SQL_TABLES[row_class]).order_by(SQL_TABLES[row_class].c.id)):
+        for codec in self._codecs.values():
+            for values in driver.query(f"SELECT {codec.columns} FROM {codec.name} t ORDER BY t.id"):
                 yield codec.decode(values)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -20,7 +20,24 @@ from host import chance
 from host.engine import ledger
 from host.engine.working import Needs, WorkingSet
 from host.errors import ConfigError, StoreVersion
-from host.rows import TABLES, Merchant, Posting, Row, Terminal
+from host.rows import (
+    TABLES,
+    Adjustment,
+    Alarm,
+    Batch,
+    ExceptionItem,
+    IssuerAccount,
+    IssuerLeg,
+    JournalUpload,
+    Leg,
+    Merchant,
+    MessageRow,
+    Posting,
+    Row,
+    StagedItem,
+    Terminal,
+    Txn,
+)
 from host.store.driver import Driver, transaction
 from host.store.loading import Loader
 from host.store.postgres import PostgresDriver
@@ -28,6 +45,7 @@ from host.store.reader import Reader, ReaderPool
 from host.store.schema import SCHEMA_VERSION, Codec, codec, ddl, table_name
 from host.store.sqlite import SqliteDriver
 
+_FLOOR = "highest id cleared: "
 KEPT_BY_CLEAR = frozenset({Merchant, Terminal})
 """interface.md, section 3, `POST /reset`: merchants, terminals and keys stay."""
 
@@ -79,12 +97,19 @@ class Store:
             ledger.check(row for row in by_class.get(Posting, {}).values() if isinstance(row, Posting))
 
     def last_ids(self) -> dict[str, int]:
-        """The highest id of each table, by the name of its row class: where host.engine.context.Ids goes on."""
+        """The highest id of each table ever, by the name of its row class: where host.engine.context.Ids goes on.
+
+        What was cleared counts too, so that an RRN, which is made of an id, never comes twice.
+        """
+        floor = {name.removeprefix(_FLOOR): int(value) for name, value in self.meta().items() if _FLOOR in name}
         with self._lock:
             return {
-                row_class.__name__: int(self._driver.query(f"SELECT COALESCE(MAX(id), 0) FROM {c.name}")[0][0])
+                row_class.__name__: max(self._highest(c.name), floor.get(row_class.__name__, 0))
                 for row_class, c in self.codecs.items()
             }
+
+    def _highest(self, table: str) -> int:
+        return int(self._driver.query(f"SELECT COALESCE(MAX(id), 0) FROM {table}")[0][0])
 
     def meta(self) -> dict[str, str]:
         """schema_version, pan_hash_key (hex), seed, created_at, holder."""
@@ -100,12 +125,45 @@ class Store:
         """The desk's and the checker's way in: never blocks the writer (in memory: between two groups)."""
         return self._reader
 
-    def clear(self) -> None:
-        """Empty the books, messages and findings; merchants and terminals with their keys stay. Ids go on."""
+    def clear(self, tids: Collection[str] | None = None) -> None:
+        """Empty the books, messages and findings, of all terminals or of some; one transaction.
+
+        Merchants and terminals with their keys stay, and so does the numbering. The issuer's accounts go back to what
+        they were without what is cleared.
+        """
+        ids = self.last_ids()
         with self._lock, transaction(self._driver, write=True):
-            for row_class, c in self.codecs.items():
-                if row_class not in KEPT_BY_CLEAR:
-                    self._driver.execute(f"DELETE FROM {c.name}")
+            keep = [(f"{_FLOOR}{name}", str(value)) for name, value in ids.items()]
+            self._driver.execute_many(_set_meta(self._driver), keep)
+            if tids is None:
+                for row_class, c in self.codecs.items():
+                    if row_class not in KEPT_BY_CLEAR:
+                        self._driver.execute(f"DELETE FROM {c.name}")
+                self._driver.execute(f"UPDATE {self.codecs[Terminal].name} SET last_stan = ''")
+                return
+            for tid in sorted(tids):
+                self._clear_terminal(tid)
+
+    def _clear_terminal(self, tid: str) -> None:
+        mark = self._driver.mark
+        name = {row_class: c.name for row_class, c in self.codecs.items()}
+        txns = f"SELECT id FROM {name[Txn]} WHERE tid = {mark}"
+        batches = f"SELECT id FROM {name[Batch]} WHERE tid = {mark}"
+        account, posting = name[IssuerAccount], name[Posting]
+        # Whole entries go, so what is left still sums to zero; an account gives back what these entries moved on it.
+        moved = (
+            f"SELECT SUM(p.amount) FROM {posting} p"
+            f" WHERE p.txn_id IN ({txns}) AND p.account = 'cardholder:' || {account}.pan_hash"
+        )
+        self._driver.execute(f"UPDATE {account} SET debited = debited - COALESCE(({moved}), 0)", (tid,))
+        of_txns: tuple[type, ...] = (Posting, Adjustment, Leg, IssuerLeg)
+        of_batches: tuple[type, ...] = (StagedItem, ExceptionItem)
+        of_tid: tuple[type, ...] = (MessageRow, Alarm, JournalUpload, Txn, Batch)
+        owned = ((of_txns, f"txn_id IN ({txns})"), (of_batches, f"batch_id IN ({batches})"), (of_tid, f"tid = {mark}"))
+        for row_classes, condition in owned:
+            for row_class in row_classes:
+                self._driver.execute(f"DELETE FROM {name[row_class]} WHERE {condition}", (tid,))
+        self._driver.execute(f"UPDATE {name[Terminal]} SET last_stan = '' WHERE tid = {mark}", (tid,))
 
     def checkpoint(self) -> None:
         """Housekeeping for an idle moment."""
@@ -201,10 +259,7 @@ def _check_version(driver: Driver) -> None:
 
 def _prepare(driver: Driver, seed: int, created_at: str) -> None:
     """Make the tables of a new store, all or none; note who holds it now."""
-    set_meta = (
-        f"INSERT INTO meta (name, value) VALUES ({driver.mark}, {driver.mark})"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    )
+    set_meta = _set_meta(driver)
     with transaction(driver, write=True):
         if _has_table(driver, "meta"):
             _check_version(driver)
@@ -222,3 +277,10 @@ def _prepare(driver: Driver, seed: int, created_at: str) -> None:
             }
             driver.execute_many(set_meta, list(first.items()))
         driver.execute(set_meta, ("holder", f"process {os.getpid()} on {socket.gethostname()}"))
+
+
+def _set_meta(driver: Driver) -> str:
+    return (
+        f"INSERT INTO meta (name, value) VALUES ({driver.mark}, {driver.mark})"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )

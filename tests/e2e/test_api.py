@@ -315,12 +315,17 @@ def test_reset_of_a_terminal_and_of_everything(tmp_path: Path) -> None:
                 line.exchange(sale(tid, "000001", 100))
             assert line.exchange(sale("RESET001", "000001", 200))[39] == "94", "one STAN, two sales"
             api.fault("delay", {"tid": "X"})
-            assert api.call("POST", "/api/v1/reset", {"scope": "terminal", "id": "RESET001"}).status == 204
+            epoch = {"scope": "terminal", "id": "RESET001", "keep_history": True}
+            assert api.call("POST", "/api/v1/reset", epoch).status == 204
             # rules.md 4: a new epoch, as after a re-flash
             assert line.exchange(sale("RESET001", "000001", 200))[39] == "00"
             assert line.exchange(sale("RESET002", "000001", 200))[39] == "94", "nobody else's is reset"
         states = [(b["state"], b["forced"]) for b in api.items("/batches", tid="RESET001")]
         assert states == [("closed-with-exceptions", "terminal reset"), ("open", None)]
+        assert api.call("POST", "/api/v1/reset", {"scope": "terminal", "id": "RESET001"}).status == 204
+        assert api.items("/batches", tid="RESET001") == api.items("/messages", tid="RESET001") == []
+        assert api.items("/transactions", tid="RESET002") != []
+        assert api.whole("/findings") == []
         assert len(api.whole("/faults")) == 1
         assert api.call("POST", "/api/v1/reset", {"scope": "all"}).status == 204
         for path in ("/transactions", "/messages", "/batches"):

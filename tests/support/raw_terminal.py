@@ -15,7 +15,7 @@ from specs.framing import FrameReader, frame
 from specs.message import Message
 
 NAC = load("nac")
-TRACK2 = "4111111111111111D30122010000"
+TRACK2 = "4111111111111111D30122010000012345678"
 """The documented test card `foreign1`."""
 ANSWER_S = 10.0
 

@@ -649,14 +649,19 @@ def run(dialect: str, steps: Iterable[Step]) -> TwoBooks:
 
 
 def _listed(books: HostBooks, pair: Pair) -> bool:
-    """Whether some exception tells of this difference: under its own key, or under that of the void or the sale that
-    goes with it (NAC uploads no void, CUP lists the void that the terminal lacks and not the sale that it undid). A NAC
-    batch that the host had closed before is reported by its figures only (rules.md, section 6)."""
+    """Whether some exception tells of this difference: by its STAN (NAC may upload under a later number), or that of
+    the void or sale that goes with it (NAC uploads no void, CUP lists the void that the terminal lacks and not the sale
+    that it undid). Of a batch that the host had closed before, the figures (NAC) or the batch itself are all it has."""
     kin = {pair.txn_id} if pair.txn_id else set()
     if pair.verdict in (Verdict.STATE, Verdict.HOST_ONLY):
         kin |= {txn.id for txn in books.voids_by_sale.get(pair.txn_id, ())}
         kin |= {books.txn_by_id[pair.txn_id].original_id} - {0}
-    return any(e.item_key == pair.key or e.txn_id in kin or e.reason == "report-after-close" for e in books.exceptions)
+    if any(e.item_key.endswith(f"/{pair.stan}") or e.txn_id in kin for e in books.exceptions):
+        return True
+    if any(e.reason == "report-after-close" for e in books.exceptions):
+        return True
+    txn = books.txn_by_id.get(pair.txn_id)
+    return txn is not None and books.batch_by_id[txn.batch_id].forced != ""
 
 
 def _one(value: Any) -> tuple[Any, ...]:

@@ -63,8 +63,12 @@ def test_the_old_mak_stays_until_the_new_one_is_used() -> None:
     desk.books.apply([replace(terminal(desk), mak="A" * 16)])
     sign_on(desk, stan=2)
     assert (terminal(desk).mak, terminal(desk).old_mak) == (first, "A" * 16)
-    sign_on(desk, stan=3)  # the second answer may have been lost too: the key last used is the one to keep
-    assert terminal(desk).old_mak == "A" * 16
+    sign_on(desk, stan=3)  # the second answer may have been lost too: the key last used is the first to keep
+    assert terminal(desk).old_mak.split() == ["A" * 16, first]
+    for stan in range(4, 9):
+        sign_on(desk, stan=stan)
+    assert len(terminal(desk).old_mak.split()) == 4
+    assert terminal(desk).old_mak.startswith("A" * 16)
 
 
 def test_after_sign_off_only_a_sign_on_is_possible() -> None:

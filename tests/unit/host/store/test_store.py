@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from host.checker import report
 from host.engine.working import Needs
-from host.errors import ConfigError, LedgerBroken, StoreHeld, StoreUnavailable, StoreVersion
+from host.errors import Busy, ConfigError, LedgerBroken, StoreHeld, StoreUnavailable, StoreVersion
+from host.issuer.link import FaultKind, LinkFault
 from host.rows import (
     TABLES,
     Adjustment,
@@ -37,7 +39,10 @@ from host.rows import (
     TxnState,
 )
 from host.store.store import Store, open_reader, open_store
+from specs.operation import Kind
 from tests.support.books import TID, a_batch, a_leg, a_terminal, a_txn
+from tests.support.engine import NAC
+from tests.support.host_engine import EngineHost
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -506,3 +511,36 @@ def test_terminals_secrets_do_not_show(store: Store) -> None:
 def test_a_leg_is_found_by_its_state(store: Store) -> None:
     store.commit([replace(a_leg(1), id=1), replace(a_leg(2, "undoing"), id=2), replace(a_leg(3, "done"), id=3)])
     assert ids(store.reader().select(Leg, {"state": ("asking", "undoing")})) == [1, 2]
+
+
+def test_clearing_one_terminal_leaves_the_others_books_whole_and_no_id_comes_twice(store_url: str) -> None:
+    """interface.md 3, `POST /reset` scope terminal: the books of one go, its card's account gives back what it took.
+
+    NAC, since it needs no sign-on.
+    """
+    host = EngineHost(store_url, profile=NAC)
+    for tid, stan in (("T0000001", 1), ("T0000002", 1), ("T0000001", 2)):
+        assert host.ask(Kind.SALE, tid=tid, stan=stan, amount=10_000) == ["00"]
+    highest = host.store.last_ids()
+    host.runner.reset("terminal", "T0000001")
+    assert {t.tid for t in host.rows(Txn)} == {"T0000002"}
+    assert {b.tid for b in host.rows(Batch)} == {"T0000002"}
+    assert {t.tid for t in host.rows(Terminal)} == {"T0000001", "T0000002"}
+    assert [a.debited for a in host.rows(IssuerAccount)] == [10_000]
+    assert host.balance("issuer", "cardholder") == host.balance("acquirer", "issuer-clearing") == 10_000
+    assert report.check(host.books(), {}) == []
+    assert host.store.last_ids() == highest
+    again = host.crash_and_restart()
+    assert again.store.last_ids() == highest
+    assert again.ask(Kind.SALE, tid="T0000001", stan=1, amount=10_000) == ["00"], "its keys left the search"
+    again.crash()
+
+
+def test_a_terminal_with_a_request_at_its_issuer_is_not_cleared(store_url: str) -> None:
+    host = EngineHost(store_url, profile=NAC)
+    host.faults.append(LinkFault(FaultKind.SILENT))
+    host.ask(Kind.SALE, stan=1, amount=10_000)
+    with pytest.raises(Busy, match="still at its issuer"):
+        host.runner.reset("terminal", host.rows(Terminal)[0].tid)
+    assert len(host.rows(Txn)) == 1
+    host.crash()
