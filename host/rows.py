@@ -61,6 +61,11 @@ class Terminal:
     last_seen: str
     currency: str
 
+    @property
+    def key_in_use(self) -> str:
+        """The MAK that the terminal last used, as far as is known: what signs an answer that comes later."""
+        return self.old_mak.partition(" ")[0] or self.mak
+
     def __repr__(self) -> str:
         return f"Terminal({self.tid}, {self.dialect}, signed_on={self.signed_on}, epoch={self.epoch})"
 

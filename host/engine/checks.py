@@ -101,14 +101,13 @@ def signed_on(case: Case) -> Refusal | None:
 def good_mac(case: Case) -> Refusal | None:
     """Under the current key; or under an old one as long as the new one was never used (FC 23)."""
     terminal, evidence = case.known_terminal, case.request.mac
-    old = terminal.old_mak.split()
-    case.key = old[0] if old else terminal.mak
+    case.key = terminal.key_in_use
     if not case.profile.mac or not evidence.required:
         return None
     if evidence.received is None:
         return Refusal.BAD_MAC
     algorithm = MAC_ALGORITHMS[case.profile.mac]
-    for key in filter(None, (terminal.mak, *old)):
+    for key in filter(None, (terminal.mak, *terminal.old_mak.split())):
         try:
             expected = algorithm(bytes.fromhex(key), evidence.covered)
         except SecurityError:  # a key that does not fit the algorithm verifies nothing

@@ -280,6 +280,6 @@ def _told(draft: Draft, txn: Txn, asks: tuple[Ask, ...] = ()) -> Decision:
         outcome=outcomes.of_txn(draft.ctx, txn, profile.key_scheme),
         txn_id=txn.id,
         asks=asks,
-        sign_key=(terminal.old_mak or terminal.mak) if signs else "",
+        sign_key=terminal.key_in_use if signs else "",
         mac=profile.mac if signs else "",
     )

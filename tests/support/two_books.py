@@ -14,7 +14,7 @@ and power are not. A schedule is a list of steps and nothing else, so a run can 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -46,7 +46,7 @@ from specs.testcards import load_test_cards
 from terminal_sim.book import book
 from terminal_sim.driver import Driver
 from terminal_sim.errors import LineLost, NotConnected, PowerCut
-from terminal_sim.flash import CutPower, MemoryFlash, SteadyPower
+from terminal_sim.flash import CutPower, MemoryFlash, Power, SteadyPower
 from terminal_sim.moves import Balance, Boot, Echo, End, Key, Order, Result, Sale, Settle, SignOff, SignOn
 from terminal_sim.moves import Void as VoidOrder
 from terminal_sim.state import Config, Memory, Row, RowState
@@ -204,6 +204,7 @@ class Host:
         self.cards = index_test_cards(self.store.pan_hash_key)
         self.link_faults: list[LinkFault] = []
         self.crashes = 0
+        self.commits: Counter[str] = Counter()
         self._fault: HostFault | None = None
         self._left = 0
         self._start()
@@ -239,6 +240,7 @@ class Host:
 
     def _strike(self, point: str) -> tuple[str, str]:
         """What goes wrong with this commit: ("", "") for nothing."""
+        self.commits[point] += 1
         fault = self._fault
         if fault is None or fault.point != point:
             return "", ""
@@ -401,6 +403,17 @@ def _has_mac(payload: bytes, wire: Wire) -> bool:
 # ---- the world
 
 
+class _CountedPower(SteadyPower):
+    """Steady, and it remembers which steps were reached."""
+
+    def __init__(self) -> None:
+        self.reached: Counter[tuple[str, str]] = Counter()
+
+    def at(self, step: str, when: str) -> None:
+        super().at(step, when)
+        self.reached[step, when] += 1
+
+
 class _TillClock:
     """The terminal's clock: the host's, since here they agree."""
 
@@ -417,7 +430,7 @@ class _TillClock:
 class TwoBooks:
     """See the module. results: what each step came to, None where the power failed."""
 
-    def __init__(self, dialect: str = "cup", *, stan: str = "000100") -> None:
+    def __init__(self, dialect: str = "cup", *, stan: str = "000100", watch: bool = True) -> None:
         config = Config(TID, MID, f"{dialect}://127.0.0.1:1")
         self.wire = Wire.of(load(dialect))
         self.clock = Clock(UTC, START, running=False)
@@ -428,6 +441,7 @@ class TwoBooks:
         self.results: list[Result | None] = []
         self.meddled = False
         self.forced = False
+        self._watch = watch
         self._driver: Driver | None = None
 
     # ---- playing
@@ -440,14 +454,17 @@ class TwoBooks:
     def journal(self) -> TerminalBook:
         return book(self.memory)
 
-    def play(self, step: Step) -> Result | None:
-        """One step, then every invariant. None: the power failed, or nobody asked the terminal for anything."""
+    def play(self, step: Step, power: Power | None = None) -> Result | None:
+        """One step, then every invariant. None: the power failed, or nobody asked the terminal for anything.
+
+        power: in place of the step's cut.
+        """
         self.line.faults = deque(step.wire)
         self.host.link_faults[:] = [
             LinkFault(FaultKind(kind), on, times, s) for kind, on, times, s in _one(step.issuer)
         ]
         self.host.plan(step.host)
-        self.flash.power = CutPower(*step.cut) if step.cut else SteadyPower()
+        self.flash.power = power or (CutPower(*step.cut) if step.cut else SteadyPower())
         self.flash.refuse = step.refuse
         try:
             result = self._do(step.deed)
@@ -459,7 +476,8 @@ class TwoBooks:
         self._calm()
         self.results.append(result)
         self._quietly(lambda: self.host.advance(1.0))
-        self.check()
+        if self._watch:
+            self.check()
         return result
 
     def power_off(self) -> None:
@@ -570,7 +588,6 @@ class TwoBooks:
                 self._order(SignOn())
             self._order(Settle())
             self._wait(100)
-            self.check()
         assert self._settled(), f"not closed after {SETTLES_MAX} settlements: {self.screen.lines[-6:]}"
 
     def _settled(self) -> bool:
@@ -637,9 +654,9 @@ class TwoBooks:
         return +Counter({account.pan_hash: account.debited for account in books.accounts})
 
 
-def run(dialect: str, steps: Iterable[Step]) -> TwoBooks:
-    """A whole schedule from first contact to the second settlement."""
-    world = TwoBooks(dialect)
+def run(dialect: str, steps: Iterable[Step], *, watch: bool = True) -> TwoBooks:
+    """A whole schedule from first contact to the second settlement. watch: every invariant after every step as well."""
+    world = TwoBooks(dialect, watch=watch)
     for step in steps:
         world.play(step)
     world.heal()
@@ -666,3 +683,28 @@ def _listed(books: HostBooks, pair: Pair) -> bool:
 
 def _one(value: Any) -> tuple[Any, ...]:
     return () if value is None else (value,)
+
+
+def singles(dialect: str, day: Sequence[Step]) -> Iterator[list[Step]]:
+    """The day once for each point that it passes and each fault that fits there (failure-catalogue.md, section 4)."""
+    world = TwoBooks(dialect)
+    for at, step in enumerate(day):
+        power = _CountedPower()
+        messages, commits = world.line.messages, Counter(world.host.commits)
+        world.play(step, power)
+        for wrong in _wrongs(world.line.messages - messages, power.reached, world.host.commits - commits):
+            yield [*day[:at], replace(step, **wrong), *day[at + 1 :]]
+
+
+def _wrongs(messages: int, power: Counter[tuple[str, str]], commits: Counter[str]) -> Iterator[dict[str, Any]]:
+    for nth in range(messages):
+        yield from ({"wire": ("deliver",) * nth + (fault,)} for fault in WIRE_FAULTS[1:])
+    for (step, when), count in power.items():
+        yield from ({"cut": (step, when, nth)} for nth in range(1, count + 1))
+    yield from ({"refuse": step} for step in {step for step, _ in power} - {"send", "recv", "print"})
+    for point, count in commits.items():
+        for nth in range(1, count + 1):
+            yield {"host": HostFault(point, "before", nth)}
+            yield from ({"host": HostFault(point, "after", nth, what)} for what in HOST_FAULTS)
+    if commits["issuer"]:
+        yield from ({"issuer": (kind.value, "any", times, 25.0)} for kind in FaultKind for times in (1, -1))

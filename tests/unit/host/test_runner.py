@@ -629,5 +629,5 @@ def test_a_reset_of_everything_keeps_terminals_and_silences_who_waits() -> None:
 
 def test_a_reset_of_a_terminal_starts_a_new_epoch() -> None:
     bench = Bench(rows=[a_terminal(epoch=3)])
-    bench.runner.reset("terminal", TID)
+    bench.runner.reset("terminal", TID, keep_history=True)
     assert [t.epoch for t in bench.store.real.reader().select(Terminal)] == [4]

@@ -29,7 +29,6 @@ def test_of_two_sign_ons_in_a_row_any_answer_may_have_been_lost(heard: int) -> N
     """The terminal goes on with the key of the last 0810 that reached it, and its use ends all others."""
     host = WireHost("cup")
     keys = keys_of_sign_ons(host, 3)
-    answer = None
     host.key = keys[heard]
     answer = host.ask(host.sale(10, 100))
     assert answer is not None
@@ -51,3 +50,20 @@ def test_a_wrong_mac_ends_no_key_and_books_nothing() -> None:
     assert host.rows(Txn, stan="000010") == []
     assert under(host, old, 10) == "00"
     host.check()
+
+
+def test_an_answer_that_comes_after_two_sign_ons_has_the_mac_of_its_request() -> None:
+    host = WireHost("cup")
+    host.sign_on(1)
+    assert host.code(host.sale(2, 1)) == "00"
+    key = host.key
+    host.issuer("late", on="ask", seconds=5)
+    line = host.send(host.sale(3, 100))
+    host.runner.run_until_quiet()
+    host.sign_on(4)
+    host.sign_on(5)
+    host.later(6)
+    answer = host.heard(line)
+    assert answer is not None
+    host.key = key
+    assert (answer[39], bytes.fromhex(answer[64])) == ("00", host.mac_of(answer.with_fields({64: None})))
