@@ -215,7 +215,7 @@ class IssuerAccount:
     pan: str
     organisation: str
     card_class: str
-    status: str  # ok | expired | stolen
+    status: str  # ok | expired | stolen | lost
     limit: int
     debited: int
     pin_hash: str

@@ -19,7 +19,14 @@ from specs.masking import mask_pan
 
 CARD_CLASSES = ("credit", "debit", "foreign", "qr")
 _FILE = "testcards.toml"
-_OPTIONAL: Mapping[str, type] = {"pin": str, "balance": int, "expired": bool, "stolen": bool, "partial": bool}
+_OPTIONAL: Mapping[str, type] = {
+    "pin": str,
+    "balance": int,
+    "expired": bool,
+    "stolen": bool,
+    "lost": bool,
+    "partial": bool,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class TestCard:
     balance: int | None = None
     expired: bool = False
     stolen: bool = False
+    lost: bool = False
     partial: bool = False
 
     def __repr__(self) -> str:

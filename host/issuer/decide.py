@@ -38,7 +38,7 @@ NOMINAL_BALANCE = 100_000_000
 
 _SIGN = {DEBIT: +1, DEBIT_AGAIN: +1, CREDIT: -1, INQUIRY: 0}
 """Purpose -> direction of the amount on the cardholder's account."""
-_STATUS_REFUSAL = {"expired": Refusal.EXPIRED_CARD, "stolen": Refusal.STOLEN_CARD}
+_STATUS_REFUSAL = {"expired": Refusal.EXPIRED_CARD, "stolen": Refusal.STOLEN_CARD, "lost": Refusal.LOST_CARD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _new_account(draft: Draft, leg: Leg, data: CardData, cards: CardIndex) -> Is
     limit, status, card_class = NO_LIMIT, "ok", "credit"
     if card is not None:
         limit = NO_LIMIT if card.balance is None else card.balance
-        status = "stolen" if card.stolen else "expired" if card.expired else "ok"
+        status = "stolen" if card.stolen else "lost" if card.lost else "expired" if card.expired else "ok"
         card_class = card.card_class
     return IssuerAccount(
         id=draft.new_id(IssuerAccount),

@@ -17,8 +17,9 @@ from host.issuer.link import FaultKind, LinkFault
 from host.pan_hash import pan_hash
 from host.rows import IssuerAccount, IssuerLeg, Leg, Posting, TxnState
 from specs.operation import Kind
-from specs.testcards import TestCard
-from tests.support.engine import a_card
+from specs.profile import Profile
+from specs.testcards import TestCard, load_test_cards
+from tests.support.engine import CUP, NAC, a_card
 from tests.support.host_engine import EngineHost
 
 KEY = bytes(range(32))
@@ -29,6 +30,7 @@ CARDS = {
     "partial": TestCard("partial", "6250946000000016", "3012", "debit", "CUP", balance=3_000, partial=True),
     "expired": TestCard("expired", "6200000000000005", "2001", "credit", "CUP", expired=True),
     "stolen": TestCard("stolen", "6200000000000047", "3012", "credit", "CUP", stolen=True),
+    "lost": TestCard("lost", "6243030000000001", "3012", "credit", "CUP", lost=True),
 }
 """Cards of this test alone: what the shipped file says may change."""
 
@@ -86,8 +88,19 @@ def issuer() -> Issuer:
         ("partial", 3_001, "partial", 3_000),
         ("expired", 100, "expired-card", 0),
         ("stolen", 100, "stolen-card", 0),
+        ("lost", 100, "lost-card", 0),
     ],
-    ids=["no limit", "any card", "all it has", "more than it has", "partial: enough", "partial", "expired", "stolen"],
+    ids=[
+        "no limit",
+        "any card",
+        "all it has",
+        "more than it has",
+        "partial: enough",
+        "partial",
+        "expired",
+        "stolen",
+        "lost",
+    ],
 )
 def test_what_a_card_may_do(issuer: Issuer, card: str, amount: int, said: str, owed: int) -> None:
     assert issuer.ask(card, amount=amount) == said
@@ -262,12 +275,13 @@ def test_a_fault_strikes_as_often_as_it_says(host: EngineHost) -> None:
     assert codes == [["91"], ["91"], ["00"]]
 
 
-def test_the_shipped_test_cards_answer_as_they_are_named(host: EngineHost) -> None:
-    from specs.testcards import load_test_cards
-
+@pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
+def test_the_shipped_test_cards_answer_as_they_are_named(profile: Profile) -> None:
+    host = EngineHost("sqlite://", profile=profile)
     cards = load_test_cards()
     codes = {}
-    for stan, name in enumerate(("credit1", "nofunds", "stolen"), start=1):
+    for stan, name in enumerate(("credit1", "nofunds", "stolen", "lost"), start=1):
         card = a_card(cards[name].pan, expiry=cards[name].expiry)
         codes[name] = host.ask(Kind.SALE, stan=stan, amount=100, card=card)
-    assert codes == {"credit1": ["00"], "nofunds": ["51"], "stolen": ["43"]}
+    assert codes == {"credit1": ["00"], "nofunds": ["51"], "stolen": ["43"], "lost": ["41"]}
+    host.store.close()

@@ -48,10 +48,11 @@ class TestAmounts:
 class TestCards:
     def test_the_names_that_are_promised(self) -> None:
         cards = load_test_cards()
-        assert {"credit1", "debit1", "foreign1", "expired", "stolen", "nofunds", "partial"} <= set(cards)
+        assert {"credit1", "debit1", "foreign1", "expired", "stolen", "lost", "nofunds", "partial"} <= set(cards)
         assert {card.card_class for card in cards.values()} == {"credit", "debit", "foreign", "qr"}
         assert cards["expired"].expired
         assert cards["stolen"].stolen
+        assert cards["lost"].lost
         assert cards["nofunds"].balance == 0
         assert cards["partial"].partial
         assert cards["credit1"].pan == "6223164991230014"
