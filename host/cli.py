@@ -22,7 +22,12 @@ OK, NOT_AS_EXPECTED, BAD_ARGUMENT, UNKNOWN, NOT_SENT = range(5)
 DEFAULT_STORE = "sqlite:///closeout.db"
 DEFAULT_API = "127.0.0.1:8580"
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+HELP = """An acquirer on your desk: it answers POS terminals over ISO 8583/TCP and keeps the books.
+
+Amounts are whole minor units everywhere. Exit codes: 0 as expected, 1 it ran and something is not as expected,
+2 bad arguments, configuration or file."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 dialects_app = typer.Typer(no_args_is_help=True, help="The dialects: list them, show one, check a file of your own.")
 app.add_typer(dialects_app, name="dialects")
 

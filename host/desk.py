@@ -49,7 +49,7 @@ class Desk:
 
     # ---- transactions
 
-    def transactions(self, filters: Mapping[str, object], after: str, limit: int) -> Shape:
+    def transactions(self, filters: Mapping[str, object], after: str, limit: int, *, newest: bool = False) -> Shape:
         """filters: tid, stan, rrn, state, kind, amount, business_date, batch (the wire number)."""
         where = dict(filters)
         number = where.pop("batch", None)
@@ -57,7 +57,7 @@ class Desk:
         rows: list[Txn] = []
         numbers: dict[int, str] = {}
         while len(rows) <= limit:
-            page = self.reader.select(Txn, where, after=start, limit=limit + 1)
+            page = self.reader.select(Txn, where, after=start, limit=limit + 1, newest=newest)
             numbers |= self._numbers(page, numbers)
             rows += [t for t in page if number is None or number in (numbers.get(t.batch_id, ""), t.wire_batch)]
             if len(page) <= limit:
@@ -104,9 +104,9 @@ class Desk:
 
     # ---- batches
 
-    def batches(self, filters: Mapping[str, object], after: str, limit: int) -> Shape:
+    def batches(self, filters: Mapping[str, object], after: str, limit: int, *, newest: bool = False) -> Shape:
         start = shapes.row_id(Batch, after) or 0 if after else 0
-        rows = self.reader.select(Batch, filters, after=start, limit=limit + 1)
+        rows = self.reader.select(Batch, filters, after=start, limit=limit + 1, newest=newest)
         items = [shapes.batch(b) for b in rows[:limit]]
         return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
 
@@ -125,9 +125,9 @@ class Desk:
 
     # ---- messages
 
-    def messages(self, filters: Mapping[str, object], after: str, limit: int) -> Shape:
+    def messages(self, filters: Mapping[str, object], after: str, limit: int, *, newest: bool = False) -> Shape:
         start = shapes.row_id(MessageRow, after) or 0 if after else 0
-        rows = self.reader.select(MessageRow, filters, after=start, limit=limit + 1)
+        rows = self.reader.select(MessageRow, filters, after=start, limit=limit + 1, newest=newest)
         items = [shapes.message(m) for m in rows[:limit]]
         return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
 

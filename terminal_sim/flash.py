@@ -6,6 +6,7 @@ upload-flag, archive, number, key-store; `send`, `recv` and `print` are steps of
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,11 @@ class DirFlash:
         """Take the folder for this process. Raises: FlashBusy when another has it, FlashError when there is none."""
         if not self._folder.is_dir():
             raise FlashError(f"{self._folder}: no such folder; `terminal-sim init` makes a terminal")
+        if not self.path.exists():  # told before the lock is made: nothing of ours is left in a stranger's folder
+            raise FlashError(f"{self._folder}: no terminal lives here (no {self.STATE}); `terminal-sim init` makes one")
+        return self._take()
+
+    def _take(self) -> DirFlash:
         try:
             self._lock = os.open(self._folder / self.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if fcntl is not None:
@@ -182,7 +188,7 @@ class DirFlash:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FlashError(f"{self._folder}: {error.strerror}") from None
-        with self:
+        with contextlib.closing(self._take()):
             if self.path.exists():
                 raise FlashError(f"{self.path}: a terminal lives here already; init makes a new one in another folder")
             self._write(dump(memory).encode())

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import functools
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,9 +71,20 @@ def _ignored() -> list[str]:
     return [".git", *(line.strip().strip("/") for line in lines if line.strip() and not line.startswith("#"))]
 
 
+@functools.cache
+def _strangers() -> frozenset[str]:
+    """Names at the top that git does not track: a user's own terminals and stores are no part of the tree.
+
+    Outside a git checkout (an unpacked archive) everything counts.
+    """
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    tracked = {line.partition("/")[0] for line in listed.stdout.splitlines()}
+    return frozenset(p.name for p in ROOT.iterdir() if p.name not in tracked) if tracked else frozenset()
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """Every file below the folder that git would not ignore."""
-    patterns = _ignored()
+    patterns = _ignored() + (sorted(_strangers()) if folder == ROOT else [])
     for path in sorted(folder.iterdir()):
         if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns):
             continue
@@ -294,7 +307,7 @@ def test_time_chance_and_identity_enter_at_the_clocks_only() -> None:
 
 
 def test_the_list_of_folders_is_the_architecture() -> None:
-    patterns = _ignored()
+    patterns = [*_ignored(), *_strangers()]
     folders = {p.name for p in ROOT.iterdir() if p.is_dir() and not any(fnmatch.fnmatch(p.name, x) for x in patterns)}
     assert folders - FOLDERS == set()
     assert set(PACKAGES) - folders == set()

@@ -24,6 +24,7 @@ root = APIRouter()
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="how many items at most")]
 After = Annotated[str, Query(max_length=40, description="the `next` of the page before")]
+Order = Annotated[Literal["oldest", "newest"], Query(description="which come first")]
 Text = Annotated[str | None, Query(max_length=64)]
 Json = dict[str, Any]
 
@@ -138,9 +139,10 @@ def transactions(
     date: Text = None,
     limit: Limit = 100,
     after: After = "",
+    order: Order = "oldest",
 ) -> Json:
     where = _given(tid=tid, stan=stan, rrn=rrn, batch=batch, state=state, kind=kind, amount=amount, business_date=date)
-    return _desk(request).transactions(where, after, limit)
+    return _desk(request).transactions(where, after, limit, newest=order == "newest")
 
 
 @api.get("/transactions/{txn}")
@@ -149,8 +151,15 @@ def transaction(request: Request, txn: str) -> Json:
 
 
 @api.get("/batches")
-def batches(request: Request, tid: Text = None, state: Text = None, limit: Limit = 100, after: After = "") -> Json:
-    return _desk(request).batches(_given(tid=tid, state=state), after, limit)
+def batches(
+    request: Request,
+    tid: Text = None,
+    state: Text = None,
+    limit: Limit = 100,
+    after: After = "",
+    order: Order = "oldest",
+) -> Json:
+    return _desk(request).batches(_given(tid=tid, state=state), after, limit, newest=order == "newest")
 
 
 @api.get("/batches/{batch}")
@@ -173,9 +182,15 @@ def findings(request: Request) -> Json:
 
 @api.get("/messages")
 def messages(
-    request: Request, tid: Text = None, mti: Text = None, stan: Text = None, limit: Limit = 100, after: After = ""
+    request: Request,
+    tid: Text = None,
+    mti: Text = None,
+    stan: Text = None,
+    limit: Limit = 100,
+    after: After = "",
+    order: Order = "oldest",
 ) -> Json:
-    return _desk(request).messages(_given(tid=tid, mti=mti, stan=stan), after, limit)
+    return _desk(request).messages(_given(tid=tid, mti=mti, stan=stan), after, limit, newest=order == "newest")
 
 
 class Match(Strict):

@@ -93,6 +93,7 @@ def transaction_whole(
             "party": "terminal" if m.direction == "in" else "host",
             "event": f"{m.mti} {m.kind}".strip() + (f" {m.code}" if m.code else ""),
             "fate": m.fate,
+            "notes": [str(note["message"]) for note in json.loads(m.notes or "[]")],
             "message": public_id(MessageRow, m.id),
         }
         for m in messages

@@ -162,8 +162,11 @@ def _answer(books: HostBooks, txn: Txn) -> str:
     if not messages:
         return ""
     answers = [m for m in messages if m.direction == "out"]
-    if any(m.fate == "sent" for m in answers):
+    sent = [m for m in answers if m.fate == "sent"]
+    if any(m.code == txn.response_code for m in sent):
         return ""
+    if sent:
+        return f"but the terminal was told {sent[-1].code}{_by(sent[-1])}"
     if not answers:
         return "but no answer was written (the host stopped before it)"
     last = answers[-1]

@@ -19,6 +19,7 @@ import typer
 
 from host.desk import LIMIT_MAX, Desk
 from host.errors import ConfigError
+from host.rows import BatchState
 
 API_TIMEOUT_S = 10.0
 PAGES_MAX = 1_000
@@ -100,6 +101,9 @@ def unsettled(source: Source, tid: str | None, form: str) -> int:
 
 
 def batches(source: Source, tid: str | None, state: str | None, form: str) -> int:
+    states = [s.value for s in BatchState]
+    if state is not None and state not in states:
+        raise ConfigError(f"--state {state}: not one of {', '.join(states)}")
     where = {key: value for key, value in (("tid", tid), ("state", state)) if value is not None}
     items = source.every("/batches", lambda desk, after: desk.batches(where, after, LIMIT_MAX), where)
     rows = [item | {"host": _sums(item, "host"), "terminal": _sums(item, "terminal")} for item in items]
@@ -110,6 +114,9 @@ def batches(source: Source, tid: str | None, state: str | None, form: str) -> in
 
 def _sums(item: Shape, party: str) -> str:
     totals = item["totals"][party] or []
+    if party == "host" and not totals:
+        running = item["totals"]["running"]
+        return "; ".join(f"{kind} {count}/{amount}" for kind, (count, amount) in running.items() if count)
     shown = (f"{t['side']} {t['group']} {t['count']}/{t['amount']}" for t in totals if t["count"] or t["amount"])
     return "; ".join(shown)
 
@@ -156,6 +163,7 @@ def _story(one: Shape) -> str:
         extra = f"  {event['account']} {event['amount']:+d}" if "amount" in event else ""
         fate = f"  ({event['fate']})" if event.get("fate") else ""
         lines.append(f"  {event['at']}  {event['party']:<9} {event['event']}{extra}{fate}")
+        lines += [f"  {'':<29}  {'':<9} note: {note}" for note in event.get("notes", ())]
     return "\n".join(lines)
 
 

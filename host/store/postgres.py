@@ -37,7 +37,7 @@ class PostgresDriver:
         try:
             import psycopg
         except ImportError:
-            raise ConfigError("a postgresql:// store needs the extra: pip install 'closeout[pg]'") from None
+            raise ConfigError("a postgresql:// store needs the extra `pg`: pip install -e '.[pg]'") from None
         self._errors: type[Exception] = psycopg.Error
         self._connect_to: Callable[..., psycopg.Connection[tuple[Any, ...]]] = psycopg.connect
         self._url = url

@@ -25,6 +25,7 @@ BUSY_TIMEOUT_MS = 2_000
 """Only a reader's checkpoint lock or a foreign tool can make us wait; a terminal waits 30 s in all."""
 CHECKPOINT_PAGES = 4_000
 """16 MB of WAL: past it a commit checkpoints; before it the writer does so while it is idle (`checkpoint`)."""
+_MAGIC = b"SQLite format 3\x00"
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 
 _FULL = 2
@@ -39,6 +40,8 @@ class SqliteDriver:
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self.dialect: Dialect = sqlalchemy_sqlite.dialect()
         self.path = path
+        if path is not None and not read_only:
+            _refuse_strangers(path)
         self._hold = FileHold(path) if path is not None and not read_only else None
         self._connection: sqlite3.Connection | None = None
         try:
@@ -122,6 +125,17 @@ class SqliteDriver:
             self._connection = None
         if self._hold is not None:
             self._hold.release()
+
+
+def _refuse_strangers(path: Path) -> None:
+    """A file that is no database is told before a lock is made beside it. Raises: ConfigError."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError:
+        return  # not there yet, or not readable: the connection says what is wrong
+    if start not in (b"", _MAGIC):
+        raise ConfigError(f"{path} is no SQLite database")
 
 
 def _connect(path: Path | None, *, read_only: bool) -> sqlite3.Connection:

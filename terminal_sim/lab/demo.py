@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,10 @@ ANSWER_S = 2.0
 """How long a demo terminal waits for an answer; in a shop it is 30 s."""
 BY_ITSELF_S = 3.0
 """After Ctrl-C the host needs a fraction of this to answer what is decided and to close its store."""
+DEFAULT_PORTS = (8580, 8583, 8584)
+"""API, cup and nac of `acquirer-host serve` (interface.md, section 2)."""
+ENDED_BY_REQUEST = (signal.SIGINT, signal.SIGTERM)
+"""A host that our own signal met while it was closing already: it has answered and committed what was decided."""
 ELSEWHERE = """\
 To choose other ports (0 = any that is free), for example:
   python -m terminal_sim.lab.demo -- --listen cup://127.0.0.1:0 --listen nac://127.0.0.1:0 --api 127.0.0.1:0"""
@@ -166,11 +172,24 @@ def serve(arguments: Sequence[str], say: Say) -> int:
             return code
         except KeyboardInterrupt:
             # Ctrl-C goes to the host as well (one process group), and it ends by itself; a SIGINT to us alone does not.
-            return _end(process)
+            code = _end(process)
+            return 0 if -code in ENDED_BY_REQUEST else code
         finally:
             if process.poll() is None:
                 process.terminate()
                 _end(process)
+
+
+def taken_port() -> int:
+    """A default port of the user's host that is not free on loopback; 0 when all are."""
+    for port in DEFAULT_PORTS:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return port
+    return 0
 
 
 def _wait_ready(process: subprocess.Popen[bytes], ready: Path) -> bool:
@@ -222,6 +241,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("serve", nargs="*", metavar="-- OPTION", help="options of acquirer-host serve")
     options = parser.parse_args(arguments)
 
+    if not options.once and not options.serve and (port := taken_port()):
+        # Told now: after the day it would be a surprise.
+        print(
+            f"demo: port {port} is taken, and the host for your terminals needs it",
+            ELSEWHERE,
+            sep="\n",
+            file=sys.stderr,
+        )
+        return 2
     try:
         with tempfile.TemporaryDirectory(prefix="closeout-day-") as folder:
             right = run_day(Path(folder), say)

@@ -205,6 +205,8 @@ class Host:
         self.link_faults: list[LinkFault] = []
         self.crashes = 0
         self.commits: Counter[str] = Counter()
+        self.room: int | None = None
+        """Commits until the disk is full for good; None = never."""
         self._fault: HostFault | None = None
         self._left = 0
         self._start()
@@ -241,6 +243,10 @@ class Host:
     def _strike(self, point: str) -> tuple[str, str]:
         """What goes wrong with this commit: ("", "") for nothing."""
         self.commits[point] += 1
+        if self.room is not None:
+            self.room -= 1
+            if self.room < 0:
+                return "full", "before"
         fault = self._fault
         if fault is None or fault.point != point:
             return "", ""
@@ -685,13 +691,18 @@ def _one(value: Any) -> tuple[Any, ...]:
     return () if value is None else (value,)
 
 
-def singles(dialect: str, day: Sequence[Step]) -> Iterator[list[Step]]:
-    """The day once for each point that it passes and each fault that fits there (failure-catalogue.md, section 4)."""
+def singles(dialect: str, day: Sequence[Step], *, since: int = 0) -> Iterator[list[Step]]:
+    """The day once for each point that it passes and each fault that fits there (failure-catalogue.md, section 4).
+
+    since: the first step that is spoiled.
+    """
     world = TwoBooks(dialect)
     for at, step in enumerate(day):
         power = _CountedPower()
         messages, commits = world.line.messages, Counter(world.host.commits)
         world.play(step, power)
+        if at < since:
+            continue
         for wrong in _wrongs(world.line.messages - messages, power.reached, world.host.commits - commits):
             yield [*day[:at], replace(step, **wrong), *day[at + 1 :]]
 

@@ -104,6 +104,9 @@ def test_a_page_ends_where_it_should_and_next_goes_on(host: Host) -> None:
     stans = [item["stan"] for item in first["items"] + rest["items"]]
     assert stans == ["000124", "000125", "000126", "000127", "000128"]
     assert rest["next"] is None
+    newest = host.get("/transactions", limit=3, order="newest")
+    rest = host.get("/transactions", limit=3, order="newest", after=newest["next"])
+    assert [item["stan"] for item in newest["items"] + rest["items"]] == stans[::-1]
 
 
 def test_one_transaction_tells_its_events_its_money_and_its_code_in_two_languages(host: Host) -> None:
