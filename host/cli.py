@@ -98,7 +98,7 @@ def decode(
             typer.echo(command.to_json(found, clear=clear, raw=data if raw else None))
         else:
             if raw:
-                typer.echo(data.hex().upper())
+                typer.echo(command.show_raw(found, data, clear=clear))
             typer.echo("\n".join(command.to_text(found, clear=clear)))
         return found.code
 

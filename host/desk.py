@@ -21,6 +21,8 @@ from specs.dialect import load
 R = TypeVar("R")
 Shape = dict[str, Any]
 LIMIT_MAX = 1_000
+NEAR_MAX = 20
+"""Near misses that are shown: more is noise."""
 
 
 class Reader(Protocol):
@@ -136,17 +138,24 @@ class Desk:
         found = self.reader.select(MessageRow, {"id": message_id}) if message_id is not None else []
         return shapes.message(found[0]) if found else None
 
-    def matching(self, match: Mapping[str, object]) -> tuple[list[Shape], list[Shape]]:
-        """Messages that match, and near misses: those that match in all but one of at least two keys."""
-        hits: list[Shape] = []
+    def hits(self, match: Mapping[str, object]) -> list[Shape]:
+        """Messages that have every one of these values, oldest first."""
+        return [shapes.message(row) for row in self.reader.select(MessageRow, match)]
+
+    def near_misses(self, match: Mapping[str, object]) -> list[Shape]:
+        """The newest messages that match in all but one of at least two keys, each with what differs."""
         near: list[Shape] = []
-        for row in self.reader.select(MessageRow):
-            wrong = [key for key, value in match.items() if getattr(row, key) != value]
-            if not wrong:
-                hits.append(shapes.message(row))
-            elif len(wrong) == 1 and len(match) > 1:
-                near.append(shapes.message(row) | {"differs_in": wrong[0], "got": getattr(row, wrong[0])})
-        return hits, near[-20:]
+        if len(match) < 2:
+            return near
+        for key, wanted in match.items():
+            others = {k: v for k, v in match.items() if k != key}
+            rows = self.reader.select(MessageRow, others, newest=True, limit=NEAR_MAX)
+            near += [
+                shapes.message(row) | {"differs_in": key, "got": getattr(row, key)}
+                for row in rows
+                if getattr(row, key) != wanted
+            ]
+        return sorted(near, key=lambda shape: str(shape["id"]))[-NEAR_MAX:]
 
     # ---- terminals
 

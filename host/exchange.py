@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from host.engine.events import MacEvidence
 from host.faults import Facts, Fault
+from host.pan_hash import pan_hash
 from host.server import Connection
 from specs import masking, security
 from specs.codec import encode, encode_payload, mab
@@ -19,7 +20,7 @@ from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
 
 HEX_LOGGED_MAX = 24
-"""Bytes of an undecodable frame that the log keeps: up to the bitmap, before any card number."""
+"""Bytes of an undecodable frame that the log keeps: as a rule up to the bitmap."""
 
 
 @dataclass(slots=True)
@@ -30,13 +31,13 @@ class Exchange:
     dialect: Dialect
     family: Family
     message: Message
-    body: bytes
+    body: bytes = field(repr=False)
     clear: Message | None = None
     """The message with its tracks in clear, where they came encrypted; it is read, never logged or echoed."""
     operation: Operation | None = None
     notes: list[Note | str] = field(default_factory=list)
     in_row: int = 0
-    frame: bytes = b""
+    frame: bytes = field(default=b"", repr=False)
     encoded: Outcome | None = None
     """The outcome that `frame` says."""
     fault: Fault | None = None
@@ -50,6 +51,29 @@ def ask_of(exchange: Exchange) -> Operation | Unreadable:
         return format_refusal(error)
     except ValueError:
         return Unreadable(Refusal.FORMAT, 0, "values that fit their format", "something else (see the notes)")
+
+
+def storable(operation: Operation, key: bytes) -> Operation:
+    """The operation without card numbers in what the books keep of it, where a terminal sent one that does not belong.
+
+    Invoice numbers (DE 62) are masked, alike at both ends of a reference, so a void still finds its sale. Compared
+    content is hashed under the key of card numbers, since different values must stay different.
+    """
+    original, items, pan = operation.original, operation.items, operation.card.pan if operation.card else ""
+
+    def safe(value: str) -> bool:
+        return masking.mask_text(value) == value and not (pan and pan in value)
+
+    return replace(
+        operation,
+        content=tuple(
+            (name, value if name == "pan" or safe(value) else pan_hash(key, value.encode("latin-1", "replace").hex()))
+            for name, value in operation.content
+        ),
+        invoice=masking.mask_text(operation.invoice),
+        original=replace(original, invoice=masking.mask_text(original.invoice)) if original else None,
+        items=tuple(replace(i, ref=replace(i.ref, invoice=masking.mask_text(i.ref.invoice))) for i in items),
+    )
 
 
 def format_refusal(error: SpecError) -> Unreadable:
@@ -102,5 +126,5 @@ def note_json(note: Note | str) -> dict[str, object]:
 
 
 def safe_hex(data: bytes) -> str:
-    """The first bytes of something unreadable; longer runs of digits may be a card number and are starred."""
-    return masking.mask_text(data[:HEX_LOGGED_MAX].hex().upper()) + ("…" if len(data) > HEX_LOGGED_MAX else "")
+    """The first bytes of something unreadable; what follows the sixth of many digits may be a card number: stars."""
+    return masking.mask_digits(data[:HEX_LOGGED_MAX].hex().upper()) + ("…" if len(data) > HEX_LOGGED_MAX else "")

@@ -32,6 +32,7 @@ from host.exchange import (
     safe_hex,
     signed,
     spoken_otherwise,
+    storable,
 )
 from host.faults import Fault, FaultTable, Phase
 from host.group import OnDone
@@ -111,8 +112,8 @@ class Service:
         if isinstance(operation, Unreadable):
             self._turn_away(exchange, operation)
             return
-        exchange.operation = operation
-        self._take(exchange, operation)
+        exchange.operation = storable(operation, self._pan_key)
+        self._take(exchange, exchange.operation)
 
     def _clear_tracks(self, exchange: Exchange) -> None:
         """Undo the track encryption of DE 53 digit 3; what cannot be undone is noted and read as it came."""
@@ -302,22 +303,23 @@ class Service:
         notes: list[Note | str],
         txn_id: int,
     ) -> MessageRow:
+        shown = message.masked()
         return MessageRow(
             id=ctx.ids.new(MessageRow.__name__),
             at=ctx.now.isoformat(timespec="milliseconds"),
             direction=direction,
             peer=exchange.connection.peer,
             dialect=exchange.dialect.name,
-            tid=message.get(41) or "",
+            tid=shown.get(41, ""),
             mti=message.mti,
             kind=exchange.operation.kind.value if exchange.operation else "",
-            stan=message.get(11) or "",
-            code=message.get(39) or "",
-            rrn=message.get(37) or "",
-            auth_code=message.get(38) or "",
+            stan=shown.get(11, ""),
+            code=shown.get(39, ""),
+            rrn=shown.get(37, ""),
+            auth_code=shown.get(38, ""),
             txn_id=txn_id,
             reply_to=0,
-            fields=json.dumps({str(de): value for de, value in message.masked().items()}, ensure_ascii=True),
+            fields=json.dumps({str(de): value for de, value in shown.items()}, ensure_ascii=True),
             notes=json.dumps([note_json(note) for note in notes], ensure_ascii=False),
             fate="",
             digest=hashlib.blake2b(raw, key=self._pan_key[:32], digest_size=16).hexdigest() if raw else "",

@@ -75,6 +75,7 @@ class _Walk:
         self.values: dict[int, str] = {}
         self.notes: list[Note] = []
         self.complete = False
+        self.astray = False  # values may not be those of their elements
 
     def run(self) -> Inspection:
         try:
@@ -84,10 +85,12 @@ class _Walk:
             self.complete = True
             if self.pos < len(self.body):
                 last = max(self.values, default=1)
+                self.astray = True
                 self._note(last, self.pos, "the end of the message", f"{len(self.body) - self.pos} more bytes")
         except _Stop:
-            pass
-        message = Message(self.mti, self.values) if self.bitmap else None
+            self.astray = True
+        doubtful = frozenset(self.values if self.astray else (note.de for note in self.notes))
+        message = Message(self.mti, self.values, doubtful=doubtful) if self.bitmap else None
         return Inspection(message, tuple(self.notes), self.bitmap, self.complete, self.pos)
 
     def _note(self, de: int, offset: int, expected: str, got: str) -> None:
@@ -117,6 +120,7 @@ class _Walk:
         des = self._read_bitmap(0)
         if des and des[0] == 1:
             if not self.dialect.encodings.secondary_bitmap:
+                self.astray = True
                 self._note(1, self.dialect.encodings.mti_bytes, "bit 1 clear: this dialect has one bitmap", "bit 1 set")
             des = des[1:] + self._read_bitmap(64)
         return des
@@ -159,6 +163,7 @@ class _Walk:
             raise _Stop
         size = int(text)
         if size > spec.max:
+            self.astray = True
             self._note(spec.de, start, f"at most {spec.max} {spec.unit}", f"a length of {size}")
         return size
 

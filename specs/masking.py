@@ -7,7 +7,7 @@ not understand its value hides all of it. The maskers know no dialect, so each t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from specs import tlv
 from specs.errors import DecodeError
@@ -20,11 +20,16 @@ PAN_DIGITS_MAX = 19
 SENSITIVE_TAGS = frozenset({"56", "57", "5A", "5F20", "5F24", "5F25", "99", "9F0B", "9F1F", "9F20", "9F61", "9F6B"})
 """Tracks, card number, cardholder name and id, dates of validity, PIN data (EMV book 3, annex A; 9F61 PBOC)."""
 
-_PAN_IN_TEXT = re.compile(r"(?<!\d)(?:[3-6]|2[2-7])\d{11,18}(?!\d)")
-"""The leading digits that cards at a till have; a time stamp or a zero-filled amount has others."""
+_PAN_IN_TEXT = re.compile(r"(?<!\d)(0*)((?:[3-6]\d|2[2-7]|81)\d{11,17})(?!\d)")
+"""The leading digits that cards at a till have; a time stamp or a zero-filled amount has others. Uploads fill with 0."""
+_GROUPED_PAN = re.compile(r"(?<!\d)(?:[3-6]|2[2-7]|81)\d{2,3}([ -])(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{4,5})(?!\d)")
+"""As embossed: fours, or 4-6-5."""
 _TRACK_IN_TEXT = re.compile(r"(?<!\d)\d{12,19}[D=^][^ ;|]{4,}")
 _KEY_IN_TEXT = re.compile(r"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{32,}(?![0-9A-Fa-f])")
 """32 hex digits or more with a letter among them: totals are long too, but have no letters."""
+_DIGITS_SHOWN = 6
+_DIGIT_RUN = re.compile(r"\d{9,}")
+_HEX_RUN = re.compile(r"[0-9A-Fa-f]{9,}")
 _TRACK = re.compile(r"([%;]?[A-Z]?)(\d{12,21})([D=^])(.*)", re.DOTALL)
 _HEX = re.compile(r"(?:[0-9A-F]{2})+")
 
@@ -51,7 +56,8 @@ def mask_track(track: str) -> str:
 def mask_text(text: str) -> str:
     """Free text with card numbers, tracks and keys masked wherever they stand."""
     text = _TRACK_IN_TEXT.sub(lambda found: mask_track(found[0]), text)
-    text = _PAN_IN_TEXT.sub(lambda found: mask_pan(found[0]) if luhn_ok(found[0]) else found[0], text)
+    text = _PAN_IN_TEXT.sub(lambda found: found[1] + mask_pan(found[2]) if luhn_ok(found[2]) else found[0], text)
+    text = _GROUPED_PAN.sub(lambda found: _mask_grouped(found[0]), text)
     return _KEY_IN_TEXT.sub(lambda found: _stars(found[0]), text)
 
 
@@ -63,13 +69,81 @@ def mask_chip(chip: str) -> str:
         return _stars(chip)
 
 
-def mask_fields(fields: Mapping[int, str]) -> dict[int, str]:
-    """Every element as it may be shown to people and logs. Shape: as `Message.fields`."""
-    return {de: MASKERS[de](value, fields) if de in MASKERS else value for de, value in fields.items()}
+def mask_digits(text: str) -> str:
+    """Bytes in hex that nobody could read: of each nine or more digits in a row only the first six.
+
+    What stands there is not known, so no check digit is waited for: a card number may be cut off at either end.
+    """
+    return _DIGIT_RUN.sub(_cut_run, text)
+
+
+def mask_fields(fields: Mapping[int, str], doubtful: Collection[int] = ()) -> dict[int, str]:
+    """Every element as it may be shown to people and logs. Shape: as `Message.fields`.
+
+    doubtful: elements that may hold what belongs to others, since the message broke its dialect there or before.
+    """
+    shown = {de: MASKERS[de](value, fields) if de in MASKERS else value for de, value in fields.items()}
+    shown = _mask_own_number(fields, shown)
+    return _mask_doubtful(shown, doubtful) if doubtful else shown
 
 
 def _stars(value: str) -> str:
     return "*" * len(value)
+
+
+def _mask_grouped(text: str) -> str:
+    """A number in groups: separators stay where they are."""
+    digits = "".join(filter(str.isdigit, text))
+    if not luhn_ok(digits):
+        return text
+    masked = iter(mask_pan(digits))
+    return "".join(next(masked) if character.isdigit() else character for character in text)
+
+
+def _mask_own_number(fields: Mapping[int, str], shown: dict[int, str]) -> dict[int, str]:
+    """The message's own card number, found in an element that should have none (batch number, private use)."""
+    pan = fields.get(2) or re.split("[D=]", fields.get(35, ""), maxsplit=1)[0]
+    if len(pan) < PAN_DIGITS_MIN or not any(pan in value for value in shown.values()):
+        return shown
+    return {de: value.replace(pan, mask_pan(pan)) for de, value in shown.items()}
+
+
+def _mask_doubtful(shown: dict[int, str], doubtful: Collection[int]) -> dict[int, str]:
+    """Misread values: no long run of digits or hex, no raw bytes, no card number cut up over neighbouring elements."""
+    suspects = {de: value for de, value in shown.items() if de in doubtful}
+    hidden = _numbers_across("".join(suspects.values()))
+    at, result = 0, dict(shown)
+    for de, value in suspects.items():
+        starred = "".join("*" if at + i in hidden else character for i, character in enumerate(value))
+        at += len(value)
+        result[de] = _HEX_RUN.sub(_cut_run, starred) if value.isascii() and value.isprintable() else _stars(value)
+    return result
+
+
+_NUMBER_LENGTHS: tuple[tuple[re.Pattern[str], tuple[int, ...]], ...] = (
+    (re.compile("3[47]"), (15,)),
+    (re.compile("3[068]"), (14,)),
+    (re.compile("4"), (16, 13, 19)),
+    (re.compile("62|81"), (16, 17, 18, 19)),
+    (re.compile("5|2[2-7]|35|6"), (16,)),
+)
+"""How a card number begins -> its digits; the first that fits. In a misread message a chance hit costs little."""
+
+
+def _numbers_across(text: str) -> set[int]:
+    """Places of the middle digits of everything that reads as a card number, wherever it begins."""
+    places: set[int] = set()
+    for start in range(len(text)):
+        lengths = next((sizes for prefix, sizes in _NUMBER_LENGTHS if prefix.match(text, start)), ())
+        for length in lengths:
+            number = text[start : start + length]
+            if len(number) == length and number.isascii() and number.isdigit() and luhn_ok(number):
+                places.update(range(start + _DIGITS_SHOWN, start + length - 4))
+    return places
+
+
+def _cut_run(found: re.Match[str]) -> str:
+    return found[0][:_DIGITS_SHOWN] + _stars(found[0][_DIGITS_SHOWN:])
 
 
 def _mask_tlv(data: bytes) -> str:
@@ -90,14 +164,15 @@ def _mask_additional(value: str, fields: Mapping[int, str]) -> str:
     """DE 48: CUP settlement totals (62 digits) stay; CUP upload items lose their card numbers; a CVV2 goes.
 
     Three or four digits beside a processing code are a CVV2 (NAC); CUP's count of uploaded items has no DE 3 beside it.
-    A 0320/201 is known by DE 60, and by the DE 49 that only a 0500 has beside it, so that a broken one hides as well.
+    A 0320/201 is known by DE 60, and by the DE 49 that only a 0500 has beside it, so that a broken one hides as well;
+    so do digits of any other length that are too many for one card number.
     """
     if not (value.isascii() and value.isdigit()):
         return mask_text(value)
     if len(value) in (3, 4) and 3 in fields:
         return _stars(value)
-    upload = fields.get(60, "")[8:11] == "201" and 49 not in fields
-    if upload or (len(value) > 40 and len(value) % 40 == 2):
+    upload = 60 in fields and 49 not in fields and (fields[60][8:11] == "201" or len(value) == 62)
+    if upload or (len(value) > PAN_DIGITS_MAX and len(value) != 62):
         return value[:2] + "".join(_mask_upload_item(value[at : at + 40]) for at in range(2, len(value), 40))
     return value if len(value) == 62 else mask_text(value)
 

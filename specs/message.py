@@ -19,13 +19,15 @@ class Message:
 
     Shape: `fields` maps DE number to a string: digits without filler for n and z fields (track separator `D`),
     text (latin-1, one character a byte, so GBK survives) for an/ans, upper-case hex for b. `tpdu` is 10 hex digits
-    or "", `header` 12 digits or "".
+    or "", `header` 12 digits or "". `doubtful`: elements whose value broke the dialect, or all of them once the reader
+    lost its way; they are shown with less, since a card number may stand anywhere there.
     """
 
     mti: str
     fields: Mapping[int, str] = field(default_factory=dict)
     tpdu: str = ""
     header: str = ""
+    doubtful: frozenset[int] = field(default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", _frozen(self.fields))
@@ -49,7 +51,7 @@ class Message:
 
     def masked(self) -> dict[int, str]:
         """The fields with card numbers, tracks, PIN blocks, keys and chip data masked (specs.masking)."""
-        return masking.mask_fields(self.fields)
+        return masking.mask_fields(self.fields, self.doubtful)
 
     def describe(self) -> str:
         """One line for people and logs: MTI and masked elements."""

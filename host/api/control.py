@@ -25,6 +25,7 @@ from host.rows import JournalUpload, Merchant, Row, Terminal
 from host.runner import Runner
 from host.server import Server
 from specs import journal
+from specs.masking import mask_pan, mask_text
 
 log = structlog.get_logger("host.api")
 
@@ -184,11 +185,14 @@ class Control:
             raise Problem(422, "bad-journal", str(error), "body") from error
         if book.tid != tid:
             raise Problem(422, "bad-journal", f"this is the journal of {book.tid}, not of {tid}", "body/tid")
+        # A terminal that does not mask its journal must not bring card numbers into the store.
+        masked = replace(book, rows=tuple(replace(row, pan=_masked(row.pan)) for row in book.rows))
+        lines = mask_text(journal.dump(masked))
         old = next((u for u in self.desk.journals() if u.tid == tid), None)
 
         def rows(ctx: Context) -> tuple[Row, ...]:
             row_id = old.id if old else ctx.ids.new(JournalUpload.__name__)
-            return (JournalUpload(row_id, tid, ctx.now.isoformat(timespec="milliseconds"), text),)
+            return (JournalUpload(row_id, tid, ctx.now.isoformat(timespec="milliseconds"), lines),)
 
         self.runner.submit_and_wait(Record(rows))
         return {"tid": tid, "rows": len(book.rows), "archived": len(book.archived), "events": len(book.events)}
@@ -207,3 +211,8 @@ class Control:
 
     def shutdown(self) -> None:
         self.stop()
+
+
+def _masked(pan: str) -> str:
+    """A card number as the books keep it; one that came masked stays as it is."""
+    return mask_pan(pan) if pan.isdigit() else pan

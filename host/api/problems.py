@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from host.errors import StoreUnavailable
+from specs.masking import mask_text
 
 log = structlog.get_logger("host.api")
 
@@ -28,7 +29,8 @@ class Problem(Exception):
 
 def _answer(status: int, code: str, detail: str, where: str) -> JSONResponse:
     body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status}
-    body |= {"detail": detail, "code": code, "where": where}
+    # What the caller sent is told back, and may be a card number in a path, a query or a journal.
+    body |= {"detail": mask_text(detail), "code": code, "where": mask_text(where)}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 
@@ -52,7 +54,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _ours(request: Request, error: Exception) -> JSONResponse:
         # Our own mistake: the log has the place, the answer has none of the values.
-        log.error("a request failed", path=request.url.path, error=type(error).__name__)
+        log.error("a request failed", path=mask_text(request.url.path), error=type(error).__name__)
         return _answer(500, "internal", "the host made a mistake; its log says where", "")
 
     @app.exception_handler(HTTPException)

@@ -218,7 +218,8 @@ class Verify(Strict):
 @api.post("/messages/verify")
 def verify(request: Request, body: Verify) -> Json:
     """Were there exactly `count` such messages? ok says so; near misses show what differs in one key."""
-    hits, near = _desk(request).matching(body.match.columns())
+    match = body.match.columns()
+    hits, near = _desk(request).hits(match), _desk(request).near_misses(match)
     return {
         "ok": len(hits) == body.count,
         "expected": body.count,
@@ -245,10 +246,11 @@ async def wait(
     match = _given(tid=tid, mti=mti, kind=kind, stan=stan, direction=direction, code=response_code, fate=fate)
     deadline = time.monotonic() + timeout
     while True:
-        hits, near = await run_in_threadpool(_desk(request).matching, match)
+        hits = await run_in_threadpool(_desk(request).hits, match)
         if len(hits) >= count:
             return JSONResponse({"ok": True, "matched": len(hits), "items": hits[-LIMIT_MAX:], "near_misses": []})
         if time.monotonic() >= deadline or await request.is_disconnected():
+            near = await run_in_threadpool(_desk(request).near_misses, match)
             body = {"ok": False, "matched": len(hits), "items": hits, "near_misses": near}
             return JSONResponse(body, status_code=408)
         await asyncio.sleep(_POLL_S)

@@ -12,6 +12,7 @@ from specs.dialect import Dialect, load
 from specs.display import show_fields
 from specs.framing import LENGTH_TITLES, LengthHeader
 from specs.inspection import Inspection, Note
+from specs.masking import mask_digits
 from specs.message import Message
 from specs.subfields import describe_subfields
 
@@ -89,7 +90,7 @@ def to_json(found: Decoded, *, clear: bool, raw: bytes | None) -> str:
         "dialect": found.dialect.name if found.dialect else None,
         "framing": found.framing,
         "mti": found.message.mti if found.message else None,
-        "bitmap": found.bitmap,
+        "bitmap": _bitmap(found, clear=clear),
         "fields": {},
         "subfields": {},
         "notes": [
@@ -101,12 +102,47 @@ def to_json(found: Decoded, *, clear: bool, raw: bytes | None) -> str:
         if found.message.tpdu:
             shown["tpdu"] = found.message.tpdu
         if found.message.header:
-            shown["header"] = found.message.header
+            shown["header"] = _header(found, clear=clear)
         shown["fields"] = show_fields(found.message, found.dialect, clear=clear)
         shown["subfields"] = describe_subfields(found.message, found.dialect.family, clear=clear)
     if raw is not None:
-        shown["raw"] = raw.hex().upper()
+        shown["raw"] = show_raw(found, raw, clear=clear)
     return json.dumps(shown, ensure_ascii=False, indent=2)
+
+
+def _astray(found: Decoded) -> bool:
+    """Whether the reader lost its way, so that card data may stand where bitmap and header should."""
+    assert found.message is not None
+    return found.code == 2 or bool(found.message.doubtful >= found.message.fields.keys())
+
+
+def _bitmap(found: Decoded, *, clear: bool) -> str:
+    return found.bitmap if clear or found.message is None or not _astray(found) else mask_digits(found.bitmap)
+
+
+def _header(found: Decoded, *, clear: bool) -> str:
+    assert found.message is not None
+    known = found.message.header.startswith(_CUP_HEADERS) or not _astray(found)
+    return found.message.header if clear or known else mask_digits(found.message.header)
+
+
+_CUP_HEADERS = ("60", "61")
+"""Application classes (cup.md 1)."""
+
+
+def show_raw(found: Decoded, raw: bytes, *, clear: bool) -> str:
+    """The bytes in hex; unless `clear`, what `fields` masks is stars here too, and so are digits that nobody read."""
+    text = raw.hex().upper()
+    if clear:
+        return text
+    if found.message is None or _astray(found):
+        return mask_digits(text)
+    shown = found.message.masked()
+    for de, value in found.message.fields.items():
+        if shown[de] != value:
+            for form in (value.replace("=", "D").upper(), value.encode("latin-1", "replace").hex().upper()):
+                text = text.replace(form, "*" * len(form))
+    return text
 
 
 def to_text(found: Decoded, *, clear: bool) -> list[str]:
@@ -116,11 +152,11 @@ def to_text(found: Decoded, *, clear: bool) -> list[str]:
         return lines + _note_lines(found) + _other_lines(found)
     length = found.framing["length"]
     tpdu = f"TPDU {found.message.tpdu}" if found.message.tpdu else "no TPDU"
-    header = f"header {found.message.header}" if found.message.header else "no header"
+    header = f"header {_header(found, clear=clear)}" if found.message.header else "no header"
     lines = [
         f"{found.dialect.name}: {found.dialect.title}",
         f"length {length}, {tpdu}, {header}",
-        f"MTI {found.message.mti}  bitmap {found.bitmap}",
+        f"MTI {found.message.mti}  bitmap {_bitmap(found, clear=clear)}",
     ]
     for de, value in show_fields(found.message, found.dialect, clear=clear).items():
         spec = found.dialect.fields.get(int(de))

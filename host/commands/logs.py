@@ -1,13 +1,18 @@
-"""Logs: one line an event on stderr or in a file; JSON when nobody watches. No card number ever comes here clear."""
+"""Logs: one line an event on stderr or in a file; JSON when nobody watches. No card number ever comes here clear.
+
+What libraries log (asyncio, uvicorn: an exception nobody caught, with its traceback) takes the same way out, masked.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import TextIO
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
 
 import structlog
 
 from host.errors import ConfigError
+from specs.masking import mask_text
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -22,9 +27,33 @@ def configure(stream: TextIO, level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=False),
             structlog.processors.format_exc_info,
+            _mask_event,
             structlog.dev.ConsoleRenderer(colors=watched) if watched else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+def _mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The last guard: whoever logs masks by what it knows, this one by what a card number looks like."""
+    return {name: _masked(value) for name, value in event.items()}
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, Mapping):
+        return {name: _masked(part) for name, part in value.items()}
+    return [_masked(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+class _Forward(logging.Handler):
+    """Hands records of the standard library's loggers to ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it under its logger's name, with the traceback when there is one."""
+        trace = {"trace": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
+        structlog.get_logger(record.name).log(record.levelno, record.getMessage(), **trace)

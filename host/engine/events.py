@@ -16,7 +16,7 @@ from specs.profile import Profile
 class MacEvidence:
     """What is needed to verify the MAC of a request: the covered bytes and DE 64 as received (None = absent)."""
 
-    covered: bytes
+    covered: bytes = field(repr=False)
     received: bytes | None
     required: bool
 

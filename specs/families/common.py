@@ -275,7 +275,8 @@ def _answer(request: Message, fields: Mapping[int, str], processing_request: str
     header = request.header
     if header:
         header = header[:5] + processing_request + header[6:]
-    return Message(answer_mti(request.mti), fields, swap_tpdu(request.tpdu), header)
+    echoed = frozenset(de for de in request.doubtful if fields.get(de) == request.get(de))
+    return Message(answer_mti(request.mti), fields, swap_tpdu(request.tpdu), header, echoed)
 
 
 def refusal_answer(

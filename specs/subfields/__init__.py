@@ -8,7 +8,7 @@ from typing import Any
 
 from specs import tlv
 from specs.errors import DecodeError
-from specs.masking import SENSITIVE_TAGS, mask_pan
+from specs.masking import SENSITIVE_TAGS, mask_pan, mask_text
 from specs.message import Message
 from specs.subfields import cup, iso87, nac
 from specs.track2 import parse_track2
@@ -20,12 +20,13 @@ Show = Callable[[str, Message, bool], object]
 def describe_subfields(msg: Message, family: str, *, clear: bool = False) -> dict[str, object]:
     """The sub-fields of a message, DE -> JSON-ready value, masked unless `clear`.
 
-    An element that its layout cannot read is `{"error": …}`; one that has no sub-fields is left out.
+    An element that its layout cannot read is `{"error": …}`; one that has no sub-fields, or that was misread, is left
+    out.
     """
     shown: dict[str, object] = {}
     for de, show in sorted({**_EVERY_FAMILY, **_BY_FAMILY.get(family, {})}.items()):
         value = msg.get(de)
-        if value is None:
+        if value is None or (de in msg.doubtful and not clear):
             continue
         try:
             described = show(value, msg, clear)
@@ -50,10 +51,12 @@ def _plain(value: Any, clear: bool) -> object:
     if is_dataclass(value):
         parts = {column.name: getattr(value, column.name) for column in fields(value)}
         return {
-            name: _SECRET_PARTS[name](part) if name in _SECRET_PARTS and not clear else _plain(part, clear)
+            name: _SECRET_PARTS.get(name, mask_text)(part) if isinstance(part, str) and not clear else _plain(part, clear)
             for name, part in parts.items()
             if part is not None and part != ""
         }
+    if isinstance(value, Mapping):
+        return {name: mask_text(part) if isinstance(part, str) and not clear else part for name, part in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(part, clear) for part in value]
     return value

@@ -119,6 +119,13 @@ DAYS_PLAYED = tuple(DAYS) if os.environ.get("CI") else ("plain",)
 
 
 @pytest.mark.parametrize("dialect", ["cup", "nac"])
+@pytest.mark.parametrize("name", DAYS)
+def test_a_day_without_faults_leaves_equal_books(name: str, dialect: str) -> None:
+    """Also with a row that the host never saw, and after a close by the host."""
+    run(dialect, [*_signed_on(dialect), *(Step(deed) for deed in DAYS[name][1])])
+
+
+@pytest.mark.parametrize("dialect", ["cup", "nac"])
 @pytest.mark.parametrize("name", DAYS_PLAYED)
 def test_no_single_fault_of_a_day_parts_the_books(name: str, dialect: str) -> None:
     """Every message, flash step and commit of the day, with every fault that fits there."""
