@@ -54,6 +54,7 @@ class Clock:
 
     @property
     def running(self) -> bool:
+        """False while it is frozen."""
         return self._frozen_at is None
 
     def business_date(self, now: datetime | None = None) -> date:

@@ -107,12 +107,14 @@ class Desk:
     # ---- batches
 
     def batches(self, filters: Mapping[str, object], after: str, limit: int, *, newest: bool = False) -> Shape:
+        """filters: tid, state; `after` and the order as for `transactions`."""
         start = shapes.row_id(Batch, after) or 0 if after else 0
         rows = self.reader.select(Batch, filters, after=start, limit=limit + 1, newest=newest)
         items = [shapes.batch(b) for b in rows[:limit]]
         return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
 
     def batch(self, public: str) -> Shape | None:
+        """One batch whole: totals, items, uploads, exceptions; None when there is none."""
         batch_id = shapes.row_id(Batch, public)
         found = self.reader.select(Batch, {"id": batch_id}) if batch_id is not None else []
         if not found:
@@ -128,12 +130,14 @@ class Desk:
     # ---- messages
 
     def messages(self, filters: Mapping[str, object], after: str, limit: int, *, newest: bool = False) -> Shape:
+        """filters: tid, mti, stan. Masked when they were stored: there is no clear form to show."""
         start = shapes.row_id(MessageRow, after) or 0 if after else 0
         rows = self.reader.select(MessageRow, filters, after=start, limit=limit + 1, newest=newest)
         items = [shapes.message(m) for m in rows[:limit]]
         return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
 
     def message(self, public: str) -> Shape | None:
+        """One frame by its public id; None when there is none."""
         message_id = shapes.row_id(MessageRow, public)
         found = self.reader.select(MessageRow, {"id": message_id}) if message_id is not None else []
         return shapes.message(found[0]) if found else None
@@ -160,9 +164,11 @@ class Desk:
     # ---- terminals
 
     def terminals(self) -> Shape:
+        """Every terminal, on one page: there are as many as people have installed."""
         return {"items": [self._terminal(t) for t in self.reader.select(Terminal)], "next": None}
 
     def terminal(self, tid: str) -> Shape | None:
+        """One terminal by TID; None when it is not known."""
         found = self.reader.select(Terminal, {"tid": tid})
         return self._terminal(found[0]) if found else None
 
@@ -194,9 +200,11 @@ class Desk:
         return {upload.tid: journal.parse(upload.lines.splitlines()) for upload in self.reader.select(JournalUpload)}
 
     def journals(self) -> list[JournalUpload]:
+        """The journals as handed over, one a terminal."""
         return self.reader.select(JournalUpload)
 
     def findings(self) -> Shape:
+        """What the checker holds against the books and the journals handed over, with evidence."""
         found = report.check(self.reader.load_books(), self.terminal_books())
         items = [
             {"invariant": f.invariant, "subject": f.subject, "text": f.text, "evidence": list(f.evidence)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from host.engine.events import MacEvidence
@@ -37,6 +38,8 @@ class Exchange:
     operation: Operation | None = None
     notes: list[Note | str] = field(default_factory=list)
     in_row: int = 0
+    shown: Mapping[int, str] = field(default_factory=dict)
+    """The elements of the request as the log shows them."""
     frame: bytes = field(default=b"", repr=False)
     encoded: Outcome | None = None
     """The outcome that `frame` says."""
@@ -77,17 +80,20 @@ def storable(operation: Operation, key: bytes) -> Operation:
 
 
 def format_refusal(error: SpecError) -> Unreadable:
+    """A breach of the dialect as the refusal that says where it is; the words hold no value of the message."""
     if isinstance(error, DecodeError):
         return Unreadable(Refusal.FORMAT, error.de, error.expected, error.got)
     return Unreadable(Refusal.FORMAT, 0, str(error), "")
 
 
 def facts_of(message: Message, operation: Operation) -> Facts:
+    """What fault rules match on; amount in minor units, -1 = the message has none."""
     amount = operation.amount if operation.amount is not None else -1
     return Facts(operation.tid, message.mti, operation.kind.value, operation.stan, amount)
 
 
 def mac_evidence(exchange: Exchange) -> MacEvidence:
+    """What the engine needs to verify DE 64; it has the keys, the edge has the bytes."""
     required = exchange.family.carries_mac(exchange.message)
     value = exchange.message.get(64)
     if not required or value is None:
@@ -111,6 +117,7 @@ def spoken_otherwise(answer: Message, code: str) -> Message:
 
 
 def framed(answer: Message, dialect: Dialect) -> bytes:
+    """The answer with its length header. An answer that the dialect cannot carry is our own mistake."""
     try:
         return frame(encode_payload(answer, dialect), dialect.frame)
     except EncodeError as error:
@@ -119,6 +126,7 @@ def framed(answer: Message, dialect: Dialect) -> bytes:
 
 
 def note_json(note: Note | str) -> dict[str, object]:
+    """A note as the log keeps it; a plain sentence has no place in the message."""
     if isinstance(note, str):
         return {"de": 0, "offset": 0, "expected": "", "got": "", "message": note}
     shown: dict[str, object] = {"de": note.de, "offset": note.offset, "expected": note.expected, "got": note.got}

@@ -32,6 +32,8 @@ class FaultError(HostError):
 
 
 class Phase(StrEnum):
+    """On which side of the commit a rule strikes: whether the books know of the request."""
+
     BEFORE_COMMIT = "before-commit"
     AFTER_COMMIT = "after-commit"
 
@@ -120,15 +122,18 @@ class FaultTable:
         return rule
 
     def list(self) -> list[Fault]:
+        """A copy, oldest rule first: the caller may look at it while rules change."""
         with self._lock:
             return list(self._rules.values())
 
     def remove(self, rule_id: int) -> bool:
+        """Take a rule out; False when there is none with this id."""
         with self._lock:
             self._chance.pop(rule_id, None)
             return self._rules.pop(rule_id, None) is not None
 
     def clear(self) -> None:
+        """Take all rules out; ids go on counting, so an old id never names a new rule."""
         with self._lock:
             self._rules.clear()
             self._chance.clear()

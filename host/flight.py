@@ -53,6 +53,7 @@ class InFlight:
             self._legs[leg_id].due = now + timedelta(seconds=ASK_AGAIN_S)
 
     def clear(self) -> None:
+        """Forget every deadline: the books of these legs are gone."""
         self._legs.clear()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from host.engine.events import CloseBatch, Decision, Event, IssuerAnswer, LegOve
 from host.engine.working import Needs, WorkingSet
 from host.rows import Row
 from host.store.store import Store
+from host.told import ToldTrouble
 from specs.codes import Refusal
 from specs.masking import mask_text
 from specs.operation import Outcome
@@ -109,6 +110,7 @@ class Work:
         self._needs = needs
         self._before_commit = before_commit
         self._counters = counters
+        self.told = ToldTrouble()
 
     def decide_and_save(self, jobs: list[Job], ctx: Context, waiters: Waiters) -> Group:
         """Load, decide, write, commit. Raises StoreUnavailable or LedgerBroken, and nothing has happened then."""
@@ -136,7 +138,11 @@ class Work:
     def _decide_one(self, ws: WorkingSet, job: Job, ctx: Context, group: Group) -> Decision:
         """One event's decision; its rows are the group's from here on."""
         event = job.event
-        decision = self._decide(ws, event, ctx)
+        if isinstance(event, Request) and self.told.holds(event, ctx.now):
+            note = "a copy of what was answered 96 before: final for its key"
+            decision = replace(self.own_trouble(job, ctx), notes=(note,))
+        else:
+            decision = self._decide(ws, event, ctx)
         ws.apply(decision.puts)
         rows = list(decision.puts)
         if isinstance(event, Request) and not decision.waits_tid:
@@ -191,10 +197,12 @@ class Work:
             return []
 
     def own_trouble(self, job: Job, ctx: Context) -> Decision:
+        """96 for a request that could not be decided; nothing to say for any other event."""
         if not isinstance(job.event, Request):
             return Decision()
         self._counters.answered_own_trouble += 1
         request = job.event
+        self.told.note(request, ctx.now)
         return Decision(outcome=outcomes.of_refusal(ctx, request.profile, request.operation, Refusal.OWN_TROUBLE))
 
 

@@ -23,6 +23,8 @@ class TxnState(StrEnum):
 
 
 class BatchState(StrEnum):
+    """interface.md, section 3, as far as batches are stored: «stale» would be a matter of age."""
+
     OPEN = "open"
     DISPUTED = "disputed"
     CLOSED = "closed"
@@ -31,6 +33,8 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
+    """Who is paid. provisioned «auto»: made on first contact, with the MID as its name."""
+
     id: int
     mid: str
     name: str

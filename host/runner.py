@@ -145,6 +145,7 @@ class Runner:
 
     @property
     def queued(self) -> int:
+        """Events that wait for a group, for /metrics and readiness."""
         return len(self._requests) + len(self._internal)
 
     @property
@@ -158,6 +159,7 @@ class Runner:
         return self._broken is None and not self._stopping and (self._thread is None or self._thread.is_alive())
 
     def start(self) -> None:
+        """Start the writer thread, once; without it the caller runs the groups (tests, tools)."""
         assert self._thread is None, "started twice"
         self._thread = Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -174,6 +176,7 @@ class Runner:
             self._thread.join(STOP_S)
 
     def context(self) -> Context:
+        """What a decision may know besides the books, as of now."""
         now = self.clock.now()
         return Context(
             now, self.clock.business_date(now), self.settings, self.ids, self._chance.new_key, self._profiles
@@ -253,6 +256,7 @@ class Runner:
             store.clear()
             self.link.reset()
             self._flight.clear()
+            self._work.told.clear()
             self._internal.clear()
             self._dismiss_waiting()
 

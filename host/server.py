@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         self.serial = server.next_serial()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count the line in, or drop it with a RST when the limit is reached."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "local"
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._touched_at = self._server.loop_time()
 
     def data_received(self, data: bytes) -> None:
+        """Hand over every frame that is whole now; after a length that cannot be, tell and close."""
         server = self._server
         now = server.loop_time()
         self._touched_at = now
@@ -96,6 +98,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Count the line out; answers still under way for it are not delivered."""
         self._transport = None
         self._server.release(self)
 
@@ -110,6 +113,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def close(self) -> None:
+        """End the line once what was written has left."""
         if self._transport is not None:
             self._transport.close()
 
@@ -174,20 +178,25 @@ class Server:
 
     @property
     def listening(self) -> bool:
+        """Whether new terminals can dial in."""
         return bool(self._listeners)
 
     @property
     def connections(self) -> int:
+        """Lines that are open now."""
         return len(self._connections)
 
     def next_serial(self) -> int:
+        """A number that no other line of this process has."""
         return next(self._serials)
 
     def loop_time(self) -> float:
+        """Seconds on the loop's own clock, which never goes back; not the host's time."""
         assert self._loop is not None
         return self._loop.time()
 
     def admit(self, connection: Connection) -> bool:
+        """Count a new line; False (and counted as refused) at `connections_max`."""
         if len(self._connections) >= self.connections_max:
             self.counters.refused += 1
             log.warning("connection refused: the limit is reached", peer=connection.peer, limit=self.connections_max)
@@ -197,6 +206,7 @@ class Server:
         return True
 
     def release(self, connection: Connection) -> None:
+        """Forget a line that has ended; harmless for one that was never admitted."""
         self._connections.discard(connection)
 
     def _sweep(self) -> None:

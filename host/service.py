@@ -79,6 +79,7 @@ class Service:
         self._runner: Runner | None = None
 
     def start(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
+        """Join writer and loop; before this nothing may arrive."""
         self._runner = runner
         self._loop = loop
 
@@ -304,6 +305,15 @@ class Service:
         txn_id: int,
     ) -> MessageRow:
         shown = message.masked()
+        if direction == "in":
+            exchange.shown = shown
+        else:
+            # What an answer only echoes looks as it did in the request: there its card number was at hand.
+            shown |= {
+                de: exchange.shown[de]
+                for de in shown.keys() & exchange.shown.keys()
+                if message[de] == exchange.message.get(de)
+            }
         return MessageRow(
             id=ctx.ids.new(MessageRow.__name__),
             at=ctx.now.isoformat(timespec="milliseconds"),

@@ -21,8 +21,10 @@ SENSITIVE_TAGS = frozenset({"56", "57", "5A", "5F20", "5F24", "5F25", "99", "9F0
 """Tracks, card number, cardholder name and id, dates of validity, PIN data (EMV book 3, annex A; 9F61 PBOC)."""
 
 _PAN_IN_TEXT = re.compile(r"(?<!\d)(0*)((?:[3-6]\d|2[2-7]|81)\d{11,17})(?!\d)")
-"""The leading digits that cards at a till have; a time stamp or a zero-filled amount has others. Uploads fill with 0."""
-_GROUPED_PAN = re.compile(r"(?<!\d)(?:[3-6]|2[2-7]|81)\d{2,3}([ -])(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{4,5})(?!\d)")
+"""The leading digits that cards at a till have (a time stamp has others), and the zeros that uploads fill with."""
+_GROUPED_PAN = re.compile(
+    r"(?<!\d)(?:[3-6]\d|2[2-7]|81)\d\d([ -])(?:\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{6}\1\d{4,5})(?!\d)"
+)
 """As embossed: fours, or 4-6-5."""
 _TRACK_IN_TEXT = re.compile(r"(?<!\d)\d{12,19}[D=^][^ ;|]{4,}")
 _KEY_IN_TEXT = re.compile(r"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{32,}(?![0-9A-Fa-f])")
@@ -221,7 +223,7 @@ def _alone(mask: Callable[[str], str]) -> Masker:
     return lambda value, _: mask(value)
 
 
-_TEXT_ELEMENTS = (43, 44, 46, 47, 56, 57, 58, 59, 61, *range(102, 128))
+_TEXT_ELEMENTS = (43, 44, 46, 47, 54, 56, 57, 58, 59, 61, *range(102, 128))
 
 MASKERS: Mapping[int, Masker] = {
     **dict.fromkeys(_TEXT_ELEMENTS, _alone(mask_text)),

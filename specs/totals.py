@@ -44,17 +44,21 @@ class Totals:
 
     @property
     def empty(self) -> bool:
+        """Whether nothing was sold: every count and amount is zero."""
         return all(s.count == 0 and s.amount == 0 for s in self.sums)
 
     @property
     def item_count(self) -> int:
+        """Items over all sides and groups."""
         return sum(s.count for s in self.sums)
 
     def to_json(self) -> list[list[str | int]]:
+        """Rows of [side, group, count, amount in minor units]."""
         return [[s.side, s.group, s.count, s.amount] for s in self.sums]
 
     @classmethod
     def from_json(cls, rows: Iterable[Iterable[str | int]]) -> Totals:
+        """The inverse of `to_json`. Raises: TypeError, ValueError for other shapes."""
         sums = []
         for side, group, count, amount in rows:
             sums.append(Sum(str(side), str(group), int(count), int(amount)))

@@ -21,7 +21,9 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> str:
+        """See Clock."""
         return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
     def monotonic(self) -> float:
+        """See Clock."""
         return time.monotonic()

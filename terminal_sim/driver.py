@@ -37,9 +37,11 @@ class Line(Protocol):
 class Screen(Protocol):
     """What people see."""
 
-    def show(self, text: str) -> None: ...
+    def show(self, text: str) -> None:
+        """A line for the operator."""
 
-    def print(self, slip: Slip) -> None: ...
+    def print(self, slip: Slip) -> None:
+        """Put a slip on paper; it is on flash already, so a failure here loses nothing."""
 
 
 class Driver:

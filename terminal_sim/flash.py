@@ -33,13 +33,15 @@ KILLED = 137
 class Power(Protocol):
     """Asked before and after every step; does not come back when the power fails there."""
 
-    def at(self, step: str, when: str) -> None: ...
+    def at(self, step: str, when: str) -> None:
+        """step: one of STEPS; when: before or after it."""
 
 
 class SteadyPower:
     """Power that never fails."""
 
     def at(self, step: str, when: str) -> None:
+        """Always comes back; an unknown step is our own mistake."""
         assert step in STEPS, step
 
 
@@ -53,6 +55,7 @@ class CutPower:
         self._fail = fail or _raise
 
     def at(self, step: str, when: str) -> None:
+        """Fails at the nth time that the chosen step is reached."""
         assert step in STEPS, step
         if (step, when) != (self._step, self._when):
             return
@@ -103,9 +106,11 @@ class MemoryFlash:
         self.steps: list[str] = []
 
     def load(self) -> Memory:
+        """See Flash."""
         return self._memory
 
     def save(self, step: str, memory: Memory) -> None:
+        """See Flash. Refuses the step that `refuse` names, as a full store does."""
         self.power.at(step, "before")
         if step == self.refuse:
             raise FlashError(f"memory: no room for {step}")
@@ -130,6 +135,7 @@ class DirFlash:
 
     @property
     def path(self) -> Path:
+        """The file that holds the memory."""
         return self._folder / self.STATE
 
     def open(self) -> DirFlash:
@@ -166,6 +172,7 @@ class DirFlash:
         self.close()
 
     def load(self) -> Memory:
+        """See Flash. A missing or torn file is never taken for an empty terminal."""
         try:
             return load(self.path.read_text("utf-8"))
         except FileNotFoundError:
@@ -178,6 +185,7 @@ class DirFlash:
             raise FlashError(f"{self.path}: {error.strerror}") from None
 
     def save(self, step: str, memory: Memory) -> None:
+        """See Flash."""
         self.power.at(step, "before")
         self._write(dump(memory).encode())
         self.power.at(step, "after")

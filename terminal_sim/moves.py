@@ -237,4 +237,5 @@ class Result:
 
     @property
     def exit_code(self) -> int:
+        """What the process ends with (interface.md, section 1)."""
         return EXIT_CODES[self.end]

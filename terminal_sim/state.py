@@ -89,6 +89,7 @@ class Row:
         return f"Row({self.stan}, {self.kind}, {self.amount}, {mask_pan(self.pan)}, {self.state})"
 
     def as_item(self) -> BatchItem:
+        """What counts of it in totals; a voided sale still does, in some dialects."""
         return BatchItem(self.kind, self.amount, self.foreign, self.state is RowState.VOIDED)
 
 

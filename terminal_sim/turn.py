@@ -71,14 +71,17 @@ class Turn:
     # --- people
 
     def show(self, text: str) -> None:
+        """Put a line on the screen, in its place among the actions."""
         self.actions.append(Show(text))
 
     def print(self, slip: Slip) -> None:
+        """Put a slip on paper; save what it says before."""
         self.actions.append(Print(slip))
 
     # --- the line
 
     def keys(self) -> WorkingKeys | None:
+        """Today's keys, None when there are none or the stored block does not fit the TMK."""
         try:
             return self.memory.keys()
         except SecurityError:

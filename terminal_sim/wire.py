@@ -39,6 +39,7 @@ class Answer:
 
     @property
     def code(self) -> str:
+        """DE 39; "" where the dialect's answer carries none (CUP 0510)."""
         return self.outcome.code
 
 
@@ -86,6 +87,7 @@ class Wire:
         return message.with_fields({MAC_DE: self._mac(message, keys).hex().upper()})
 
     def payload(self, message: Message) -> bytes:
+        """The bytes of a frame without its length header. Raises: EncodeError."""
         return codec.encode_payload(message, self.dialect)
 
     def read(self, request: Message, payload: bytes, keys: WorkingKeys | None) -> Answer | Misfit | Failure:
@@ -102,6 +104,7 @@ class Wire:
         return Answer(message, outcome)
 
     def approved(self, code: str) -> bool:
+        """Whether this code means yes in this dialect."""
         return codes.is_approved(self.name, code)
 
     def text(self, code: str) -> str:

@@ -56,6 +56,7 @@ class Control:
     # ---- about the process
 
     def version(self) -> dict[str, Any]:
+        """Name and version of this program, and what it runs on; `name` tells a Closeout host from any other."""
         found = {"name": "closeout", "version": program_version(), "python": platform.python_version()}
         return found | {"sqlite": sqlite3.sqlite_version}
 
@@ -71,6 +72,7 @@ class Control:
         return reasons
 
     def metrics(self) -> str:
+        """Prometheus text; counters are read now, so nothing is kept for it while requests are served."""
         registry = CollectorRegistry()
         registry.register(self)
         return generate_latest(registry).decode()
@@ -96,11 +98,13 @@ class Control:
     # ---- the clock
 
     def clock_shape(self) -> dict[str, Any]:
+        """Time with offset, business date, and whether the clock runs."""
         now = self.clock.now()
         shape = {"now": now.isoformat(timespec="milliseconds"), "running": self.clock.running}
         return shape | {"business_date": self.clock.business_date().isoformat()}
 
     def set_clock(self, now: str | None, running: bool | None) -> dict[str, Any]:
+        """Set the time, run or freeze; None leaves as is. Raises Problem: 422 for no time, 409 for a step back."""
         if now is not None:
             self._turn(lambda: self.clock.set(self._moment(now, "body/now")))
         if running is not None:
@@ -108,6 +112,7 @@ class Control:
         return self.clock_shape()
 
     def advance_clock(self, seconds: float | None, until: str | None) -> dict[str, Any]:
+        """Move on by seconds, or to a time. Raises Problem: 422 for no time, 409 for a step back."""
         if until is not None:
             self._turn(lambda: self.clock.set(self._moment(until, "body/until")))
         elif seconds is not None:
@@ -210,6 +215,7 @@ class Control:
             self.faults.clear()
 
     def shutdown(self) -> None:
+        """As SIGTERM; returns at once, the end comes after what is decided has been answered."""
         self.stop()
 
 

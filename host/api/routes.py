@@ -76,6 +76,7 @@ async def readyz(request: Request) -> JSONResponse:
 
 @root.get("/version")
 async def version(request: Request) -> Json:
+    """Name and version of this program, and what it runs on."""
     return _control(request).version()
 
 
@@ -91,11 +92,13 @@ async def metrics(request: Request) -> PlainTextResponse:
 
 @api.get("/terminals")
 def terminals(request: Request) -> Json:
+    """Every terminal ever seen or configured, with its open batch, pending work and alarms; keys never show."""
     return _desk(request).terminals()
 
 
 @api.get("/terminals/{tid}")
 def terminal(request: Request, tid: str) -> Json:
+    """One terminal by its id (DE 41); 404 when it never spoke and is not configured."""
     return _found(_desk(request).terminal(tid), "terminal", tid)
 
 
@@ -141,12 +144,14 @@ def transactions(
     after: After = "",
     order: Order = "oldest",
 ) -> Json:
+    """Transactions that fit all filters given. batch: the number on the wire; amount in minor units."""
     where = _given(tid=tid, stan=stan, rrn=rrn, batch=batch, state=state, kind=kind, amount=amount, business_date=date)
     return _desk(request).transactions(where, after, limit, newest=order == "newest")
 
 
 @api.get("/transactions/{txn}")
 def transaction(request: Request, txn: str) -> Json:
+    """One transaction with its time line, its money and its answer in words."""
     return _found(_desk(request).transaction(txn), "transaction", txn)
 
 
@@ -159,21 +164,25 @@ def batches(
     after: After = "",
     order: Order = "oldest",
 ) -> Json:
+    """Batches with the totals of both sides as the last settlement saw them."""
     return _desk(request).batches(_given(tid=tid, state=state), after, limit, newest=order == "newest")
 
 
 @api.get("/batches/{batch}")
 def batch(request: Request, batch: str) -> Json:
+    """One batch with its items, what was uploaded, and each exception with its reason."""
     return _found(_desk(request).batch(batch), "batch", batch)
 
 
 @api.get("/unsettled")
 def unsettled(request: Request, tid: Text = None) -> Json:
+    """Charged but not settled: each transaction, and why."""
     return _desk(request).unsettled(tid)
 
 
 @api.get("/findings")
 def findings(request: Request) -> Json:
+    """Invariants that do not hold in the books, with evidence; empty when the books are right."""
     return _desk(request).findings()
 
 
@@ -190,6 +199,7 @@ def messages(
     after: After = "",
     order: Order = "oldest",
 ) -> Json:
+    """Frames in and out, decoded and masked, with notes on what does not fit the dialect."""
     return _desk(request).messages(_given(tid=tid, mti=mti, stan=stan), after, limit, newest=order == "newest")
 
 
@@ -206,11 +216,14 @@ class Match(Strict):
     fate: str | None = None
 
     def columns(self) -> dict[str, object]:
+        """Column of the message log -> the value it must have."""
         given = self.model_dump(exclude_none=True)
         return {("code" if key == "response_code" else key): value for key, value in given.items()}
 
 
 class Verify(Strict):
+    """count: how many messages must fit, no more and no fewer."""
+
     match: Match
     count: int = Field(default=1, ge=0)
 
@@ -258,6 +271,7 @@ async def wait(
 
 @api.get("/messages/{message}")
 def message(request: Request, message: str) -> Json:
+    """One frame, decoded and masked, with its notes."""
     return _found(_desk(request).message(message), "message", message)
 
 
@@ -266,11 +280,13 @@ def message(request: Request, message: str) -> Json:
 
 @api.get("/faults")
 def faults(request: Request) -> Json:
+    """The fault rules and how often each has struck."""
     return {"items": [f.to_json() for f in _control(request).faults.list()], "next": None}
 
 
 @api.post("/faults", status_code=201)
 def add_fault(request: Request, response: Response, body: Annotated[Json, Body()]) -> Json:
+    """Set a fault rule (docs/faults.md); 422 names the key that is wrong."""
     try:
         fault = _control(request).faults.add(body)
     except FaultError as error:
@@ -281,12 +297,14 @@ def add_fault(request: Request, response: Response, body: Annotated[Json, Body()
 
 @api.delete("/faults", status_code=204)
 def clear_faults(request: Request) -> Response:
+    """Remove all fault rules: from now on every answer goes out as it is."""
     _control(request).faults.clear()
     return Response(status_code=204)
 
 
 @api.delete("/faults/{fault}", status_code=204)
 def remove_fault(request: Request, fault: int) -> Response:
+    """Remove one fault rule; what it has delayed still comes."""
     if not _control(request).faults.remove(fault):
         raise Problem(404, "not-found", f"there is no fault {fault}", "path")
     return Response(status_code=204)
@@ -300,22 +318,27 @@ class ClockSet(Strict):
 
 
 class Advance(Strict):
+    """One of the two. seconds: at most a year; until: RFC 3339."""
+
     seconds: float | None = Field(default=None, ge=0, le=366 * 86_400)
     until: str | None = None
 
 
 @api.get("/clock")
 def clock(request: Request) -> Json:
+    """The host's time and business date."""
     return _control(request).clock_shape()
 
 
 @api.put("/clock")
 def set_clock(request: Request, body: ClockSet) -> Json:
+    """Set, run or freeze the clock; 409 for a step back, since booked times never change order."""
     return _control(request).set_clock(body.now, body.running)
 
 
 @api.post("/clock/advance")
 def advance_clock(request: Request, body: Advance) -> Json:
+    """Move the clock on; deadlines that this passes are acted on at once."""
     if (body.seconds is None) == (body.until is None):
         raise Problem(422, "validation", "give either seconds or until", "body")
     return _control(request).advance_clock(body.seconds, body.until)

@@ -95,30 +95,37 @@ class HostBooks:
 
     @cached_property
     def batch_by_id(self) -> Mapping[int, Batch]:
+        """Batch id -> batch."""
         return {batch.id: batch for batch in self.batches}
 
     @cached_property
     def txn_by_id(self) -> Mapping[int, Txn]:
+        """Transaction id -> transaction."""
         return {txn.id: txn for txn in self.txns}
 
     @cached_property
     def terminal_by_tid(self) -> Mapping[str, Terminal]:
+        """TID -> terminal."""
         return {terminal.tid: terminal for terminal in self.terminals}
 
     @cached_property
     def message_by_id(self) -> Mapping[int, MessageRow]:
+        """Message id -> row of the log."""
         return {message.id: message for message in self.messages}
 
     @cached_property
     def txns_by_batch(self) -> Mapping[int, list[Txn]]:
+        """Batch id -> its transactions, oldest first; 0 = those of no batch."""
         return grouped(self.txns, lambda txn: txn.batch_id)
 
     @cached_property
     def txns_by_stan(self) -> Mapping[tuple[str, str], list[Txn]]:
+        """(TID, STAN) -> transactions, oldest first: a STAN comes again after its wrap."""
         return grouped(self.txns, lambda txn: (txn.tid, txn.stan))
 
     @cached_property
     def txns_by_tid(self) -> Mapping[str, list[Txn]]:
+        """TID -> transactions, oldest first."""
         return grouped(self.txns, lambda txn: txn.tid)
 
     @cached_property
@@ -128,38 +135,47 @@ class HostBooks:
 
     @cached_property
     def postings_by_txn(self) -> Mapping[int, list[Posting]]:
+        """Transaction id -> postings of both books, oldest first."""
         return grouped(self.postings, lambda posting: posting.txn_id)
 
     @cached_property
     def adjustments_by_txn(self) -> Mapping[int, list[Adjustment]]:
+        """Transaction id -> adjustments for what was reversed after its batch closed (RH4)."""
         return grouped(self.adjustments, lambda adjustment: adjustment.txn_id)
 
     @cached_property
     def legs_by_txn(self) -> Mapping[int, list[Leg]]:
+        """Transaction id -> legs as the acquirer keeps them (RH7)."""
         return grouped(self.legs, lambda leg: leg.txn_id)
 
     @cached_property
     def issuer_legs_by_txn(self) -> Mapping[int, list[IssuerLeg]]:
+        """Transaction id -> legs as the issuer keeps them."""
         return grouped(self.issuer_legs, lambda leg: leg.txn_id)
 
     @cached_property
     def staged_by_batch(self) -> Mapping[int, list[StagedItem]]:
+        """Batch id -> uploaded items."""
         return grouped(self.staged, lambda item: item.batch_id)
 
     @cached_property
     def exceptions_by_batch(self) -> Mapping[int, list[ExceptionItem]]:
+        """Batch id -> its exception list (E1)."""
         return grouped(self.exceptions, lambda item: item.batch_id)
 
     @cached_property
     def exceptions_by_txn(self) -> Mapping[int, list[ExceptionItem]]:
+        """Transaction id -> exceptions that name it; 0 = items that the host does not know."""
         return grouped(self.exceptions, lambda item: item.txn_id)
 
     @cached_property
     def messages_by_txn(self) -> Mapping[int, list[MessageRow]]:
+        """Transaction id -> frames about it, oldest first."""
         return grouped(self.messages, lambda message: message.txn_id)
 
     @cached_property
     def messages_by_stan(self) -> Mapping[tuple[str, str], list[MessageRow]]:
+        """(TID, STAN) -> frames, oldest first: also those that led to no transaction."""
         return grouped(self.messages, lambda message: (message.tid, message.stan))
 
     @cached_property
@@ -173,6 +189,7 @@ class HostBooks:
         return frozenset(leg.txn_id for leg in self.legs if leg.state != "done")
 
     def is_closed(self, batch_id: int) -> bool:
+        """Whether a batch is closed, with or without exceptions; False for one that there is not."""
         batch = self.batch_by_id.get(batch_id)
         return batch is not None and batch.state in CLOSED
 

@@ -111,20 +111,20 @@ def archived_rows(book: TerminalBook) -> list[tuple[ArchivedBatch, list[JournalR
     """Each archived batch with its rows. Left out: what the journal alone cannot tell apart (a number used twice).
 
     A renamed batch keeps its rows under the number they were sent with (rules.md, section 4): rows whose number was
-    never archived belong to an archived batch that has none of its own.
+    never archived belong to an archived batch that has none of its own. With several of both they follow one another
+    in the order of the journal, which is that of the archive; where they cannot be paired they are left out too.
     """
     settled = grouped((row for row in book.rows if row.settlement == "settled"), lambda row: row.batch)
     uses = Counter(archived.batch for archived in book.archived)
-    strays = [row for number, rows in settled.items() if number not in uses for row in rows]
-    found: list[tuple[ArchivedBatch, list[JournalRow]]] = []
-    for archived in book.archived:
-        if uses[archived.batch] > 1:
-            continue
-        rows = settled.get(archived.batch, [])
-        if not rows and not archived.totals.empty and strays:
-            rows, strays = strays, []
-        found.append((archived, rows))
-    return found
+    once = [archived for archived in book.archived if uses[archived.batch] == 1]
+    strays = [rows for number, rows in settled.items() if number not in uses]
+    renamed = [a.batch for a in once if a.batch not in settled and not a.totals.empty]
+    if len(renamed) == 1 and strays:
+        strays = [[row for rows in strays for row in rows]]
+    if strays and len(renamed) != len(strays):
+        once = [archived for archived in once if archived.batch not in renamed]
+    found_again = dict(zip(renamed, strays, strict=False))
+    return [(a, settled.get(a.batch) or found_again.get(a.batch, [])) for a in once]
 
 
 def _short(totals: Totals) -> str:

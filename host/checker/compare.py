@@ -47,6 +47,7 @@ class Pair:
 
     @property
     def key(self) -> str:
+        """How people name the item: batch number and STAN."""
         return f"{self.batch}/{self.stan}"
 
 
@@ -66,6 +67,7 @@ class Comparison:
 
     @property
     def differing(self) -> tuple[Pair, ...]:
+        """The rows in which the two books do not say the same."""
         return tuple(pair for pair in self.rows if pair.verdict is not Verdict.SAME)
 
     @property

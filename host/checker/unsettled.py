@@ -42,6 +42,7 @@ class UnsettledItem:
 
     @property
     def why(self) -> str:
+        """All reasons in one line."""
         return "; ".join(self.reasons)
 
     def to_json(self) -> dict[str, Any]:

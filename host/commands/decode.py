@@ -100,9 +100,9 @@ def to_json(found: Decoded, *, clear: bool, raw: bytes | None) -> str:
     }
     if found.message and found.dialect:
         if found.message.tpdu:
-            shown["tpdu"] = found.message.tpdu
+            shown["tpdu"] = _prefix(found, found.message.tpdu, clear=clear)
         if found.message.header:
-            shown["header"] = _header(found, clear=clear)
+            shown["header"] = _prefix(found, found.message.header, clear=clear)
         shown["fields"] = show_fields(found.message, found.dialect, clear=clear)
         shown["subfields"] = describe_subfields(found.message, found.dialect.family, clear=clear)
     if raw is not None:
@@ -120,14 +120,13 @@ def _bitmap(found: Decoded, *, clear: bool) -> str:
     return found.bitmap if clear or found.message is None or not _astray(found) else mask_digits(found.bitmap)
 
 
-def _header(found: Decoded, *, clear: bool) -> str:
-    assert found.message is not None
-    known = found.message.header.startswith(_CUP_HEADERS) or not _astray(found)
-    return found.message.header if clear or known else mask_digits(found.message.header)
+def _prefix(found: Decoded, text: str, *, clear: bool) -> str:
+    """TPDU or message header."""
+    return text if clear or text.startswith(_USUAL_PREFIXES) or not _astray(found) else mask_digits(text)
 
 
-_CUP_HEADERS = ("60", "61")
-"""Application classes (cup.md 1)."""
+_USUAL_PREFIXES = ("60", "61")
+"""TPDU id and application classes (cup.md 1)."""
 
 
 def show_raw(found: Decoded, raw: bytes, *, clear: bool) -> str:
@@ -151,8 +150,8 @@ def to_text(found: Decoded, *, clear: bool) -> list[str]:
         lines = ["not decodable: no dialect reads even the MTI and the bitmap"]
         return lines + _note_lines(found) + _other_lines(found)
     length = found.framing["length"]
-    tpdu = f"TPDU {found.message.tpdu}" if found.message.tpdu else "no TPDU"
-    header = f"header {_header(found, clear=clear)}" if found.message.header else "no header"
+    tpdu = f"TPDU {_prefix(found, found.message.tpdu, clear=clear)}" if found.message.tpdu else "no TPDU"
+    header = f"header {_prefix(found, found.message.header, clear=clear)}" if found.message.header else "no header"
     lines = [
         f"{found.dialect.name}: {found.dialect.title}",
         f"length {length}, {tpdu}, {header}",

@@ -35,6 +35,7 @@ class Source:
         self.desk = desk
 
     def get(self, path: str, local: Callable[[Desk], Shape], params: Mapping[str, object] | None = None) -> Shape:
+        """One answer: from the desk by `local`, else from the API. Raises HTTPError, URLError when the API says no."""
         if self.desk is not None:
             return local(self.desk)
         query = urllib.parse.urlencode({k: v for k, v in (params or {}).items() if v is not None})
@@ -101,6 +102,7 @@ def unsettled(source: Source, tid: str | None, form: str) -> int:
 
 
 def batches(source: Source, tid: str | None, state: str | None, form: str) -> int:
+    """Batches of a terminal or state, with totals; always 0. Raises ConfigError for a state that there is not."""
     states = [s.value for s in BatchState]
     if state is not None and state not in states:
         raise ConfigError(f"--state {state}: not one of {', '.join(states)}")

@@ -51,14 +51,17 @@ class Case:
 
     @property
     def operation(self) -> Operation:
+        """What the message asks."""
         return self.request.operation
 
     @property
     def profile(self) -> Profile:
+        """The switches of its dialect."""
         return self.request.profile
 
     @property
     def known_terminal(self) -> Terminal:
+        """The terminal; only for checks behind the one that finds it."""
         assert self.terminal is not None, "asked for the terminal before the gate"
         return self.terminal
 
@@ -75,6 +78,7 @@ def first_refusal(case: Case, checks: tuple[tuple[str, Check], ...]) -> Refusal 
 
 
 def known_terminal(case: Case) -> Refusal | None:
+    """97 (89): a TID that is not provisioned; under `auto` it is made instead."""
     found = provisioning.terminal(case.draft, case.request)
     if isinstance(found, Refusal):
         return found
@@ -83,6 +87,7 @@ def known_terminal(case: Case) -> Refusal | None:
 
 
 def known_merchant(case: Case) -> Refusal | None:
+    """03: a MID that is not provisioned or not this terminal's; under `auto` the terminal moves to it."""
     found = provisioning.merchant_of(case.draft, case.request, case.known_terminal)
     if isinstance(found, Refusal):
         return found
@@ -91,6 +96,7 @@ def known_merchant(case: Case) -> Refusal | None:
 
 
 def signed_on(case: Case) -> Refusal | None:
+    """No sign-on since the terminal was last signed off, where the dialect has one; not asked of what comes before it."""
     if not case.profile.requires_sign_on or case.operation.kind in _WITHOUT_SIGN_ON:
         return None
     if case.operation.kind is Kind.OTHER and not case.request.mac.required:
@@ -130,6 +136,7 @@ GATE: tuple[tuple[str, Check], ...] = (
 
 
 def open_batch(case: Case) -> Refusal | None:
+    """The batch that the item goes into, or why it cannot: a closed or unknown number (rules.md, section 4)."""
     found = batches.item_batch(case.draft, case.request, case.known_terminal)
     if isinstance(found, Refusal):
         return found

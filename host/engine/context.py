@@ -41,6 +41,7 @@ class Ids:
         return value
 
     def peek(self, table: str) -> int:
+        """The id that `new` would give next, without taking it."""
         return self.next_by_table.get(table, 0)
 
 

@@ -49,6 +49,7 @@ class Draft:
         self.notes.clear()
 
     def new_id(self, table: type) -> int:
+        """The next id of a table; one that a discarded draft took stays unused."""
         return self.ctx.ids.new(table.__name__)
 
     @property

@@ -207,6 +207,7 @@ class DuplicateRow:
     scheme: KeyScheme | None = None
 
     def fits(self, prior: Prior, *, same: bool, live: bool, advice: bool, scheme: KeyScheme) -> bool:
+        """Whether this row decides; a column that is None takes any value."""
         wanted = ((self.same, same), (self.live, live), (self.advice, advice), (self.scheme, scheme))
         return prior in self.priors and all(want is None or want == got for want, got in wanted)
 
@@ -230,6 +231,7 @@ DUPLICATES: tuple[DuplicateRow, ...] = (
 
 
 def prior_of(match: Match | None) -> Prior:
+    """What the key met in the books, as the table of duplicates has it."""
     if match is None:
         return Prior.NOTHING
     state = match.txn.state

@@ -51,11 +51,14 @@ class Book(Protocol):
     """What `post` needs of a draft."""
 
     @property
-    def now(self) -> str: ...
+    def now(self) -> str:
+        """The time of the entry, as rows store it."""
 
-    def put(self, row: Posting) -> Posting: ...
+    def put(self, row: Posting) -> Posting:
+        """Write one line; gives it back."""
 
-    def new_id(self, table: type) -> int: ...
+    def new_id(self, table: type) -> int:
+        """The next id of a table."""
 
 
 def entry(

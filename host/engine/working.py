@@ -104,12 +104,15 @@ class WorkingSet:
         return [cast(R, rows[key]) for key in sorted(rows)]
 
     def get(self, table: type[R], row_id: int) -> R | None:
+        """A row as this group has left it; None when there is none or it was not loaded (see Needs)."""
         return cast("R | None", self._rows.get(table, {}).get(row_id))
 
     def terminal(self, tid: str) -> Terminal | None:
+        """The terminal with this TID, None when it is not known."""
         return self.get(Terminal, self._terminals.get(tid, 0))
 
     def merchant(self, mid: str) -> Merchant | None:
+        """The merchant with this MID, None when it is not known."""
         return next((m for m in self.all(Merchant) if m.mid == mid), None)
 
     def batches(self, tid: str) -> list[Batch]:
@@ -134,13 +137,16 @@ class WorkingSet:
         return [t for t in found if t is not None]
 
     def txns_of_batch(self, batch_id: int) -> list[Txn]:
+        """Transactions of a batch, oldest first, the ones of this group included."""
         found = [self.get(Txn, i) for i in sorted(self._batch_index.get(batch_id, ()))]
         return [t for t in found if t is not None]
 
     def txn(self, txn_id: int) -> Txn | None:
+        """One transaction, None for 0 and for what was not loaded."""
         return self.get(Txn, txn_id)
 
     def legs_of(self, txn_id: int) -> list[Leg]:
+        """The issuer legs of a transaction, done ones too."""
         return [leg for leg in self.all(Leg) if leg.txn_id == txn_id]
 
     def unfinished_legs(self, tid: str) -> list[Leg]:
@@ -148,16 +154,21 @@ class WorkingSet:
         return [g for g in self.all(Leg) if g.state == "asking" and (t := self.txn(g.txn_id)) and t.tid == tid]
 
     def staged(self, batch_id: int) -> list[StagedItem]:
+        """Uploaded items of a batch, in the order in which they came."""
         return [s for s in self.all(StagedItem) if s.batch_id == batch_id]
 
     def exceptions(self, batch_id: int) -> list[ExceptionItem]:
+        """The exception list of a batch so far."""
         return [e for e in self.all(ExceptionItem) if e.batch_id == batch_id]
 
     def adjustments(self, txn_id: int) -> list[Adjustment]:
+        """Adjustments made for a transaction after its batch closed (RH4)."""
         return [a for a in self.all(Adjustment) if a.txn_id == txn_id]
 
     def account(self, pan_hash: str) -> IssuerAccount | None:
+        """The card's account at the issuer, by keyed hash; None before its first use."""
         return next((a for a in self.all(IssuerAccount) if a.pan_hash == pan_hash), None)
 
     def issuer_leg(self, txn_id: int, number: int) -> IssuerLeg | None:
+        """What the issuer did for this leg; None = it never came there."""
         return next((g for g in self.all(IssuerLeg) if (g.txn_id, g.number) == (txn_id, number)), None)

@@ -68,6 +68,7 @@ class LinkFault:
     seconds: float = 0.0
 
     def strikes(self, ask: Ask) -> bool:
+        """Whether it hits this message; counts down `times` when it does."""
         if self.times == 0 or self.on not in ("any", "undo" if ask.undo else "ask"):
             return False
         self.times -= self.times > 0
@@ -90,9 +91,11 @@ class ImmediateLink:
     _order: count[int] = field(default_factory=count)
 
     def connect(self, deliver: Callable[[Event], None]) -> None:
+        """Where answers go: the writer's queue."""
         self._deliver = deliver
 
     def send(self, asks: tuple[Ask, ...], now: datetime) -> None:
+        """Take messages whose legs are durable; a fault may lose or delay them. Never waits, never raises."""
         for ask in asks:
             fault = next((f for f in self.faults if f.strikes(ask)), None)
             kind = fault.kind if fault is not None else None
@@ -102,12 +105,14 @@ class ImmediateLink:
                 self._sent.append((ask, fault))
 
     def work(self, context: Callable[[], Context]) -> None:
+        """Let the issuer act on what has arrived and hand over what is due. Called by the writer between groups."""
         if self._sent:
             self._issuer_acts(context())
         if self._on_the_way:
             self._deliver_due(context().now)
 
     def reset(self) -> None:
+        """Lose everything under way: the books it belongs to were cleared."""
         self._sent.clear()
         self._on_the_way.clear()
 

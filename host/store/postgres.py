@@ -103,21 +103,27 @@ class PostgresDriver:
             raise StoreUnavailable(f"PostgreSQL: {_first_line(error)}", unknown=committing and lost) from None
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """See Driver."""
         return self._run(lambda c: c.execute(sql, parameters or None).fetchall())
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """See Driver."""
         self._run(lambda c: c.execute(sql, parameters or None))
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """See Driver."""
         self._run(lambda c: c.cursor().executemany(sql, rows))
 
     def begin(self, *, write: bool) -> None:
+        """See Driver. Reads see one snapshot, as SQLite's do."""
         self.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def commit(self) -> None:
+        """See Driver. A line that breaks during COMMIT leaves it unknown."""
         self._run(lambda c: c.execute("COMMIT"), committing=True)
 
     def rollback(self) -> None:
+        """See Driver. A connection that cannot roll back is closed, and made anew at the next use."""
         if self._connection is None or self._connection.closed:
             return
         try:
@@ -130,6 +136,7 @@ class PostgresDriver:
         """The server's own business."""
 
     def close(self) -> None:
+        """See Driver. The advisory lock goes with the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

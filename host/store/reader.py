@@ -35,6 +35,7 @@ class ReaderPool:
 
     @contextmanager
     def lend(self) -> Iterator[Driver]:
+        """A connection for one use. Raises StoreUnavailable when none is free in time."""
         driver = self._take()
         try:
             yield driver

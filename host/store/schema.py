@@ -158,6 +158,7 @@ class Codec(Generic[R]):
     _casts: tuple[tuple[int, Callable[[Any], Any]], ...]
 
     def decode(self, values: Sequence[Any]) -> R:
+        """The row of one line of the table, enums and booleans made of what the database has."""
         if not self._casts:
             return self.row_class(*values)
         cells = list(values)

@@ -77,27 +77,32 @@ class SqliteDriver:
         return self._connection
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """See Driver."""
         try:
             return self._c.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise _unavailable(error) from None
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """See Driver."""
         try:
             self._c.execute(sql, parameters)
         except sqlite3.Error as error:
             raise _unavailable(error) from None
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """See Driver. An integer beyond 64 bits is StoreUnavailable too."""
         try:
             self._c.executemany(sql, rows)
         except (sqlite3.Error, OverflowError) as error:
             raise _unavailable(error) from None
 
     def begin(self, *, write: bool) -> None:
+        """See Driver. IMMEDIATE: a writer meets its rival here and not at the commit."""
         self.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
     def commit(self) -> None:
+        """See Driver. With synchronous=FULL the WAL is on disk when it returns."""
         try:
             self._c.execute("COMMIT")
         except sqlite3.Error as error:
@@ -106,6 +111,7 @@ class SqliteDriver:
             raise _unavailable(error, unknown=code & 0xFF == _IO_ERRORS) from None
 
     def rollback(self) -> None:
+        """See Driver."""
         if self._connection is not None and self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
@@ -113,10 +119,12 @@ class SqliteDriver:
                 log.warning("rollback refused", error=str(error))
 
     def checkpoint(self) -> None:
+        """Move the WAL into the file as far as no reader is in the way; never waits for one."""
         if self.path is not None:
             self.query("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
+        """See Driver."""
         if self._connection is not None:
             try:
                 self._connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -51,6 +52,7 @@ class Family(Protocol):
         """The protocol's answer to an unreadable request; None when it cannot be paired (no MTI of a request)."""
 
 
+@cache
 def family(name: str) -> Family:
     """The module of a family by its name; the caller got the name from a loaded dialect."""
     assert name in NAMES, name

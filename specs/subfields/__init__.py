@@ -24,8 +24,9 @@ def describe_subfields(msg: Message, family: str, *, clear: bool = False) -> dic
     out.
     """
     shown: dict[str, object] = {}
+    masked = msg.masked()
     for de, show in sorted({**_EVERY_FAMILY, **_BY_FAMILY.get(family, {})}.items()):
-        value = msg.get(de)
+        value = msg.get(de) if clear or de in _MASKED_BY_PART else masked.get(de)
         if value is None or (de in msg.doubtful and not clear):
             continue
         try:
@@ -36,6 +37,10 @@ def describe_subfields(msg: Message, family: str, *, clear: bool = False) -> dic
             if described is not None:
                 shown[str(de)] = _plain(described, clear)
     return shown
+
+
+_MASKED_BY_PART = frozenset({35, 48, 55, 62})
+"""Read in clear, so that their parts are found; of the others a card number might be cut in two by the layout."""
 
 
 def _stars(value: str) -> str:
@@ -51,7 +56,9 @@ def _plain(value: Any, clear: bool) -> object:
     if is_dataclass(value):
         parts = {column.name: getattr(value, column.name) for column in fields(value)}
         return {
-            name: _SECRET_PARTS.get(name, mask_text)(part) if isinstance(part, str) and not clear else _plain(part, clear)
+            name: _SECRET_PARTS.get(name, mask_text)(part)
+            if isinstance(part, str) and not clear
+            else _plain(part, clear)
             for name, part in parts.items()
             if part is not None and part != ""
         }

@@ -11,10 +11,12 @@ from terminal_sim.wire import Answer, Failure
 
 
 def start(turn: Turn, job: Balance) -> None:
+    """Ask; an inquiry moves no money, so no reversal is stored before it."""
     turn.send(job, turn.operation(Kind.BALANCE, stan=turn.take_stan(), card=job.card))
 
 
 def on_answer(turn: Turn, job: Balance, answer: Answer) -> None:
+    """Show the balance, or why there is none. It is for the eye only: no row, no slip."""
     stan = answer.message.get(11) or ""
     if not turn.wire.approved(answer.code):
         plain.declined(turn, answer.code, "balance", stan)
@@ -38,4 +40,5 @@ def on_answer(turn: Turn, job: Balance, answer: Answer) -> None:
 
 
 def on_failure(turn: Turn, job: Balance, failure: Failure) -> None:
+    """Tell; an inquiry moved no money, so it may simply be asked again."""
     plain.no_answer(turn, failure, "balance")

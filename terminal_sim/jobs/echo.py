@@ -13,11 +13,13 @@ _WITHOUT_STAN = frozenset({"cup"})
 
 
 def start(turn: Turn, job: Echo) -> None:
+    """Ask whether the host is there; where the dialect's test carries no STAN (CUP) none is spent."""
     stan = "" if turn.wire.name in _WITHOUT_STAN else turn.take_stan()
     turn.send(job, turn.operation(Kind.ECHO, stan=stan))
 
 
 def on_answer(turn: Turn, job: Echo, answer: Answer) -> None:
+    """It is there; a refusal is an answer too, and is told with its code."""
     if not turn.wire.approved(answer.code):
         plain.declined(turn, answer.code, "echo")
         return
@@ -26,4 +28,5 @@ def on_answer(turn: Turn, job: Echo, answer: Answer) -> None:
 
 
 def on_failure(turn: Turn, job: Echo, failure: Failure) -> None:
+    """Tell; nothing is owed."""
     plain.no_answer(turn, failure, "echo")

@@ -38,4 +38,5 @@ def forget_keys_when_asked(turn: Turn, code: str) -> None:
 
 
 def asks_for_sign_on(turn: Turn, code: str) -> bool:
+    """Whether the code means that keys or sign-on are out of date, so that a sign-on mends it."""
     return codes.response_code(turn.wire.name, code).action is codes.Action.SIGN_ON

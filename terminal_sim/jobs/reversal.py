@@ -17,6 +17,7 @@ SENDS_MAX = 3
 
 
 def start(turn: Turn, job: Reverse) -> None:
+    """Send the stored 0400, with the reason that holds now; done at once when none is owed."""
     pending = turn.memory.pending
     if pending is None:
         turn.finish()
@@ -37,6 +38,7 @@ def start(turn: Turn, job: Reverse) -> None:
 
 
 def on_answer(turn: Turn, job: Reverse, answer: Answer) -> None:
+    """Clear it on an acknowledging code (RT2); on any other it stays owed."""
     pending = turn.memory.pending
     assert pending is not None
     if answer.code in codes.REVERSAL_ACK[turn.wire.name]:
@@ -53,6 +55,7 @@ def on_answer(turn: Turn, job: Reverse, answer: Answer) -> None:
 
 
 def on_failure(turn: Turn, job: Reverse, failure: Failure) -> None:
+    """The same 0400 again, up to SENDS_MAX in this order; then it stays owed for the next."""
     if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
         start(turn, job)
         return

@@ -10,6 +10,7 @@ from terminal_sim.wire import Answer, Failure
 
 
 def start(turn: Turn, job: Sale) -> None:
+    """Store the reversal, then send (RT1)."""
     stan = turn.take_stan()
     # The invoice number (NAC DE 62) is the STAN: both are unique in the batch.
     operation = turn.operation(Kind.SALE, stan=stan, amount=job.amount, card=job.card, invoice=stan)
@@ -17,6 +18,7 @@ def start(turn: Turn, job: Sale) -> None:
 
 
 def on_answer(turn: Turn, job: Sale, answer: Answer) -> None:
+    """Approved: row and cleared reversal in one write (RT2), then the slip. Else told as declined."""
     assert turn.running.exchange is not None
     if turn.wire.approved(answer.code):
         money.book(turn, answer, money.row_of(turn, answer, turn.running.exchange.operation))
@@ -25,4 +27,5 @@ def on_answer(turn: Turn, job: Sale, answer: Answer) -> None:
 
 
 def on_failure(turn: Turn, job: Sale, failure: Failure) -> None:
+    """Nothing sent: nothing owed. Else the outcome is unknown and the stored reversal is owed from here on."""
     money.failed(turn, failure, "sale")

@@ -32,6 +32,7 @@ def totals_of(memory: Memory, wire: Wire) -> Totals:
 
 
 def start(turn: Turn, job: Settle) -> None:
+    """Freeze batch and totals, then send them: what is asked later is the same 0500 (RT6)."""
     settlement = turn.memory.settlement
     if settlement is None:
         if not turn.memory.live_rows and not turn.memory.config.settle_empty:
@@ -58,6 +59,7 @@ def _freeze(turn: Turn) -> Settlement:
 
 
 def on_failure(turn: Turn, job: Settle, failure: Failure) -> None:
+    """The batch stays frozen; the next `settle` sends the same figures."""
     unanswered(turn, "settlement")
 
 
@@ -78,6 +80,7 @@ def refused(turn: Turn, code: str, what: str) -> None:
 
 
 def on_answer(turn: Turn, job: Settle, answer: Answer) -> None:
+    """What each side's verdict leads to differs by dialect: see the table."""
     _ANSWERED[turn.wire.name](turn, job, answer.outcome)
 
 

@@ -10,10 +10,12 @@ from terminal_sim.wire import Answer, Failure
 
 
 def start(turn: Turn, job: SignOff) -> None:
+    """Ask to end the day; the batch need not be settled for it."""
     turn.send(job, turn.operation(Kind.SIGN_OFF, stan=turn.take_stan()))
 
 
 def on_answer(turn: Turn, job: SignOff, answer: Answer) -> None:
+    """Signed off once the host agrees; the keys stay until the next sign-on replaces them."""
     if not turn.wire.approved(answer.code):
         plain.declined(turn, answer.code, "sign-off")
         return
@@ -24,4 +26,5 @@ def on_answer(turn: Turn, job: SignOff, answer: Answer) -> None:
 
 
 def on_failure(turn: Turn, job: SignOff, failure: Failure) -> None:
+    """Still signed on here: the next request finds out."""
     plain.no_answer(turn, failure, "sign-off")

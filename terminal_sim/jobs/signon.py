@@ -23,10 +23,12 @@ DIFFERENT_NUMBERS = "batch numbers differ: settle first"
 
 
 def start(turn: Turn, job: SignOn) -> None:
+    """Ask for keys, date and batch number."""
     turn.send(job, turn.operation(Kind.SIGN_ON, stan=turn.take_stan(), key_layout=KEY_BYTES))
 
 
 def on_answer(turn: Turn, job: SignOn, answer: Answer) -> None:
+    """Take the keys when their check values are right, and the host's batch number when ours is free to change."""
     outcome = answer.outcome
     if not turn.wire.approved(outcome.code):
         _stay_off(turn, f"sign-on: {outcome.code} {turn.wire.text(outcome.code)}", End.DECLINED, outcome.code)
@@ -52,6 +54,7 @@ def on_answer(turn: Turn, job: SignOn, answer: Answer) -> None:
 
 
 def on_failure(turn: Turn, job: SignOn, failure: Failure) -> None:
+    """Signed off when the request may have arrived, since the host's keys may be new."""
     if failure is Failure.NOT_SENT:
         plain.no_answer(turn, failure, "sign-on")
     else:

@@ -45,6 +45,7 @@ def _goes_up(row: Row, settlement: Settlement, wire: Wire) -> bool:
 
 
 def start(turn: Turn, job: Upload) -> None:
+    """Send the next records that are not flagged; the end follows when there are none."""
     rows = waiting(turn.memory, turn.wire)
     size = GROUP[turn.wire.name]
     if not rows:
@@ -81,6 +82,7 @@ def _item(row: Row) -> UploadItem:
 
 
 def on_answer(turn: Turn, job: Upload, answer: Answer) -> None:
+    """Mark what was sent as taken or refused, in one write; a code about something else is tried again or ends it."""
     if answer.code in _NOT_ABOUT_THE_RECORD:
         if answer.code in codes.TRANSIENT and job.sends < SENDS_MAX:
             start(turn, job)
@@ -105,6 +107,7 @@ def _sent_rows(turn: Turn) -> list[Row]:
 
 
 def on_failure(turn: Turn, job: Upload, failure: Failure) -> None:
+    """The same records again, up to SENDS_MAX; then the settlement stays unfinished."""
     if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
         start(turn, job)
     else:
@@ -115,6 +118,7 @@ def on_failure(turn: Turn, job: Upload, failure: Failure) -> None:
 
 
 def start_end(turn: Turn, job: UploadEnd) -> None:
+    """Send the end of the upload: CUP 0320 with 202 or 207, NAC 0500 with 960000."""
     settlement = turn.memory.settlement
     assert settlement is not None
     stan = turn.take_stan()
@@ -130,6 +134,7 @@ def start_end(turn: Turn, job: UploadEnd) -> None:
 
 
 def on_end_answer(turn: Turn, job: UploadEnd, answer: Answer) -> None:
+    """Close the batch as the host says; NAC 95 starts another round while there is one left."""
     if turn.wire.name == "cup":
         _on_cup_end(turn, answer)
     elif settle.on_nac_verdict(turn, job.renumbered, answer.outcome):
@@ -156,6 +161,7 @@ def _on_cup_end(turn: Turn, answer: Answer) -> None:
 
 
 def on_end_failure(turn: Turn, job: UploadEnd, failure: Failure) -> None:
+    """The same end again, up to SENDS_MAX; then the settlement stays unfinished."""
     if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
         start_end(turn, job)
     else:

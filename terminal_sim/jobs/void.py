@@ -24,6 +24,7 @@ def refusal(memory: Memory, job: Void) -> str:
 
 
 def start(turn: Turn, job: Void) -> None:
+    """Store the reversal of the void, then send it; refused here when its sale is gone."""
     if why := refusal(turn.memory, job):  # the reversal before it may have taken the sale out
         turn.refuse(why)
         return
@@ -44,6 +45,7 @@ def start(turn: Turn, job: Void) -> None:
 
 
 def on_answer(turn: Turn, job: Void, answer: Answer) -> None:
+    """Approved: the void's row, the sale marked, the reversal cleared, all in one write (RT2)."""
     assert turn.running.exchange is not None
     if not turn.wire.approved(answer.code):
         money.declined(turn, answer)
@@ -54,6 +56,7 @@ def on_answer(turn: Turn, job: Void, answer: Answer) -> None:
 
 
 def on_failure(turn: Turn, job: Void, failure: Failure) -> None:
+    """Nothing sent: nothing owed. Else the outcome is unknown, the void is to be reversed and the sale stands."""
     money.failed(turn, failure, "void")
 
 

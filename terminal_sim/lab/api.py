@@ -30,6 +30,7 @@ class Answer:
 
     @property
     def body(self) -> Any:
+        """The JSON, None for an empty answer. Raises: ValueError when it is none."""
         return json.loads(self.text) if self.text else None
 
 

@@ -52,6 +52,7 @@ class Played:
 
     @property
     def as_expected(self) -> bool:
+        """Whether the call ended with the exit code that the day foresees."""
         return self.ran.code == self.step.exit
 
     @property

@@ -81,13 +81,16 @@ class HostProcess:
 
     @property
     def api(self) -> Api:
+        """Its API. Raises LabError before the first start."""
         return self.listening.api
 
     def url(self, dialect: str) -> str:
+        """What a terminal of this dialect dials. Raises LabError before the first start."""
         return self.listening.url(dialect)
 
     @property
     def running(self) -> bool:
+        """Whether the process lives; a wrapper counts for it."""
         return self._process is not None and self._process.poll() is None
 
     def log_tail(self, lines: int = 20) -> str:

@@ -51,6 +51,7 @@ class Spawner:
 
     @staticmethod
     def available() -> bool:
+        """False on Windows, which has no fork."""
         return hasattr(os, "fork")
 
     def run(self, words: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> tuple[int, str, str]:

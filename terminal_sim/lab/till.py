@@ -88,9 +88,11 @@ class Till:
         return self.run("sale", amount, "--card", card, "--json")
 
     def void(self, stan: str) -> Ran:
+        """Cancel the sale with this STAN."""
         return self.run("void", "--stan", stan, "--json")
 
     def settle(self) -> Ran:
+        """Close the batch; exit 1 when it closed with exceptions."""
         return self.run("settle", "--json")
 
     # ---- its book

@@ -38,6 +38,7 @@ class Item:
 
     @property
     def same(self) -> bool:
+        """Whether both books say the same of it."""
         return self.pair.verdict is Word.SAME
 
     @property
@@ -82,10 +83,12 @@ class Judgement:
 
     @property
     def agree(self) -> bool:
+        """Whether every item is as the day foresees and nothing else went wrong."""
         return not self.trouble and all(item.right for item in self.items)
 
     @property
     def exceptions(self) -> tuple[Item, ...]:
+        """The items of which the books say different things."""
         return tuple(item for item in self.items if not item.same)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,17 +54,18 @@ DEEDS = {
     "cup": st.one_of(*_common, st.just(SignOn()), st.just(SignOff()), st.builds(Inquire, st.sampled_from(CARDS))),
     "nac": st.one_of(*_common),
 }
+
+
+def _host_faults(whats: Sequence[str]) -> st.SearchStrategy[HostFault]:
+    whens = st.sampled_from(("before", "after"))
+    return st.builds(HostFault, st.sampled_from(HOST_POINTS), whens, st.integers(1, 4), st.sampled_from(whats))
+
+
 TROUBLES: dict[str, st.SearchStrategy[Any]] = {
     "wire": st.lists(st.sampled_from(WIRE_FAULTS), min_size=1, max_size=5).map(tuple),
     "cut": st.tuples(st.sampled_from(STEPS), st.sampled_from(WHENS), st.integers(1, 3)),
     "refuse": st.sampled_from(FLASH_STEPS),
-    "host": st.builds(
-        HostFault,
-        st.sampled_from(HOST_POINTS),
-        st.sampled_from(("before", "after")),
-        st.integers(1, 4),
-        st.sampled_from(HOST_FAULTS),
-    ),
+    "host": _host_faults(HOST_FAULTS),
     "issuer": st.tuples(
         st.sampled_from([kind.value for kind in FaultKind]),
         st.sampled_from(("any", "ask", "undo")),
@@ -204,6 +205,12 @@ def test_a_settlement_refused_for_its_session_asks_for_a_sign_on() -> None:
     assert again.end is End.REFUSED_LOCALLY
     world.heal()
     world.settled()
+
+
+def test_two_batches_settled_under_later_numbers_keep_their_own_rows() -> None:
+    """NAC, twice closed by the host: the journal's rows of both stand under numbers that were never archived."""
+    sale, close = Step(Sell(100)), Step(ForceClose())
+    run("nac", [sale, close, sale, Step(Settle()), sale, close, sale])
 
 
 def test_a_schedule_plays_the_same_twice() -> None:

@@ -59,6 +59,26 @@ def test_the_card_number_is_masked_unless_asked_for() -> None:
     assert CARD in run("--json", "--clear", PURCHASE)[1]
 
 
+def test_the_raw_bytes_are_masked_like_the_elements() -> None:
+    track = PURCHASE.index(f"37{CARD}D3012201")
+    for form in ((), ("--json",)):
+        masked, clear = run("--raw", *form, PURCHASE)[1], run("--raw", "--clear", *form, PURCHASE)[1]
+        assert PURCHASE in clear
+        assert PURCHASE not in masked
+        assert PURCHASE[:track] in masked, "framing, MTI, bitmap and amount stay"
+        assert not any(secret in masked for secret in (CARD, "D3012201", "F5D4AEDECBD60833"))
+
+
+@pytest.mark.parametrize("dialect", ["auto", "cup", "nac", "iso87", "iso87-binary"])
+def test_a_frame_without_its_beginning_shows_no_card_number(dialect: str) -> None:
+    """The card number may then stand in TPDU, header, bitmap, or any element: nine digits in a row are too many."""
+    for skipped in range(0, 64, 2):
+        for form in ((), ("--json",), ("--json", "--raw")):
+            shown = run(*form, "--dialect", dialect, PURCHASE[skipped:])[1]
+            windows = [CARD[at : at + 9] for at in range(len(CARD) - 8)]
+            assert not [digits for digits in windows if digits in shown], (skipped, form)
+
+
 def test_hex_comes_from_standard_input_with_blanks_and_line_ends() -> None:
     spaced = "\n".join(SALE[i : i + 20] for i in range(0, len(SALE), 20))
     assert run("-", stdin=spaced)[0] == 0

@@ -151,6 +151,24 @@ def test_a_first_commit_that_fails_is_answered_96_and_books_nothing(bench: Bench
     assert not bench.rows(Txn)
 
 
+def test_a_copy_of_a_request_that_was_told_96_gets_96_and_is_never_booked(bench: Bench) -> None:
+    """The terminal took the 96 as final and dropped its reversal; the copy arrives when the disk has room again."""
+    real = bench.store.commit
+
+    def refuse(puts: Any) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    bench.store.commit = refuse  # type: ignore[method-assign]
+    bench.send()
+    bench.store.commit = real  # type: ignore[method-assign]
+    bench.send()
+    assert [a[39] for a in bench.answers()] == ["96", "96"]
+    assert not bench.rows(Txn)
+    assert "final for its key" in bench.rows(MessageRow)[0].notes
+    bench.send(SALE.replace(bytes.fromhex("000123"), bytes.fromhex("000124")))
+    assert bench.answers()[-1][39] == "00", "the next STAN is an ordinary sale"
+
+
 def fault(bench: Bench, **rule: Any) -> None:
     bench.faults.add(rule)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from specs.masking import mask_fields, mask_pan, mask_text, mask_track
+from specs.codec import encode, inspect_payload
+from specs.dialect import load
+from specs.masking import mask_digits, mask_fields, mask_pan, mask_text, mask_track
 from specs.message import Message
+from specs.subfields import describe_subfields
 
 PAN = "6223164991230014"
 MASKED = "622316******0014"
@@ -61,8 +64,16 @@ class TestText:
             ("DATE  : 22/11/2018  TRACE NO : 000036", "DATE  : 22/11/2018  TRACE NO : 000036"),
             ("KEY 0123456789ABCDEFFEDCBA9876543210.", "KEY " + "*" * 32 + "."),
             ("6223164991230015", "6223164991230015"),
+            (f"item 0000{PAN};", f"item 0000{MASKED};"),
+            ("6223 1649 9123 0014", "6223 16** **** 0014"),
+            ("6216-2610-0000-0000-018", "6216-26**-****-***0-018"),
+            ("3714 496353 98431", "3714 49**** *8431"),
+            ("rrn 411111111117", "rrn 411111111117"),
         ],
-        ids=["number", "between signs", "track", "time", "totals", "short totals", "slip", "key", "no check digit"],
+        ids=[
+            *("number", "between signs", "track", "time", "totals", "short totals", "slip", "key", "no check digit"),
+            *("zero-filled", "in fours", "in fours, 19 digits", "as Amex embosses", "an RRN with a right check digit"),
+        ],
     )
     def test_what_looks_like_card_data(self, text: str, shown: str) -> None:
         assert mask_text(text) == shown
@@ -128,6 +139,20 @@ class TestFields:
             assert PAN not in shown
             assert PAN[6:12] not in shown
 
+    @pytest.mark.parametrize("function", ["201", "202", "207", "999", "000"])
+    @pytest.mark.parametrize("digits", [28, 58, 60, 62, 79])
+    def test_a_broken_upload_hides_whatever_60_3_says(self, function: str, digits: int) -> None:
+        """Found on the wire: items under a wrong 60.3, or cut, were taken for other digits."""
+        whole = "00000123" + "0000" + PAN + "000000010000"
+        shown = mask_fields({48: ("02" + whole + whole)[:digits], 60: "00000001" + function})[48]
+        assert len(shown) == digits
+        assert PAN[6:12] not in shown
+
+    @pytest.mark.parametrize("de", [37, 53, 60, 61, 62, 120])
+    @pytest.mark.parametrize("source", [{2: PAN}, {35: f"{PAN}D3012"}, {35: f"{PAN}=3012"}])
+    def test_the_message_s_own_number_is_hidden_wherever_it_stands(self, de: int, source: dict[int, str]) -> None:
+        assert mask_fields({**source, de: f"000001{PAN}77"})[de] == f"000001{MASKED}77"
+
     def test_a_cvv2_is_hidden_but_the_count_of_items_is_not(self) -> None:
         assert mask_fields({3: "000000", 48: "123"})[48] == "***"
         assert mask_fields({48: "0004", 60: "00000001202"})[48] == "0004"
@@ -163,3 +188,74 @@ class TestFields:
             assert PAN not in shown
             assert "F5D4AEDECBD60833" not in shown
             assert MASKED in shown
+
+
+class TestMisread:
+    """A message that breaks its dialect: what stands in an element may belong to another."""
+
+    NAC = load("nac")
+    SALE = Message(
+        "0200",
+        {2: PAN, 3: "000000", 4: "000000010000", 11: "000045", 22: "012", 24: "003", 25: "00", 41: "T0000001"},
+        tpdu="6000030000",
+    )
+
+    def read(self, body: bytes) -> Message:
+        seen = inspect_payload(bytes.fromhex("6000030000") + body, self.NAC).message
+        assert seen is not None
+        return seen
+
+    def test_a_forgotten_bit_2_spreads_the_number_over_processing_code_and_amount(self) -> None:
+        body = bytearray(encode(self.SALE, self.NAC))
+        body[2] &= 0xBF
+        read = self.read(bytes(body))
+        assert read.fields[3] + read.fields[4] == f"16{PAN}", "the story needs this misreading"
+        shown = read.masked()
+        assert shown[4][2:8] == "******", "first six, last four at most"
+        assert PAN[4:] not in str(read)
+
+    def test_a_letter_in_one_element_hides_nothing_in_the_others(self) -> None:
+        body = encode(self.SALE, self.NAC).replace(bytes.fromhex("000045"), bytes.fromhex("0000A5"))
+        read = self.read(body)
+        assert read.doubtful == {11}
+        assert read.masked()[4] == "000000010000"
+
+    def test_raw_bytes_and_long_runs_of_a_misread_message_go(self) -> None:
+        fields = {41: "T0000001", 42: "b#\x16I\x91#\x00\x14", 53: "E4A51B32FECA5A06", 60: "2316499123001422"}
+        shown = mask_fields(fields, frozenset(fields))
+        assert shown == {41: "T0000001", 42: "*" * 8, 53: "E4A51B**********", 60: "231649**********"}
+
+    def test_what_is_not_doubtful_stays(self) -> None:
+        assert mask_fields({42: "898100012345678", 60: "2200000700050"}, {53}) == {
+            42: "898100012345678",
+            60: "2200000700050",
+        }
+
+    def test_a_misread_message_equals_a_well_read_one_with_the_same_values(self) -> None:
+        """doubtful is how the values were come by, not what the message says."""
+        assert Message("0200", {3: "000000"}) == Message("0200", {3: "000000"}, doubtful=frozenset({3}))
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            (f"16{PAN}0000", "166223" + "*" * 16),
+            (f"6D{PAN}F", "6D622316**********F"),
+            (PAN.encode().hex(), "363232" + "*" * 26),
+            ("007460FF02003020A5", "007460FF02003020A5"),
+            ("6231649912D3012", "623164****D3012"),
+        ],
+    )
+    def test_digits_that_nobody_read(self, text: str, shown: str) -> None:
+        assert mask_digits(text) == shown
+
+    def test_sub_fields_of_a_misread_element_are_left_out(self) -> None:
+        fields = {60: "22000007000"}
+        assert describe_subfields(Message("0200", fields), "cup").keys() == {"60"}
+        assert describe_subfields(Message("0200", fields, doubtful=frozenset({60})), "cup") == {}
+
+
+def test_a_remark_for_the_slip_loses_a_card_number() -> None:
+    """DE 63 of CUP: its layout cuts the number in two, so that neither part looks like one."""
+    message = Message("0210", {63: "CUP" + f"CARD {PAN}".ljust(20)})
+    assert PAN[:7] not in str(describe_subfields(message, "cup"))
+    assert PAN[:15] in str(describe_subfields(message, "cup", clear=True))
