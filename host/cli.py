@@ -55,7 +55,7 @@ def serve(
         bool, typer.Option(help="listen for terminals on all addresses (the API stays where it is)")
     ] = False,
     clock: Annotated[str, typer.Option(help="start the host's clock here, e.g. 2026-03-02T09:00")] = "",
-    seed: Annotated[int, typer.Option(help="seed of keys and codes")] = 0,
+    seed: Annotated[int, typer.Option(help="seed of a new store's keys and codes, 0 = a fresh one")] = 0,
     provisioning: Annotated[str, typer.Option(help="auto: any terminal may dial in; strict: only known ones")] = "auto",
     loop: Annotated[str, typer.Option(help="uvloop or asyncio")] = "",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",

@@ -96,7 +96,7 @@ def known_merchant(case: Case) -> Refusal | None:
 
 
 def signed_on(case: Case) -> Refusal | None:
-    """No sign-on since the terminal was last signed off, where the dialect has one; not asked of what comes before it."""
+    """A terminal of a dialect with sign-on must be signed on; not asked of what comes before it."""
     if not case.profile.requires_sign_on or case.operation.kind in _WITHOUT_SIGN_ON:
         return None
     if case.operation.kind is Kind.OTHER and not case.request.mac.required:

@@ -41,7 +41,7 @@ class Ids:
         return value
 
     def peek(self, table: str) -> int:
-        """The id that `new` would give next, without taking it."""
+        """The id given last, 0 before the first; takes none."""
         return self.next_by_table.get(table, 0)
 
 

@@ -6,6 +6,8 @@ file («WAL-reset», sqlite.org/wal.html): hence exactly one, which also does th
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -154,6 +156,10 @@ def _connect(path: Path | None, *, read_only: bool) -> sqlite3.Connection:
         raise ConfigError(f"no store at {path}")
     if not path.parent.is_dir():
         raise ConfigError(f"no folder for the store: {path.parent}")
+    if not read_only:
+        # The key of the card hashes is in it: nobody but its owner reads a store. SQLite gives its log the same mode.
+        with contextlib.suppress(OSError):  # what is wrong with the place, the connection says
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     mode = "ro" if read_only else "rwc"
     return sqlite3.connect(
         f"file:{quote(str(path.resolve()))}?mode={mode}",

@@ -544,3 +544,13 @@ def test_a_terminal_with_a_request_at_its_issuer_is_not_cleared(store_url: str) 
         host.runner.reset("terminal", host.rows(Terminal)[0].tid)
     assert len(host.rows(Txn)) == 1
     host.crash()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX file modes")
+def test_only_its_owner_reads_a_new_store(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'books.db'}", seed=1)
+    store.commit([a_terminal()])
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("books.db*") if ".lock" not in path.name}
+    store.close()
+    assert modes
+    assert set(modes.values()) == {0}, modes
