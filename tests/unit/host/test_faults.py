@@ -37,6 +37,9 @@ def test_nth_means_the_nth_matching_message_only() -> None:
     table.add({"match": {"kind": "sale", "nth": 2}, "action": "reset"})
     fired = [table.fires(f, Phase.AFTER_COMMIT) is not None for f in (SALE, VOID, SALE, SALE)]
     assert fired == [False, False, True, False]
+    table.clear()
+    table.add({"match": {"kind": "sale", "nth": 2}, "action": "reset", "times": 0})
+    assert [table.fires(SALE, Phase.AFTER_COMMIT) is not None for _ in range(4)] == [False, True, False, False]
 
 
 def test_chance_replays_from_its_seed() -> None:

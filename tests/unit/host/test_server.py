@@ -133,6 +133,23 @@ def test_half_a_frame_and_silence_ends_the_line(
     assert getattr(echo.server.counters, f"closed_{reason}") == 1
 
 
+def test_a_frame_that_drips_is_ended_however_often_a_byte_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FC 73: the deadline runs from the first byte of the frame, not from the last one that came."""
+    monkeypatch.setattr(rim, "FRAME_DEADLINE_S", 0.5)
+    echo = Echo()
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x01\x00")
+        for _ in range(60):
+            writer.write(b"x")
+            if reader.at_eof():
+                return
+            await asyncio.sleep(0.1)
+
+    talk(echo, client)
+    assert echo.server.counters.closed_slow == 1
+
+
 def test_a_taken_port_is_told_with_address_and_port() -> None:
     async def run() -> None:
         first, second = Echo().server, Echo().server

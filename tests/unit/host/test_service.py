@@ -10,6 +10,7 @@ import pytest
 
 from host.clock import Clock
 from host.engine.context import Settings
+from host.engine.events import Decision
 from host.errors import StoreUnavailable
 from host.exchange import ask_of
 from host.faults import FaultTable
@@ -23,7 +24,7 @@ from specs.codec import decode_payload
 from specs.endpoint import Endpoint, parse
 from specs.errors import FrameError
 from specs.message import Message
-from specs.operation import Operation
+from specs.operation import Operation, Outcome
 
 # The constructed sale of 100.00 in nac.md section 9: no MAC, so it is bytes anybody could have sent.
 SALE = bytes.fromhex(
@@ -139,6 +140,24 @@ def test_an_answer_encoded_for_a_commit_that_failed_never_leaves(bench: Bench) -
     assert captured
     assert [a[39] for a in bench.answers()] in ([], ["96"])
     assert not [p for p in bench.rows(Posting) if p.book == "acquirer"]
+
+
+def test_only_what_the_outcome_says_is_ever_spoken(bench: Bench) -> None:
+    """The last word counts: other than encoded = encoded anew; None (nobody knows what is on disk) = silence."""
+    said: list[tuple[str, str]] = []
+    for last_word in (Outcome("96", at="0302090000", rrn="000000000001"), None):
+        bench.line.sent.clear()
+        heard: list[Any] = []
+        bench.runner.submit = lambda event, done, to=heard: to.append((event, done))  # type: ignore[method-assign, assignment, misc]
+        bench.service.received(bench.line, SALE)  # type: ignore[arg-type]
+        ((event, done),) = heard
+        exchange = bench.service._under_way[event.token]
+        approval = Outcome("00", at="0302090000", rrn="000000000001", amount=10_000)
+        bench.service._answer(exchange, Decision(), approval)
+        done(event, Decision(), last_word)
+        said.append((last_word.code if last_word else "-", ",".join(bench.line.codes())))
+    assert said == [("96", "96"), ("-", "")]
+    assert bench.service.under_way == 0
 
 
 def test_a_first_commit_that_fails_is_answered_96_and_books_nothing(bench: Bench) -> None:

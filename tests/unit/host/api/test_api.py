@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from host.engine.context import Settings
 from host.faults import FaultTable
 from host.issuer.cards import index_test_cards
 from host.issuer.link import ImmediateLink
+from host.rows import Terminal
 from host.runner import Runner
 from host.server import Server
 from host.service import Service
@@ -157,6 +159,15 @@ def test_verify_says_how_many_and_shows_near_misses(host: Host) -> None:
     assert [(near["differs_in"], near["got"]) for near in told["near_misses"]] == [("mti", "0200")]
 
 
+def test_a_message_that_matches_is_no_near_miss(host: Host) -> None:
+    host.send()
+    host.send(SALE.replace(bytes.fromhex("000123"), bytes.fromhex("000124")))
+    wanted = {"match": {"mti": "0200", "stan": "000123"}, "count": 2}
+    told = host.http.post("/api/v1/messages/verify", json=wanted).json()
+    assert (told["ok"], told["matched"]) == (False, 1)
+    assert {near["stan"] + near["mti"] for near in told["near_misses"]} == {"0001240200", "0001230210"}
+
+
 def test_wait_gives_up_with_408_and_near_misses(host: Host) -> None:
     host.send()
     answer = host.http.get("/api/v1/messages/wait", params={"mti": "0400", "stan": "000123", "timeout": 0})
@@ -183,6 +194,14 @@ def test_a_lost_reply_is_listed_as_unsettled_with_its_reason(host: Host) -> None
     assert item["stan"] == "000123"
     assert item["doubtful"] is True
     assert "dropped by fault 1" in item["why"]
+
+
+def test_an_answer_that_says_otherwise_than_the_books_is_doubtful(host: Host) -> None:
+    host.http.post("/api/v1/faults", json={"action": "answer", "rc": "05"})
+    host.send()
+    (item,) = host.get("/unsettled")["items"]
+    assert item["doubtful"] is True
+    assert "the terminal was told 05 by fault 1: answer" in item["why"]
 
 
 def test_the_clock_is_frozen_advanced_and_run(host: Host) -> None:
@@ -236,6 +255,17 @@ def test_strict_provisioning_serves_a_terminal_once_it_is_named(host: Host) -> N
     host.send()
     assert host.line.codes() == ["89", "00"]
     assert host.http.put(f"/api/v1/terminals/{TID}", json={"mid": "123456789012345"}).status_code == 200
+
+
+def test_a_new_master_key_ends_the_sign_on_and_the_same_one_does_not(host: Host) -> None:
+    """The working keys came under the old one (security.md 1)."""
+    host.send()
+    (terminal,) = host.store.reader().select(Terminal)
+    host.store.commit([replace(terminal, signed_on=True)])
+    path, body = f"/api/v1/terminals/{TID}", {"mid": terminal.mid, "tmk": terminal.tmk}
+    assert host.http.put(path, json=body).json()["signed_on"] is True
+    body["tmk"] = "FEDCBA98765432100123456789ABCDEF"
+    assert host.http.put(path, json=body).json()["signed_on"] is False
 
 
 @pytest.mark.parametrize(
