@@ -12,15 +12,16 @@ from typing import Any, Protocol, TypeVar
 
 from host.api import shapes
 from host.checker import report
-from host.checker.books import HostBooks
+from host.checker.books import HostBooks, family_of
 from host.checker.compare import unsettled
 from host.rows import Alarm, Batch, ExceptionItem, JournalUpload, Leg, MessageRow, Posting, StagedItem, Terminal, Txn
 from specs import journal
-from specs.dialect import load
 
 R = TypeVar("R")
 Shape = dict[str, Any]
 LIMIT_MAX = 1_000
+COMMON_TEXTS = "iso87"
+"""Whose texts explain a code when a user's own dialect does not say its family by its name: the standard's."""
 NEAR_MAX = 20
 """Near misses that are shown: more is noise."""
 
@@ -83,7 +84,7 @@ class Desk:
         return shapes.transaction_whole(
             row,
             self._numbers([row], {}).get(row.batch_id, row.wire_batch),
-            load(row.dialect).family,
+            family_of(row.dialect) or COMMON_TEXTS,
             messages=self.reader.select(MessageRow, {"txn_id": row.id}),
             postings=self.reader.select(Posting, {"txn_id": row.id}),
             legs=self.reader.select(Leg, {"txn_id": row.id}),

@@ -178,7 +178,7 @@ def _call(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 
 def _announce(options: Options, opened: Opened, endpoints: list[Endpoint]) -> None:
     path = sqlite_path(options.store)
-    where = f"sqlite:///{path}" if path is not None else options.store.split("@")[-1]
+    where = f"sqlite:///{path.resolve()}" if path is not None else options.store.split("@")[-1]
     for row in opened.listen:
         typer.echo(f"listening  {row['dialect']}://{row['address']}:{row['port']}")
     typer.echo(f"API        {opened.api}/docs")

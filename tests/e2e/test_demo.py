@@ -111,6 +111,7 @@ def test_the_users_own_host_stays_until_ctrl_c_and_ends_with_0(tmp_path: Path, w
     for said in ("terminal-sim init", "Type into the POS", "TPDU", "port", "plain: no TLS"):
         assert said in text
     assert (tmp_path / "shop" / "closeout.db").exists()
+    assert str(tmp_path / "shop" / "closeout.db") in text, "the store's absolute path is printed"
 
 
 def test_a_host_that_cannot_start_gives_its_own_line_and_exit_code(tmp_path: Path) -> None:

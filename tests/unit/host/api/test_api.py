@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from host.runner import Runner
 from host.server import Server
 from host.service import Service
 from host.store.store import open_store
+from specs.profile import profile_of
 from tests.unit.host.test_service import SALE, FakeLine, Now
 
 TID = "12345678"  # of the constructed sale in nac.md section 9
@@ -120,6 +122,18 @@ def test_one_transaction_tells_its_events_its_money_and_its_code_in_two_language
     assert whole["explanation"]["code"] == "00"
     assert whole["explanation"]["en"]
     assert whole["explanation"]["zh"]
+
+
+def test_a_transaction_of_a_users_own_dialect_is_told_whole(host: Host, tmp_path: Path) -> None:
+    """Its file need not be there any more when somebody asks."""
+    (tmp_path / "mybank.toml").write_text('extends = "nac"\ntitle = "My bank"\n')
+    host.line = FakeLine(f"{tmp_path}/mybank.toml://127.0.0.1:1")
+    host.runner._profiles["mybank"] = profile_of("mybank", host.line.endpoint.dialect.profile)
+    host.send()
+    (tmp_path / "mybank.toml").unlink()
+    (item,) = host.get("/transactions")["items"]
+    whole = host.get(f"/transactions/{item['id']}")
+    assert (whole["dialect"], whole["explanation"]["code"], whole["explanation"]["en"]) == ("mybank", "00", "approved")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Every row of the settlement dialogue for CUP and NAC (rules.md, section 6), and the example's totals (section 5).
 
-Each expectation is written from those tables. One batch of issue 2's kinds: S1 110.00, S2 50.00 voided by V, S3 80.00
+Each expectation is written from those tables. One batch of the kinds offered: S1 110.00, S2 50.00 voided by V, S3 80.00
 reversed, F 30.00 on a foreign card. CUP: domestic debit S1 + S2 = 160.00/2, credit V = 50.00/1, foreign debit
 F = 30.00/1. NAC: S1 + F = 140.00/2. Net in both: 140.00.
 """
