@@ -15,6 +15,8 @@ class TxnState(StrEnum):
     """interface.md, section 3."""
 
     PENDING = "pending"  # in flight to the issuer
+    AUTHORISED = "authorised"  # a live pre-authorisation; profile TC: approved, captured at the settlement
+    EXPIRED = "expired"  # a pre-authorisation whose hold ran out
     CAPTURED = "captured"
     DECLINED = "declined"
     REVERSED = "reversed"
@@ -64,6 +66,9 @@ class Terminal:
     last_stan: str
     last_seen: str
     currency: str
+    request: str = "0"  # header digit 6 of the next answers, until the terminal has done it (cup.md 1)
+    serial: str = ""  # as its last sign-on showed it: two units under one TID differ here (FC 47)
+    status: str = ""  # of the last status upload, hex
 
     @property
     def key_in_use(self) -> str:
@@ -103,6 +108,8 @@ class Batch:
     end_count: int
     digest: str
     forced: str
+    stale_since: str = ""  # TC at cutoff, and what nobody settles: shown as state «stale» while it is open
+    day: str = ""  # YYYY-MM-DD: the host's date when its first item was booked (ISO 87: DE 15 of the answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,12 @@ class Txn:
     batch_id: the host batch it is an item of; wire_batch: the number it was sent under ("" when none).
     kind: specs.operation.Kind. amount: requested; approved_amount: approved (partial approval), 0 when declined.
     content: JSON object of the compared content, PAN replaced by pan_hash. original_id: of a void or refund, else 0.
-    undone_by: what undid it: "" | "reversal" | "void:<txn id>" | "no-answer" (issuer silent, leg undone).
+    undone_by: what undid it: "" | "reversal" | "void:<txn id>" | "no-answer" (issuer silent, leg undone) | "expiry".
+    replaced_by: the adjustment that stands in this item's place, or the completion of this pre-authorisation; else 0.
+    held: of a live pre-authorisation what the issuer still holds for it, increments included; else 0.
+    tip, cash: parts of the amount. transmitted: DE 7 (ISO 87). advice: it came as an advice (0120, 0220).
+    voids_kind: of a void, the kind of what it takes back. chip: JSON of what the chip's data said and became
+    ({"arqc": "good|bad|not-checked", "script": …, "tc": …}), never card data; "" for none.
     carried: counts in batch_id's funding but not in its comparison (RH4, RH6).
     settlement: none | open | settled | exception.
     answered_at: host local "MMDDhhmmss" of the stored final answer; answer code and texts are replayed from here.
@@ -153,6 +165,15 @@ class Txn:
     created_at: str
     answered_at: str
     note: str
+    replaced_by: int = 0
+    held: int = 0
+    tip: int = 0
+    cash: int = 0
+    transmitted: str = ""
+    advice: bool = False
+    voids_kind: str = ""
+    chip: str = ""
+    chip_answer: str = ""  # DE 55 of the answer in hex, for replays
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +212,13 @@ class Adjustment:
 class Leg:
     """RH7: one issuer leg in flight. Durable before it is sent, done with the outcome's commit.
 
-    purpose: debit | credit | debit-again | inquiry. state: asking | undoing | done. Idempotent at the issuer by
-    (txn_id, number). asking: its transaction waits for it. undoing: owed to the issuer until acked, nobody waits: a
-    0420, or a debit-again (asked as it is). deadline: ISO time after which an asking leg is undone, an undoing one
-    repeated. tries counts the 0420s and repeats. result: approved | partial | a refusal | overdue | undone.
+    purpose: debit | credit | hold | release | inquiry, and «again» forms that no limit stops: debit-again, hold-again.
+    release: how much of an earlier hold of this card is dropped with it; negative: a hold that comes back with it.
+    state: asking | undoing | owing | done. Idempotent at the issuer by (txn_id, number). asking: its transaction waits
+    for it. undoing: a 0420 is owed until acked, nobody waits. owing: the leg itself is owed, as it is, until acked; the
+    issuer does not refuse it (a debit-again; an advice that was answered while the issuer was away; a TC capture).
+    deadline: ISO time after which an asking leg is undone, an owed one repeated. tries counts the repeats.
+    result: approved | partial | a refusal | overdue | undone.
     """
 
     id: int
@@ -208,6 +232,7 @@ class Leg:
     deadline: str
     tries: int
     result: str
+    release: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +249,7 @@ class IssuerAccount:
     debited: int
     pin_hash: str
     pin_tries: int
+    held: int = 0  # reserved by pre-authorisations and uncaptured TC sales, never negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +266,16 @@ class IssuerLeg:
     pan_hash: str
     undone: bool
     at: str
+    released: int = 0  # of an earlier hold, by this leg; negative: put back
 
 
 @dataclass(frozen=True, slots=True)
 class StagedItem:
     """One record of a batch upload, staged under the item's own key (never the STAN of the 0320).
 
-    known: "" | "known" | "unknown" | "reversed" | "amount-differs". txn_id 0 when unknown.
+    known: "" | "known" | "unknown" | "reversed" | "amount-differs". txn_id 0 when unknown. form: a value
+    of specs.operation.UploadForm. evidence: a chip record of a balanced side or without money (203, 204, 206 but reason
+    05): kept, compared with nothing. pan_hash, currency: what TC and `offline_unknown = "capture"` need to post an unknown offline sale.
     """
 
     id: int
@@ -258,6 +287,10 @@ class StagedItem:
     pan: str
     known: str
     at: str
+    form: str = "group"
+    evidence: bool = False
+    pan_hash: str = ""
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ class JournalError(SpecError):
 class JournalRow:
     """One approved transaction in the terminal's journal, open or archived.
 
-    state: journaled | voided | reversed. settlement: open | settled (archived with its batch).
+    state: journaled | voided | reversed | rejected (a stored item that the host refused: in no total).
+    settlement: open | settled (archived with its batch).
     kind: a value of specs.operation.Kind. batch: the number under which it was sent. pan is masked. amount minor units.
     """
 
@@ -42,6 +43,16 @@ class JournalRow:
     invoice: str = ""
     at: str = ""
     uploaded: bool = False
+    tip: int = 0
+    adjusted: bool = False
+    stored: bool = False
+    """An advice whose 0230 has not come yet: the host may not know it."""
+    rejected: str = ""
+    """The code with which the host refused the advice or the upload, "" when it did not."""
+    day: str = ""
+    of: str = ""
+    """The kind of what a void takes back, "" for a sale."""
+    advice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

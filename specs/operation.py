@@ -11,8 +11,12 @@ from enum import StrEnum
 
 from specs import masking
 from specs.codes import Refusal
+from specs.kinds import ADJUSTMENTS as ADJUSTMENTS
+from specs.kinds import DEBITS as DEBITS
 from specs.kinds import FINANCIAL as FINANCIAL
+from specs.kinds import RESERVATIONS as RESERVATIONS
 from specs.kinds import REVERSIBLE as REVERSIBLE
+from specs.kinds import VOIDS as VOIDS
 from specs.kinds import Kind as Kind
 from specs.totals import Totals
 
@@ -24,6 +28,8 @@ class Entry(StrEnum):
     SWIPE = "swipe"
     CHIP = "chip"
     TAP = "tap"
+    FALLBACK = "fallback"
+    """The stripe of a chip card whose chip could not be read (DE 22 80x)."""
     QR = "qr"
     UNKNOWN = "unknown"
 
@@ -44,8 +50,10 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class OriginalRef:
-    """How a void, reversal or upload item names its original; a field that the wire does not carry is "" or None.
+    """How a message names its original; a field that the wire does not carry is "" or None.
 
+    date: MMDD of CUP's DE 61, "" when not given or 0000 (= any). transmitted: DE 7 (MMDDhhmmss) and mti: the MTI, both
+    of ISO 87's DE 90. amount: the original amount, where the message says it (CUP tip: DE 4; NAC void, tip: DE 60).
     Source: rules.md, section 1, «The original that a message names».
     """
 
@@ -55,6 +63,20 @@ class OriginalRef:
     invoice: str = ""
     amount: int | None = None
     auth_code: str = ""
+    date: str = ""
+    transmitted: str = ""
+    mti: str = ""
+
+
+class UploadForm(StrEnum):
+    """What a record of an upload is. The two CUP chip forms: 203/205 a TC, 204/206 an item that failed at the card."""
+
+    GROUP = "group"
+    """CUP 0320/201, up to eight records; NAC 0320, one."""
+    COPY = "copy"
+    """CUP: a 0220 again as 0320, with its own STAN, batch and DE 60."""
+    TC = "tc"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,7 +84,8 @@ class UploadItem:
     """One record of a batch upload.
 
     kind None = the wire does not say (CUP groups). pan "" = the wire does not carry it. ref names the original.
-    foreign None = not said.
+    foreign None = not said. reason: of a FAILED chip item (cup.md 5.10: 05 ARPC wrong and card approved, 11 AAC …).
+    tip: part of `amount` (CUP copies of a tip: `amount` is the new total). chip: DE 55 as sent.
     """
 
     ref: OriginalRef
@@ -70,6 +93,11 @@ class UploadItem:
     kind: Kind | None = None
     pan: str = ""
     foreign: bool | None = None
+    form: UploadForm = UploadForm.GROUP
+    reason: str = ""
+    currency: str = ""
+    tip: int | None = None
+    chip: bytes | None = None
 
     def __repr__(self) -> str:
         return f"UploadItem({self.ref}, {self.amount}, {self.kind}, {masking.mask_pan(self.pan) if self.pan else '-'})"
@@ -108,7 +136,7 @@ class Operation:
     final: bool = False
     """SETTLE only: True for the trailer after a batch upload (NAC 960000)."""
     balanced: bool = False
-    """UPLOAD_END only: the terminal closes a settlement that balanced (CUP 60.3 = 207), as against 202."""
+    """UPLOAD_END and TC_UPLOAD: the settlement balanced (CUP 60.3 = 207, 203, 204), as against 202, 205, 206."""
     key_layout: int = 0
     """SIGN_ON only: bytes of the key field asked for: 24, 40 or 60 (CUP 60.3 = 001, 003, 004); 0 = none."""
     operator: str = ""
@@ -121,6 +149,22 @@ class Operation:
     auth_code: str = ""
     local_date: str = ""
     local_time: str = ""
+    transmitted: str = ""
+    """DE 7, MMDDhhmmss (ISO 87)."""
+    day: str = ""
+    """SETTLE in ISO 87: the settlement date DE 15, MMDD, that the figures are for."""
+    tip: int | None = None
+    """The tip, minor units (CUP DE 48 of 32 and 34, else DE 54); `amount` is the new total, tip included."""
+    cash: int | None = None
+    """CASH_BACK: the cash part of `amount`, minor units (DE 54)."""
+    chip: bytes | None = field(default=None, repr=False)
+    """DE 55 as sent, BER-TLV."""
+    partial: bool | None = None
+    """Whether the terminal takes a partial approval (CUP 60.6); None = not said, which counts as yes."""
+    function: str = ""
+    """DOWNLOAD: 60.3 (360, 361, 362, 370, 371, 372, 380, 381, 382). SCRIPT_RESULT: 951."""
+    data: bytes = field(default=b"", repr=False)
+    """DOWNLOAD: DE 62 as sent."""
 
     def __post_init__(self) -> None:
         assert self.amount is None or self.amount >= 0, "amounts are never negative on the wire"
@@ -146,7 +190,8 @@ class Outcome:
     at the host, "MMDD" as far as the wire tells at the terminal.
     amount: what the answer says was approved. sides: (side, verdict) for dialects that answer side by side.
     keys: the key field of a sign-on answer, wrapped under the terminal's master key (never clear).
-    request: CUP header digit 6, "0" = none, "3" = sign on again.
+    request: CUP header digit 6, "0" = none, "1" parameters, "2" status, "3" sign on again, "4" CA keys, "5" IC
+    parameters (cup.md, section 1).
     """
 
     code: str
@@ -169,6 +214,10 @@ class Outcome:
     acquirer: str = ""
     organisation: str = ""
     text: str = ""
+    chip: bytes | None = field(default=None, repr=False)
+    """DE 55 of the answer: 91 (ARPC and its response code), 71, 72 (scripts)."""
+    data: bytes | None = field(default=None, repr=False)
+    """DOWNLOAD: DE 62 of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,21 @@ class Profile:
     final_not_agreed: str = "77"  # section 6 NAC: "77" | "95" | "00"
     debit_groups: bool = False  # section 5 NAC
     settle_code: str = ""  # CUP: DE39 in a good 0510; "" = none
+    capture: str = "HC"  # section 9: "HC" approval = capture | "TC" captured at the settlement
+    dup_days: int = 30  # section 1, ISO87 scope of the search
+    tombstone_days: int = 30  # section 3, ISO87
+    reversed: str = "none"  # section 5, ISO87: "both" = reversed items in the forward and the reversal figures
+    refund_unreferenced: str = "card"  # section 1, rule R: "card" | "refuse" | "accept"
+    refund_on_timeout: str = "repeat"  # section 3, CUP terminal: "repeat" | "operator"
+    not_found: str = "25"  # section 8, NAC void: "25" | "78"
+    de60_batch: bool = False  # section 1, NAC: whether 6 digits of DE60 in a financial message are its batch number
+    upload_repeat: str = "00"  # section 6: "00" | "94"
+    offline_unknown: str = "suspense"  # section 9: "suspense" | "capture"; TC always captures
+    cutoff_tc: str = "stale"  # section 7
+    preauth_days: int = 30  # how long a pre-authorisation holds (failure-catalogue 57)
+    completion_percent: int = 115  # section 8
+    rc77: str = "archive"  # section 6, NAC terminal: "archive" | "error"
+    reversal_mti: str = "0420"  # ISO87 terminal: "0420" | "0400" (iso87.md section 5)
 
 
 def profile_of(name: str, table: Mapping[str, object]) -> Profile:

@@ -26,7 +26,8 @@ class Sum:
 class Totals:
     """The sums of one batch in the order of the wire; compared side by side.
 
-    Shape: CUP ("domestic"|"foreign") x ("debit"|"credit"); NAC ("all") x ("sales"|"refunds").
+    Shape: CUP ("domestic"|"foreign") x ("debit"|"credit"); NAC ("all") x ("sales"|"refunds"); ISO 87 ("all") x
+    ("credits"|"credit-reversals"|"debits"|"debit-reversals"), DE 74-77 and 86-89.
     """
 
     sums: tuple[Sum, ...] = ()
@@ -69,11 +70,17 @@ class Totals:
 class BatchItem:
     """One approved transaction as one end believes it stands at the close.
 
-    Units: amount = the approved amount, minor units, positive. `foreign` = the card is not of the domestic scheme.
-    Reversed, carried and adjustment items are not handed over at all: they count in no dialect of this set.
+    Units: amount = the approved amount, minor units, positive; of a tip or adjustment the new total. `foreign` = the
+    card is not of the domestic scheme. of: the kind of what a void takes back (None = a debit).
+    adjusted: an adjustment stands in its place, which is handed over too. Carried items and RH4's adjustments are not
+    handed over at all. Reversed ones are only where `Profile.reversed` is "both" (ISO 87): acked with 00 before the
+    close, at the amount that was asked for.
     """
 
     kind: Kind
     amount: int
     foreign: bool = False
     voided: bool = False
+    adjusted: bool = False
+    reversed: bool = False
+    of: Kind | None = None

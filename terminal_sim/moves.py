@@ -39,22 +39,100 @@ class Balance:
     """Ask for the card's balance; moves no money, owes nothing."""
 
     card: Card
+    pin: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """Sell. Units: amount in minor units."""
+    """Sell. Units: amount, the whole, in minor units; tip and cash are parts of it (NAC, ISO 87)."""
 
     amount: int
     card: Card
+    tip: int = 0
+    cash: int = 0
+    pin: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """Cancel a sale of the open batch, named by its STAN or RRN."""
+    """Cancel a sale, refund (NAC, ISO 87) or completion of the open batch, named by its STAN or RRN; the row tells
+    which message it becomes."""
 
     stan: str = ""
     rrn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Give money back for an earlier sale, of any batch: named by STAN when it is in the journal or archive, else by
+    RRN and date (MMDD, "" unknown). Without either: unreferenced (NAC, ISO 87)."""
+
+    amount: int
+    card: Card | None = None
+    stan: str = ""
+    rrn: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PreAuth:
+    """Reserve. increment: add to a reservation of the same card (named by STAN, RRN or authorisation code if given)."""
+
+    amount: int
+    card: Card
+    pin: str = field(default="", repr=False)
+    increment: bool = False
+    stan: str = ""
+    auth_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PreAuthVoid:
+    """Drop a reservation, named by its STAN or RRN."""
+
+    stan: str = ""
+    rrn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Take money on a reservation. amount None: all of it. advice: tell the host that it was done (0220)."""
+
+    stan: str = ""
+    rrn: str = ""
+    amount: int | None = None
+    advice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineSale:
+    """Sell without the host: a stored advice. auth_code: of a phone approval, "" for small amounts."""
+
+    amount: int
+    card: Card
+    auth_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """Another total for a sale of the open batch: a stored advice. amount: the new total; tip: or a tip on top."""
+
+    stan: str = ""
+    rrn: str = ""
+    amount: int | None = None
+    tip: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendStored:
+    """Send what is stored now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """CUP. what: "parameters", "ca-keys", "ic-parameters" or "status" (an upload)."""
+
+    what: str = "parameters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +142,23 @@ class Settle:
     renumbered: int = 0
 
 
-Order = SignOn | SignOff | Echo | Balance | Sale | Void | Settle
+Order = (
+    SignOn
+    | SignOff
+    | Echo
+    | Balance
+    | Sale
+    | Void
+    | Refund
+    | PreAuth
+    | PreAuthVoid
+    | Complete
+    | OfflineSale
+    | Adjust
+    | SendStored
+    | Download
+    | Settle
+)
 
 
 # --- further jobs that the machine puts before or after an order ----------------------------------------------------

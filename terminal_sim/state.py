@@ -46,6 +46,18 @@ class Config:
     connect_timeout_s: float = 10.0
     connect_tries: int = 3
     settle_empty: bool = False
+    language: str = ""
+    """Of slips: "" as the dialect has it (CUP both, else English), "zh", "en" or "both"."""
+    auto_signoff: bool = False
+    """Sign off after each closed settlement (flows.md, section 5)."""
+    tip_percent: int = 100
+    """The largest tip, in percent of the sale (CUP parameter 19)."""
+    offline_limit: int = 100_000
+    """The largest offline sale, minor units."""
+    stored_max: int = 10
+    """Stored items before the terminal sends them by itself (flows.md, section 6)."""
+    test_mode: bool = False
+    """Slips carry the mark of a test (flows.md, section 10)."""
 
 
 class RowState(StrEnum):
@@ -54,14 +66,20 @@ class RowState(StrEnum):
     JOURNALED = "journaled"
     VOIDED = "voided"
     REVERSED = "reversed"
+    REJECTED = "rejected"
+    """A stored item that the host refused: on the slip's list, in no total."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Row:
-    """One approved transaction. Units: amount in minor units; at MMDDhhmmss as the host said.
+    """One approved transaction. Units: amount in minor units (of a tip or adjustment the new total); at MMDDhhmmss as
+    the host said.
 
     batch: the number under which it was sent, which a renamed batch does not change. uploaded: acked with 00 or 94;
-    rejected: the code of a refused upload, "" otherwise (RT8).
+    rejected: the code of a refused upload or advice, "" otherwise (RT8). stored: an advice whose 0230 has not come.
+    image: the advice as it is sent, repeated and copied (0220, without track, PIN and MAC). adjusted: an adjustment
+    stands in its place. of: what a void takes back. day: DE 15 of the answer, MMDD. transmitted, local_at: DE 7 and
+    DE 13+12 as sent (ISO 87). chip: DE 55 for the upload, hex. chip_end: "" no chip | "tc" | "arpc-wrong" | "aac".
     """
 
     stan: str
@@ -84,13 +102,33 @@ class Row:
     invoice: str = ""
     uploaded: bool = False
     rejected: str = ""
+    tip: int = 0
+    cash: int = 0
+    adjusted: bool = False
+    stored: bool = False
+    advice: bool = False
+    image: Message | None = None
+    of: Kind | None = None
+    day: str = ""
+    transmitted: str = ""
+    local_at: str = ""
+    chip: str = ""
+    chip_end: str = ""
 
     def __repr__(self) -> str:
         return f"Row({self.stan}, {self.kind}, {self.amount}, {mask_pan(self.pan)}, {self.state})"
 
     def as_item(self) -> BatchItem:
         """What counts of it in totals; a voided sale still does, in some dialects."""
-        return BatchItem(self.kind, self.amount, self.foreign, self.state is RowState.VOIDED)
+        return BatchItem(
+            self.kind,
+            self.amount,
+            self.foreign,
+            voided=self.state is RowState.VOIDED,
+            adjusted=self.adjusted,
+            reversed=self.state is RowState.REVERSED,
+            of=self.of,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +141,27 @@ class Pending:
     amount: int
     image: Message
     reason: str = "98"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """The result of an issuer's script, owed as a 0620 before the next online transaction (flows.md, section 9)."""
+
+    stan: str
+    batch: str
+    image: Message
+    sends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who may use the terminal: 00 system manager, 99 supervisor, 01 to 98 cashiers. password: a salted hash, hex."""
+
+    number: str
+    salt: str
+    password: str = field(repr=False)
+    wrong: int = 0
+    locked: bool = False
 
 
 class Phase(StrEnum):
@@ -165,6 +224,19 @@ class Memory:
     events: tuple[TerminalEvent, ...] = ()
     last_slip: Slip | None = None
     host_time: str = ""
+    script: ScriptResult | None = None
+    operators: tuple[Operator, ...] = ()
+    """Empty: nobody has set any up, and nobody is asked."""
+    operator: str = ""
+    """Who is logged in; "" nobody."""
+    download: str = "0"
+    """Header digit 6 as the host last asked, until it is done."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Tag and value of the last parameter download (cup.md 5.10)."""
+    ca_keys: tuple[str, ...] = ()
+    ic_parameters: tuple[str, ...] = ()
+    """As downloaded, TLV in hex, one each."""
+    settlement_slip: Slip | None = None
 
     @property
     def batch_empty(self) -> bool:

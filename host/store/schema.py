@@ -34,7 +34,7 @@ from host.rows import (
     Txn,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with every change of a table; a store with a higher one is refused (StoreVersion)."""
 
 R = TypeVar("R")
@@ -123,7 +123,9 @@ META = sa.Table("meta", METADATA, sa.Column("name", sa.Text, primary_key=True), 
 
 def _guards() -> None:
     txn, batch = SQL_TABLES[Txn].c, SQL_TABLES[Batch].c
-    live = sa.and_(txn.batch_id > 0, txn.state.in_(["pending", "captured", "reversed", "voided"]))
+    live = sa.and_(
+        txn.batch_id > 0, txn.state.in_(["pending", "authorised", "captured", "reversed", "voided", "expired"])
+    )
     key = (txn.tid, txn.stan, txn.epoch, txn.batch_id, txn.wire_batch, txn.local_time)
     sa.Index(LIVE_KEY, *key, unique=True, sqlite_where=live, postgresql_where=live)
     open_now = batch.state.in_(["open", "disputed"])

@@ -30,6 +30,12 @@ class Family(Protocol):
     def reversal_of(self, request: Message, reason: str, dialect: Dialect, auth_code: str = "") -> Message:
         """At the terminal: the 0400 to a request as it was stored. DE 64 absent. reason: codes.ReversalReason."""
 
+    def repeat_of(self, request: Message) -> Message:
+        """At the terminal: a stored advice or reversal as it is sent again; only ISO 87 sets the repeat digit."""
+
+    def copy_of(self, advice: Message, dialect: Dialect) -> Message:
+        """At the terminal: the upload copy (0320) of a stored 0220 (CUP; flows.md, section 5). Raises: EncodeError."""
+
     def read_answer(self, message: Message, dialect: Dialect) -> Outcome:
         """At the terminal: what does the answer say? Raises specs.errors.DecodeError when it cannot be read."""
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from specs.codes import is_approved
 from specs.dialect import Dialect
-from specs.errors import DecodeError
+from specs.errors import DecodeError, EncodeError
 from specs.families import common
 from specs.families.common import RequestMaker
 from specs.families.cup_answers import read_answer, refusal_answer, write_answer
@@ -235,6 +235,16 @@ _REQUEST: Mapping[int, RequestMaker] = {
 }
 
 
+def repeat_of(request: Message) -> Message:
+    """The same message again: terminals of this family do not set the repeat digit (rules.md, section 2)."""
+    return request
+
+
+def copy_of(advice: Message, dialect: Dialect) -> Message:
+    """Not yet."""
+    raise EncodeError(0, "this family uploads no copies")
+
+
 def fits(request: Message, answer: Message) -> str:
     """RT5 at the terminal: "" when the answer is one to this request, else the reason why not."""
     return common.fits(request, answer, {})
@@ -258,12 +268,14 @@ def carries_mac(message: Message) -> bool:
 
 __all__ = [
     "carries_mac",
+    "copy_of",
     "count",
     "fits",
     "in_clear",
     "read_answer",
     "read_request",
     "refusal_answer",
+    "repeat_of",
     "reversal_of",
     "tracks_encrypted",
     "with_clear_track",

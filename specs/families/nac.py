@@ -256,6 +256,16 @@ _REQUEST: Mapping[int, RequestMaker] = {
 _MAY_LACK: Mapping[str, frozenset[int]] = {"0330": frozenset({4})}
 
 
+def repeat_of(request: Message) -> Message:
+    """The same message again: terminals of this family do not set the repeat digit (rules.md, section 2)."""
+    return request
+
+
+def copy_of(advice: Message, dialect: Dialect) -> Message:
+    """Not yet."""
+    raise EncodeError(0, "this family uploads no copies")
+
+
 def fits(request: Message, answer: Message) -> str:
     """RT5 at the terminal: "" when the answer is one to this request, else the reason why not. 0330 may lack DE 4."""
     return common.fits(request, answer, _MAY_LACK)
@@ -271,12 +281,14 @@ def carries_mac(message: Message) -> bool:
 
 __all__ = [
     "carries_mac",
+    "copy_of",
     "count",
     "fits",
     "in_clear",
     "read_answer",
     "read_request",
     "refusal_answer",
+    "repeat_of",
     "reversal_of",
     "tracks_encrypted",
     "write_answer",
