@@ -275,7 +275,8 @@ class StagedItem:
 
     known: "" | "known" | "unknown" | "reversed" | "amount-differs". txn_id 0 when unknown. form: a value
     of specs.operation.UploadForm. evidence: a chip record of a balanced side or without money (203, 204, 206 but reason
-    05): kept, compared with nothing. pan_hash, currency: what TC and `offline_unknown = "capture"` need to post an unknown offline sale.
+    05): kept, compared with nothing. pan_hash, currency: what TC and `offline_unknown = "capture"` need to post an
+    unknown offline sale.
     """
 
     id: int

@@ -106,6 +106,7 @@ _MEDIA: Mapping[Entry, str] = {
     Entry.QR: "03",
     Entry.CHIP: "05",
     Entry.TAP: "07",
+    Entry.FALLBACK: "80",
 }
 
 
@@ -143,7 +144,17 @@ def operation(
         key_layout=row.key_layout,
         local_date=message.get(13) or "",
         local_time=message.get(12) or "",
+        transmitted=message.get(7) or "",
+        chip=_chip_bytes(message),
     )
+
+
+def _chip_bytes(message: Message) -> bytes | None:
+    """DE 55 as bytes; None when there is none, or it is no hex (a dialect may keep other text there)."""
+    try:
+        return bytes.fromhex(message.get(55) or "") or None
+    except ValueError:
+        return None
 
 
 def _hex(de: int, value: str) -> bytes:

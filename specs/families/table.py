@@ -12,7 +12,7 @@ from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError
 from specs.message import Message
 from specs.mti import Mti
-from specs.operation import Kind, Operation, Unreadable
+from specs.operation import FINANCIAL, RESERVATIONS, Kind, Operation, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,8 @@ def row_to_write(operation: Operation, rows: Iterable[Row]) -> Row:
     """The row that says this operation; a reversal is told by its processing code. Raises: EncodeError."""
     for row in rows:
         same = (row.kind, row.final, row.balanced) == (operation.kind, operation.final, operation.balanced)
+        if row.kind in FINANCIAL | RESERVATIONS and Mti.parse(row.mti).is_advice != operation.advice:
+            continue
         layouts = row.key_layout == operation.key_layout or operation.kind is not Kind.SIGN_ON
         if (
             same
