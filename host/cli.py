@@ -30,6 +30,10 @@ Amounts are whole minor units everywhere. Exit codes: 0 as expected, 1 it ran an
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 dialects_app = typer.Typer(no_args_is_help=True, help="The dialects: list them, show one, check a file of your own.")
 app.add_typer(dialects_app, name="dialects")
+config_app = typer.Typer(no_args_is_help=True, help="closeout.toml: write one to start from, check one.")
+app.add_typer(config_app, name="config")
+keys_app = typer.Typer(no_args_is_help=True, help="A terminal's master key: set it, or show check values.")
+app.add_typer(keys_app, name="keys")
 
 Api = Annotated[str | None, typer.Option("--api", help=f"API of a running host, ADDR:PORT or URL [{DEFAULT_API}]")]
 Store = Annotated[str | None, typer.Option("--store", help=f"store to open read-only instead [{DEFAULT_STORE}]")]
@@ -48,15 +52,16 @@ def serve(
     listen: Annotated[
         list[str] | None, typer.Option(help="listener URL, e.g. cup://127.0.0.1:8583 (repeatable)")
     ] = None,
-    api: Annotated[str, typer.Option(help="address of the API")] = DEFAULT_API,
-    store: Annotated[str, typer.Option(help="store URL: sqlite:///FILE or postgresql://…")] = DEFAULT_STORE,
+    api: Annotated[str, typer.Option(help=f"address of the API [{DEFAULT_API}]")] = "",
+    store: Annotated[str, typer.Option(help=f"sqlite:///FILE or postgresql://… [{DEFAULT_STORE}]")] = "",
+    config: Annotated[Path | None, typer.Option(help="configuration file (see `config init`)")] = None,
     ready_file: Annotated[Path | None, typer.Option(help="written when everything listens")] = None,
     lan: Annotated[
         bool, typer.Option(help="listen for terminals on all addresses (the API stays where it is)")
     ] = False,
     clock: Annotated[str, typer.Option(help="start the host's clock here, e.g. 2026-03-02T09:00")] = "",
     seed: Annotated[int, typer.Option(help="seed of a new store's keys and codes, 0 = a fresh one")] = 0,
-    provisioning: Annotated[str, typer.Option(help="auto: any terminal may dial in; strict: only known ones")] = "auto",
+    provisioning: Annotated[str, typer.Option(help="auto: any terminal may dial in; strict: only known ones")] = "",
     loop: Annotated[str, typer.Option(help="uvloop or asyncio")] = "",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
     log_file: Annotated[Path | None, typer.Option(help="logs go here instead of stderr")] = None,
@@ -68,6 +73,7 @@ def serve(
         listen=tuple(listen or ()),
         api=api,
         store=store,
+        config=config,
         ready_file=ready_file,
         lan=lan,
         clock=clock,
@@ -129,6 +135,64 @@ def dialects_check(file: Annotated[str, typer.Argument(help="TOML file")]) -> No
     from host.commands import dialects
 
     raise typer.Exit(_guarded(lambda: _say(dialects.check(file))))
+
+
+@config_app.command("init")
+def config_init(
+    file: Annotated[Path, typer.Argument(help="the file to write")] = Path("closeout.toml"),
+) -> None:
+    """Write a commented configuration; an existing file is left as it is."""
+    from host.commands import config
+
+    raise typer.Exit(_guarded(lambda: _say(config.init(file))))
+
+
+@config_app.command("check")
+def config_check(file: Annotated[Path, typer.Argument(help="the file to check")]) -> None:
+    """Check a configuration: exit 2 with file, line, key and reason when it cannot be used."""
+    from host.commands import config
+
+    raise typer.Exit(_guarded(lambda: _say(config.check(file))))
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """The JSON schema of the configuration, for editors."""
+    from host.commands import config
+
+    raise typer.Exit(_guarded(lambda: _say(config.schema())))
+
+
+@keys_app.command("show")
+def keys_show(
+    tid: Annotated[str, typer.Argument(metavar="TID", help="terminal id")], api: Api = None, store: Store = None
+) -> None:
+    """The check values of a terminal's keys; the keys themselves are never shown."""
+    from host.commands import keys
+
+    raise typer.Exit(_guarded(lambda: _say(keys.show(_source(api, store), tid))))
+
+
+@keys_app.command("set")
+def keys_set(
+    tid: Annotated[str, typer.Argument(metavar="TID", help="terminal id")],
+    tmk: Annotated[str, typer.Option(help="master key, 16 or 32 hex digits; test keys only", prompt=True)],
+    mid: Annotated[str, typer.Option(help="its merchant, if it is new or moves")] = "",
+    api: Api = None,
+    store: Store = None,
+) -> None:
+    """Set a terminal's master key: through a running host, else in the store."""
+    from host.commands import keys
+    from host.commands.reading import running_host
+
+    def work() -> int:
+        key = keys.check_key(tmk)
+        base = running_host(api, store, DEFAULT_API)
+        if base is not None:
+            return _say(keys.set_by_api(base, tid, mid, key))
+        return _say(keys.set_in_store(store or DEFAULT_STORE, tid, mid, key))
+
+    raise typer.Exit(_guarded(work))
 
 
 @app.command()

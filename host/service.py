@@ -41,6 +41,7 @@ from host.rows import MessageRow, Row
 from host.runner import Runner
 from host.server import Connection
 from specs import masking
+from specs.bins import DOMESTIC, Bins
 from specs.codec import decode_payload, inspect_payload, split_payload
 from specs.codes import Refusal
 from specs.dialect import Dialect
@@ -52,14 +53,11 @@ from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
 from specs.profile import Profile, profile_of
 from specs.security import kcv
-from specs.testcards import organisation
 
 TrackKey = Callable[[str], bytes]
 """The working track key of a terminal by its id; b"" = it has none."""
 
 log = structlog.get_logger("host.service")
-
-DOMESTIC = "CUP"
 _AFTER_THE_GATE = frozenset({Refusal.UNKNOWN_TYPE, Refusal.NOT_OFFERED})
 """12 and 40 stand behind terminal, merchant, sign-on and MAC (rules.md, section 2, order of checks)."""
 
@@ -67,10 +65,17 @@ _AFTER_THE_GATE = frozenset({Refusal.UNKNOWN_TYPE, Refusal.NOT_OFFERED})
 class Service:
     """Shape: `received` and `broken` are the server's handlers; `rows` is the runner's hook before each commit."""
 
-    def __init__(self, faults: FaultTable, pan_key: bytes, track_key: TrackKey = lambda _tid: b"") -> None:
+    def __init__(
+        self,
+        faults: FaultTable,
+        pan_key: bytes,
+        track_key: TrackKey = lambda _tid: b"",
+        bins: Bins | None = None,
+    ) -> None:
         self._faults = faults
         self._pan_key = pan_key
         self._track_key = track_key
+        self._bins = bins or Bins()
         self._profiles: dict[Dialect, Profile] = {}
         self._tokens = itertools.count(1)
         self._under_way: dict[int, Exchange] = {}
@@ -168,7 +173,7 @@ class Service:
     def _request(self, exchange: Exchange, operation: Operation, token: int) -> Request:
         card = operation.card
         pan = card.pan if card else ""
-        scheme = organisation(pan) if pan else ""
+        scheme = self._bins.organisation(pan) if pan else ""
         return Request(
             token=token,
             operation=operation,

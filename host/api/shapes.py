@@ -8,6 +8,7 @@ from typing import Any
 
 from host.rows import Batch, ExceptionItem, Leg, MessageRow, Posting, StagedItem, Terminal, Txn, TxnState
 from specs import codes
+from specs.security import kcv
 
 Shape = dict[str, Any]
 _PREFIX = {Txn: "txn", Batch: "bat", MessageRow: "msg"}
@@ -182,6 +183,11 @@ def message(row: MessageRow) -> Shape:
     }
 
 
+def _check_value(key: str) -> str:
+    """By which two people compare a key without telling it; "" for none."""
+    return kcv(bytes.fromhex(key)).hex().upper() if key else ""
+
+
 def terminal(row: Terminal, open_batch: Batch | None, pending: int, alarms: Iterable[Mapping[str, Any]]) -> Shape:
     """A terminal as the desk sees it; keys are never shown."""
     return {
@@ -199,4 +205,5 @@ def terminal(row: Terminal, open_batch: Batch | None, pending: int, alarms: Iter
         "pending_work": pending,
         "alarms": list(alarms),
         "keys": {name: "set" if value else "none" for name, value in (("tmk", row.tmk), ("mak", row.mak))},
+        "key_check_values": {name: _check_value(getattr(row, name)) for name in ("tmk", "pik", "mak", "tdk")},
     }

@@ -76,15 +76,24 @@ def _answers(base: str) -> bool:
         return False
 
 
+def running_host(api: str | None, store: str | None, default_api: str) -> str | None:
+    """Whom to ask; None when the store is to be opened. Raises ConfigError: no host answers at --api."""
+    if store is not None and api is None:
+        return None
+    base = _base(api or default_api)
+    if _answers(base):
+        return base
+    if api is not None and store is None:
+        raise ConfigError(f"--api {api}: no Closeout host answers there")
+    return None
+
+
 def open_source(api: str | None, store: str | None, default_api: str, default_store: str) -> Source:
     """A named store is opened; else the API is asked; else the default store. Raises ConfigError: what was tried."""
-    if store is None or api is not None:
-        base = _base(api or default_api)
-        if _answers(base):
-            typer.echo(f"from the API at {base}", err=True)
-            return Source(base, None)
-        if api is not None and store is None:
-            raise ConfigError(f"--api {api}: no Closeout host answers there")
+    base = running_host(api, store, default_api)
+    if base is not None:
+        typer.echo(f"from the API at {base}", err=True)
+        return Source(base, None)
     from host.store.store import open_reader
 
     url = store or default_store

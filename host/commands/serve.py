@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,11 +23,11 @@ import uvicorn
 from host.api.app import make_app
 from host.api.control import Control
 from host.chance import fresh_seed
-from host.clock import Clock
+from host.clock import Clock, zone
 from host.commands.lan import instructions
 from host.commands.logs import configure
+from host.config import Ready, provision, read, ready
 from host.desk import Desk
-from host.engine.context import Settings
 from host.errors import ConfigError
 from host.faults import FaultTable
 from host.issuer.cards import index_test_cards
@@ -42,23 +42,26 @@ from specs.profile import profile_of
 
 log = structlog.get_logger("host")
 
-DEFAULT_LISTEN = ("cup://127.0.0.1:8583", "nac://127.0.0.1:8584")
+DEFAULT_LISTEN = ("cup://127.0.0.1:8583", "nac://127.0.0.1:8584", "iso87://127.0.0.1:8585")
+DEFAULT_API = "127.0.0.1:8580"
+DEFAULT_STORE = "sqlite:///closeout.db"
 PROVISIONING = ("auto", "strict")
 LOOPS = ("uvloop", "asyncio")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line said; see `acquirer-host serve --help`."""
+    """What the command line said, "" or () where it said nothing; see `acquirer-host serve --help`."""
 
     listen: tuple[str, ...] = ()
-    api: str = "127.0.0.1:8580"
-    store: str = "sqlite:///closeout.db"
+    api: str = ""
+    store: str = ""
+    config: Path | None = None
     ready_file: Path | None = None
     lan: bool = False
     clock: str = ""
     seed: int = 0
-    provisioning: str = "auto"
+    provisioning: str = ""
     loop: str = ""
     log_level: str = "info"
     log_file: Path | None = None
@@ -74,9 +77,9 @@ class Opened:
 
 def run(options: Options) -> int:
     """Serve until SIGTERM, SIGINT or POST /shutdown. Raises HostError before anything runs."""
+    options, configured = _configured(options)
     endpoints = _endpoints(options)
-    settings = _settings(options)
-    clock = _clock(options.clock)
+    clock = _clock(options.clock, configured.configuration.timezone)
     sqlite_path(options.store)  # a URL that cannot be read is told before anything is opened
     with contextlib.ExitStack() as stack:
         log_stream: TextIO = sys.stderr
@@ -88,15 +91,17 @@ def run(options: Options) -> int:
         created = clock.now().isoformat(timespec="seconds")
         store = open_store(options.store, seed=options.seed or fresh_seed(), created_at=created)
         stack.callback(store.close)
+        for line in provision(store, configured.configuration, created):
+            log.info("configured", what=line)
         asyncio_loop = _loop_factory(options.loop)
         with asyncio.Runner(loop_factory=asyncio_loop) as runner:
-            return runner.run(_serve(options, endpoints, settings, clock, store, api_socket))
+            return runner.run(_serve(options, endpoints, configured, clock, store, api_socket))
 
 
 async def _serve(
     options: Options,
     endpoints: list[Endpoint],
-    settings: Settings,
+    configured: Ready,
     clock: Clock,
     store: Store,
     api_socket: socket.socket,
@@ -108,12 +113,12 @@ async def _serve(
             loop.add_signal_handler(number, ending.set)
     faults = FaultTable()
     desk = Desk(store.reader())
-    service = Service(faults, store.pan_hash_key, desk.track_key)
-    link = ImmediateLink(store, index_test_cards(store.pan_hash_key))
+    service = Service(faults, store.pan_hash_key, desk.track_key, configured.bins)
+    link = ImmediateLink(store, index_test_cards(store.pan_hash_key, configured.cards))
     writer = Runner(
         store,
         clock,
-        settings,
+        configured.settings,
         link,
         before_commit=service.rows,
         on_broken=lambda _error: _call(loop, ending),
@@ -205,7 +210,7 @@ def _write_ready(path: Path, opened: Opened) -> None:
 
 
 def _endpoints(options: Options) -> list[Endpoint]:
-    found = [parse(url) for url in options.listen or DEFAULT_LISTEN]
+    found = [parse(url) for url in options.listen]
     for endpoint in found:
         if endpoint.dialect.family not in NAMES:
             offered = ", ".join(NAMES)
@@ -223,18 +228,27 @@ def _all(address: str) -> str:
     return "0.0.0.0" if address in ("127.0.0.1", "localhost") else address
 
 
-def _settings(options: Options) -> Settings:
-    if options.provisioning not in PROVISIONING:
-        raise ConfigError(f"--provisioning {options.provisioning}: not one of {', '.join(PROVISIONING)}")
-    reset = "epoch" if options.provisioning == "auto" else "keep"
-    return Settings(provisioning=options.provisioning, terminal_reset=reset)
+def _configured(options: Options) -> tuple[Options, Ready]:
+    """The command line over the variables over the file over the defaults. Raises: ConfigError."""
+    found = read(options.config)
+    if options.provisioning:
+        if options.provisioning not in PROVISIONING:
+            raise ConfigError(f"--provisioning {options.provisioning}: not one of {', '.join(PROVISIONING)}")
+        found = found.model_copy(update={"provisioning": options.provisioning})
+    options = replace(
+        options,
+        listen=options.listen or tuple(found.listen) or DEFAULT_LISTEN,
+        api=options.api or found.api or DEFAULT_API,
+        store=options.store or found.store or DEFAULT_STORE,
+    )
+    return options, ready(found)
 
 
-def _clock(text: str) -> Clock:
+def _clock(text: str, timezone: str) -> Clock:
     if not text:
-        return Clock()
+        return Clock(zone(timezone))
     try:
-        return Clock(start=datetime.fromisoformat(text))
+        return Clock(zone(timezone), start=datetime.fromisoformat(text))
     except ValueError as error:
         raise ConfigError(f"--clock {text}: not a time such as 2026-03-02T09:00") from error
 

@@ -22,6 +22,7 @@ class Settings:
     acquirer_code: str = "48020000"
     issuer_code: str = "01020000"
     magic: bool = True
+    unknown_cards: str = "accept"  # "accept": an ordinary credit card without a limit | "refuse": 14
     test_tmk: str = "0123456789ABCDEFFEDCBA9876543210"
     """The documented test master key of auto-provisioned terminals (security.md, worked example)."""
 

@@ -1,0 +1,93 @@
+"""`acquirer-host config init|check|schema`: a commented file to start from, one line about the first mistake in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from host.config import Configuration, read, ready
+from host.errors import ConfigError
+from specs.endpoint import parse
+
+TEMPLATE = """\
+# Configuration of acquirer-host: `acquirer-host serve --config closeout.toml`. Every key is optional; what stands
+# behind a # is the default. `acquirer-host config check closeout.toml` names the first mistake; `config schema` prints
+# the JSON schema for editors. A variable CLOSEOUT_NAME (CLOSEOUT_LIMITS__AMOUNT_MAX for [limits]) wins over the file,
+# the command line over both. Amounts are minor units.
+
+# listen = ["cup://127.0.0.1:8583", "nac://127.0.0.1:8584", "iso87://127.0.0.1:8585"]
+# api = "127.0.0.1:8580"
+# store = "sqlite:///closeout.db"
+# provisioning = "auto"        # auto: any terminal may dial in; strict: only those below
+# terminal_reset = "epoch"     # what a re-flashed terminal does: epoch (auto) or keep (strict)
+# timezone = "Asia/Shanghai"   # of the host's clock; the machine's if absent
+# currency = "156"             # ISO 4217, three digits, of merchants and terminals that state none
+# magic = true                 # amounts 1,000.00-1,000.99 answer their last two digits
+# unknown_cards = "accept"     # any card with a right check digit has no limit; refuse: 14
+# host_only = "fund-and-flag"  # an item that only the host has at the close: fund-and-flag or suspense
+# acquirer_code = "48020000"   # DE 32
+# issuer_code = "01020000"     # DE 44
+
+# [limits]
+# amount_max = 999999999999    # above it 61
+# issuer_timeout_s = 20        # below the terminals' own timeout, so that the host answers first
+
+# [[merchant]]
+# mid = "123456789012345"
+# name = "Corner Shop"         # on slips and in parameter downloads
+# currency = "156"
+
+# [[terminal]]
+# tid = "12345678"
+# mid = "123456789012345"
+# dialect = "cup"
+# tmk = "0123456789ABCDEFFEDCBA9876543210"   # test keys only; the documented test key if absent
+
+# [[card]]                     # beside the documented test cards
+# name = "staff"
+# pan = "6222021234567890128"
+# expiry = "3012"
+# class = "debit"              # credit, debit, foreign or qr
+# pin = "1234"
+# balance = 50000
+
+# [[bin]]                      # first digits, low to high, both of one length; longest first
+# low = "622202"
+# high = "622203"
+# organisation = "CUP"         # as in DE 63; CUP is the domestic side
+# class = "debit"
+"""
+
+
+def init(path: Path) -> str:
+    """Write the commented file. Raises: ConfigError when it exists already or cannot be written."""
+    try:
+        with path.open("x", encoding="utf8") as file:
+            file.write(TEMPLATE)
+    except FileExistsError:
+        raise ConfigError(f"{path}: exists already, and is left as it is") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    return f"{path} written: every key is there, commented out"
+
+
+def check(path: Path) -> str:
+    """Read it as `serve` would, listener URLs too. Raises: ConfigError or SpecError, one line."""
+    found = read(path)
+    ready(found)
+    for url in found.listen:
+        parse(url)
+    parts = (
+        (len(found.listen), "listener"),
+        (len(found.merchant), "merchant"),
+        (len(found.terminal), "terminal"),
+        (len(found.card), "card"),
+        (len(found.bin), "BIN range"),
+    )
+    counted = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts)
+    return f"{path}: good; {counted}; provisioning {found.provisioning}"
+
+
+def schema() -> str:
+    """The JSON schema of the file, for editors."""
+    return json.dumps(Configuration.model_json_schema(by_alias=True), indent=1)
