@@ -36,6 +36,11 @@ def expand_key(key: bytes) -> bytes:
     raise SecurityError(f"a DES key has 8, 16 or 24 bytes, not {len(key)}")
 
 
+def triple_des(key: bytes) -> TripleDES:
+    """The algorithm object over a key of 8, 16 or 24 bytes. Raises: SecurityError."""
+    return TripleDES(expand_key(key))
+
+
 def ecb_encrypt(key: bytes, data: bytes) -> bytes:
     """Each 8-byte block for itself. Raises: SecurityError for part of a block, or a key of no DES length."""
     return _context(key, True, get_ident()).update(_whole_blocks(data))
