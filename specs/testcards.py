@@ -5,6 +5,7 @@ The cards stand in testcards.toml; the file is read at the first use.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from specs.emv import ChipKey
 from specs.errors import DialectError
 from specs.luhn import luhn_ok
 from specs.masking import mask_pan
@@ -26,6 +28,9 @@ _OPTIONAL: Mapping[str, type] = {
     "stolen": bool,
     "lost": bool,
     "partial": bool,
+    "chip_key": str,
+    "sequence": str,
+    "aid": str,
 }
 
 
@@ -34,6 +39,8 @@ class TestCard:
     """One card of the issuer's test range.
 
     Units: expiry YYMM; balance in minor units, None without a limit. `partial`: the issuer approves what is left.
+    chip_key: the issuer's documented test master key for the application cryptogram, 32 hex digits, "" = no chip;
+    sequence: DE 23, 3 digits; aid: its application.
     """
 
     __test__ = False  # pytest takes a class of this name for tests
@@ -49,6 +56,14 @@ class TestCard:
     stolen: bool = False
     lost: bool = False
     partial: bool = False
+    chip_key: str = ""
+    sequence: str = ""
+    aid: str = ""
+
+    @property
+    def chip(self) -> ChipKey | None:
+        """The issuer's test key of its chip; None for a card without one."""
+        return ChipKey(bytes.fromhex(self.chip_key), self.pan, self.sequence) if self.chip_key else None
 
     def __repr__(self) -> str:
         return f"TestCard({self.name}, {mask_pan(self.pan)})"
@@ -132,6 +147,9 @@ def _card(name: str, row: Any) -> TestCard:
         require(key, key not in row or type(row[key]) is kind, f"is not of type {kind.__name__}")
     pin = row.get("pin")
     require("pin", pin is None or (4 <= len(pin) <= 12 and pin.isdigit()), "has not 4 to 12 digits")
+    key = row.get("chip_key", "")
+    require("chip_key", not key or re.fullmatch("[0-9A-F]{32}", key) is not None, "has not 32 hex digits")
+    require("sequence", bool(key) == ("sequence" in row), "a chip has one, and only a chip")
     require("balance", row.get("balance", 0) >= 0, "is negative")
     return TestCard(
         name=name,
