@@ -16,7 +16,7 @@ from typing import Any
 
 import iso8583
 
-from specs.dialect import MAC_FIELDS, Dialect
+from specs.dialect import MAC_FIELDS, Dialect, Encodings
 from specs.errors import DecodeError, EncodeError
 from specs.fields import FieldSpec
 from specs.framing import TPDU_BYTES
@@ -40,33 +40,38 @@ class _Plan:
 @lru_cache(maxsize=64)
 def _plan(dialect: Dialect) -> _Plan:
     encodings = dialect.encodings
-    bitmap = {"data_enc": "b" if encodings.bitmap == "binary" else "ascii", **_FIXED, "max_len": 16}
+    bitmap = {"data_enc": "b" if encodings.bitmap == "binary" else encodings.codec, **_FIXED, "max_len": 16}
     spec: dict[str, Mapping[str, Any]] = {
         "h": {"data_enc": "ascii", **_FIXED, "max_len": 0},
-        "t": {"data_enc": "b" if encodings.mti == "bcd" else "ascii", **_FIXED, "max_len": 4},
+        "t": {"data_enc": "b" if encodings.mti == "bcd" else encodings.codec, **_FIXED, "max_len": 4},
         "p": bitmap,
         "1": bitmap,
     }
-    spec |= {str(de): _row(field) for de, field in dialect.fields.items()}
+    spec |= {str(de): _row(field, encodings.codec) for de, field in dialect.fields.items()}
     by_text = {str(de): field for de, field in dialect.fields.items()}
     return _Plan(
         spec=spec,
         known=frozenset(dialect.fields),
         ascii_lengths=frozenset(k for k, f in by_text.items() if f.prefix_bytes and f.length_encoding == "ascii"),
-        checks={k: ALPHABETS[f.format] for k, f in by_text.items() if f.format in ALPHABETS and f.encoding != "raw"},
+        checks={k: _alphabet(f) for k, f in by_text.items() if f.format in ALPHABETS and f.encoding != "raw"},
         hex_values=frozenset(k for k, f in by_text.items() if f.encoding == "hex"),
     )
 
 
+def _alphabet(field: FieldSpec) -> re.Pattern[str]:
+    return _HEX_PAIRS if field.encoding == "hex" else ALPHABETS[field.format]
+
+
+_HEX_PAIRS = re.compile(r"(?:[0-9A-Fa-f]{2})*")
 _FIXED: Mapping[str, Any] = {"len_enc": "ascii", "len_type": 0}
 
 
-def _row(field: FieldSpec) -> Mapping[str, Any]:
-    """One row of a pyiso8583 spec."""
+def _row(field: FieldSpec, codec: str) -> Mapping[str, Any]:
+    """One row of a pyiso8583 spec; codec: what characters are written in."""
     units = {"hex": field.max * 2}.get(field.encoding, field.max + (1 if field.format == "x+n" else 0))
     row: dict[str, Any] = {
-        "data_enc": {"bcd": "b", "raw": "b", "hex": "ascii", "ascii": "latin-1"}[field.encoding],
-        "len_enc": field.length_encoding,
+        "data_enc": "b" if field.encoding in ("bcd", "raw") else codec,
+        "len_enc": codec if field.length_encoding == "ascii" else field.length_encoding,
         "len_type": field.prefix_bytes,
         "max_len": units,
         "desc": field.name,
@@ -110,7 +115,7 @@ def _read_plain(body: bytes, dialect: Dialect) -> Message | None:
     if not mti.isdecimal():
         return None
     for key, value in values.items():
-        if key in plan.ascii_lengths and not raw[key]["len"].isdigit():
+        if key in plan.ascii_lengths and not raw[key]["len"].decode(dialect.encodings.codec).isdecimal():
             return None
         check = plan.checks.get(key)
         if check is not None and not check.fullmatch(value):
@@ -122,11 +127,11 @@ def _bits_known(body: bytes, dialect: Dialect, plan: _Plan) -> bool:
     """Whether the bitmaps are whole and name only elements of the dialect; pyiso8583 raises KeyError for others."""
     encodings = dialect.encodings
     at, size = encodings.mti_bytes, encodings.bitmap_bytes
-    primary = _bits(body[at : at + size], encodings.bitmap)
+    primary = _bits(body[at : at + size], encodings)
     if primary is None:
         return False
     if primary >> 63:
-        secondary = _bits(body[at + size : at + 2 * size], encodings.bitmap)
+        secondary = _bits(body[at + size : at + 2 * size], encodings)
         if secondary is None or not encodings.secondary_bitmap:
             return False
         primary = (primary ^ 1 << 63) << 64 | secondary
@@ -135,10 +140,10 @@ def _bits_known(body: bytes, dialect: Dialect, plan: _Plan) -> bool:
     return not primary & ~_known_bits(plan.known)
 
 
-def _bits(raw: bytes, encoding: str) -> int | None:
-    if encoding == "binary":
+def _bits(raw: bytes, encodings: Encodings) -> int | None:
+    if encodings.bitmap == "binary":
         return int.from_bytes(raw, "big") if len(raw) == 8 else None
-    text = raw.decode("latin-1")
+    text = raw.decode(encodings.codec)
     return int(text, 16) if len(text) == 16 and ALPHABETS["b"].fullmatch(text) else None
 
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
-from specs.dialect_file import Merged, builtin_names, nearest, read_chain
+from specs.dialect_file import Merged, builtin_names, chain_of, nearest, parsed, read_chain
 from specs.errors import DialectError
 from specs.fields import FORMATS, LENGTHS, FieldSpec
 from specs.framing import HEADER_BYTES, LENGTH_BYTES, FrameFormat
@@ -41,6 +41,7 @@ _ENCODING: dict[str, _Rule] = {
     "numeric": (str, ("bcd", "ascii")),
     "lengths": (str, ("bcd", "ascii")),
     "binary": (str, ("raw", "hex")),
+    "charset": (str, ("ascii", "ebcdic")),
     "filler": (str, tuple("0123456789ABCDEF")),
     "secondary_bitmap": (bool, None),
     "decode_only": (bool, None),
@@ -66,12 +67,16 @@ _CARRIES = {
     "b": ("raw", "hex"),
     "x+n": ("ascii",),
 }
-_SIZE_LIMIT = {"fixed": 999, "LL": 99, "LLL": 999}
+SIZE_LIMIT: Mapping[str, int] = {"fixed": 999, "LL": 99, "LLL": 999}
+"""The largest max by length kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encodings:
-    """How MTI, bitmap and the kinds of values become bytes; names as in the [encoding] table."""
+    """How MTI, bitmap and the kinds of values become bytes; names as in the [encoding] table.
+
+    charset is that of every character on the wire: text, and whatever else is said to be ascii or hex.
+    """
 
     mti: str = "bcd"
     bitmap: str = "binary"
@@ -81,6 +86,12 @@ class Encodings:
     filler: str = "0"
     secondary_bitmap: bool = False
     decode_only: bool = False
+    charset: str = "ascii"
+
+    @property
+    def codec(self) -> str:
+        """Python's name of the charset; both have one byte a character and a character for each byte."""
+        return "cp500" if self.charset == "ebcdic" else "latin-1"
 
     @property
     def mti_bytes(self) -> int:
@@ -116,12 +127,28 @@ def builtin() -> tuple[str, ...]:
     return builtin_names()
 
 
-def load(name_or_path: str) -> Dialect:
+def load(name_or_path: str, encoding: Mapping[str, str] | None = None) -> Dialect:
     """A dialect by built-in name (cached) or by TOML path (read anew: the user may have edited it).
 
-    Raises: DialectError naming file (with the line when known), key and reason.
+    encoding: settings of the [encoding] table as one listener's URL wants them; the field table is built with them.
+    Raises: DialectError naming file (with the line when known), key and reason; of `encoding` the dialect's name.
     """
+    if encoding:
+        return _encoded(read_chain(name_or_path), encoding)
     return _builtin(name_or_path) if name_or_path in builtin_names() else _build(read_chain(name_or_path))
+
+
+def loads(text: str, label: str = "dialect.toml") -> Dialect:
+    """A dialect from the text of its file; what it extends is looked for here. Raises: DialectError as `load`."""
+    return _build(chain_of(parsed(label, text)))
+
+
+def _encoded(merged: Merged, encoding: Mapping[str, str]) -> Dialect:
+    for key, value in encoding.items():
+        if why := _broken(key, value, _ENCODING):
+            raise DialectError(merged.name, key, why)
+    tables = {**merged.tables, "encoding": {**merged.tables["encoding"], **encoding}}
+    return _build(replace(merged, tables=tables))
 
 
 @lru_cache(maxsize=32)
@@ -234,7 +261,7 @@ def _spec(merged: Merged, key: str, row: Any, encodings: Encodings) -> FieldSpec
 
 def _resolved(de: int, row: Mapping[str, Any], encodings: Encodings) -> FieldSpec:
     kind, length = row["format"], row.get("length", "fixed")
-    by_format = {"n": encodings.numeric, "z": encodings.numeric, "b": encodings.binary if length == "fixed" else "raw"}
+    by_format = {"n": encodings.numeric, "z": encodings.numeric, "b": encodings.binary}
     digits = kind in ("n", "z", "x+n")
     encoding = row.get("encoding", by_format.get(kind, "ascii"))
     filler = encodings.filler if encoding == "bcd" else ("0" if digits else " ")
@@ -255,8 +282,8 @@ def _resolved(de: int, row: Mapping[str, Any], encodings: Encodings) -> FieldSpe
 
 def _contradiction(spec: FieldSpec, encodings: Encodings) -> str:
     """Why the parts of one row cannot stand together; "" when they can."""
-    if not 1 <= spec.max <= _SIZE_LIMIT[spec.length]:
-        return f"max must be 1 to {_SIZE_LIMIT[spec.length]} for length {spec.length}"
+    if not 1 <= spec.max <= SIZE_LIMIT[spec.length]:
+        return f"max must be 1 to {SIZE_LIMIT[spec.length]} for length {spec.length}"
     if spec.encoding not in _CARRIES[spec.format]:
         return f"format {spec.format} cannot be encoded as {spec.encoding}"
     if spec.format == "x+n" and spec.length != "fixed":
@@ -270,4 +297,4 @@ def _contradiction(spec: FieldSpec, encodings: Encodings) -> str:
     return ""
 
 
-__all__ = ["FAMILIES", "MAC_FIELDS", "Dialect", "Encodings", "builtin", "load", "with_options"]
+__all__ = ["FAMILIES", "MAC_FIELDS", "SIZE_LIMIT", "Dialect", "Encodings", "builtin", "load", "loads", "with_options"]

@@ -91,7 +91,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def read_chain(name_or_path: str) -> Merged:
     """Read a dialect and what it extends. Raises DialectError: unreadable, unknown base, a cycle, a chain too long."""
-    chain = [_read(name_or_path, None)]
+    return chain_of(_read(name_or_path, None))
+
+
+def parsed(label: str, text: str) -> DialectFile:
+    """A file from its text; a base given as a path is looked for in the current folder. Raises DialectError."""
+    return _parsed(label, label.removesuffix(".toml"), None, text)
+
+
+def chain_of(file: DialectFile) -> Merged:
+    """A file and what it extends. Raises DialectError: unknown base, a cycle, a chain too long."""
+    chain = [file]
     while (base := chain[-1].data.get("extends")) is not None:
         file = chain[-1]
         if not isinstance(base, str):

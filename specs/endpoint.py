@@ -1,22 +1,31 @@
 """The listener URL of interface.md, section 2: one syntax for `serve --listen` and `terminal-sim init --connect`.
 
-    DIALECT://ADDR:PORT[?length=bcd2&inclusive=1&tpdu=0&header=0&strict=1]
+    DIALECT://ADDR:PORT[?length=bcd2&inclusive=1&tpdu=0&header=0&strict=1&bitmap=binary&binary=raw&charset=ebcdic]
 
 DIALECT is a built-in name or a TOML path (`./mybank.toml://127.0.0.1:9000`).
+
+    length     bin2, bcd2, ascii4: the length header        mti        ascii, bcd
+    inclusive  1: the length counts itself                  bitmap     hex, binary
+    tpdu       1: five bytes before the message             numeric    ascii, bcd: digits (n) and tracks (z)
+    header     0 or 6 bytes after the TPDU                  lengths    ascii, bcd: LL and LLL
+    strict     1: answer 30 to a breach of the dialect      binary     hex, raw: PIN block, MAC, chip data
+                                                            charset    ascii, ebcdic (code page 500)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from specs.dialect import Dialect, load, with_options
 from specs.errors import DialectError, SpecError
+from specs.framing import LENGTH_BYTES
 
 DEFAULT_PORTS = {"cup": 8583, "nac": 8584, "iso87": 8585}
-_LENGTHS = ("bin2", "bcd2", "ascii4")
 _FLAGS = {"0": False, "1": True}
-_OPTIONS = ("length", "inclusive", "tpdu", "header", "strict")
+_HEADERS = {"0": 0, "6": 6}
+_ENCODINGS = ("mti", "bitmap", "numeric", "lengths", "binary", "charset")
 
 
 class EndpointError(SpecError):
@@ -43,10 +52,11 @@ def parse(url: str) -> Endpoint:
     address, port = _address(url, name, authority.rstrip("/"))
     options = _options(url, query)
     strict = bool(options.pop("strict", False))
+    encoding = {key: str(options.pop(key)) for key in _ENCODINGS if key in options}
     dialect = load(name)
-    if options:
+    if options or encoding:
         try:
-            dialect = with_options(dialect, **options)  # type: ignore[arg-type]
+            dialect = with_options(load(name, encoding), **options)  # type: ignore[arg-type]
         except DialectError as error:
             raise EndpointError(f"{url!r}: {error}") from error
     return Endpoint(dialect, address, port, strict, url)
@@ -62,21 +72,28 @@ def _address(url: str, name: str, authority: str) -> tuple[str, int]:
     return host, int(port_text)
 
 
+_VALUES: Mapping[str, Mapping[str, str | bool | int]] = {
+    "length": {name: name for name in LENGTH_BYTES if name != "none"},
+    "inclusive": _FLAGS,
+    "tpdu": _FLAGS,
+    "header": _HEADERS,
+    "strict": _FLAGS,
+    "mti": {"ascii": "ascii", "bcd": "bcd"},
+    "bitmap": {"hex": "hex", "binary": "binary"},
+    "numeric": {"ascii": "ascii", "bcd": "bcd"},
+    "lengths": {"ascii": "ascii", "bcd": "bcd"},
+    "binary": {"hex": "hex", "raw": "raw"},
+    "charset": {"ascii": "ascii", "ebcdic": "ebcdic"},
+}
+"""Option -> what may stand behind it -> what it means."""
+
+
 def _options(url: str, query: str) -> dict[str, str | bool | int]:
     options: dict[str, str | bool | int] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in _OPTIONS:
-            raise EndpointError(f"{url!r}: option {key!r} is not one of {', '.join(_OPTIONS)}")
-        if key == "length":
-            if value not in _LENGTHS:
-                raise EndpointError(f"{url!r}: length={value!r} is not one of {', '.join(_LENGTHS)}")
-            options[key] = value
-        elif key == "header":
-            if value not in ("0", "6"):
-                raise EndpointError(f"{url!r}: header={value!r} is not 0 or 6 (bytes)")
-            options[key] = int(value)
-        elif value in _FLAGS:
-            options[key] = _FLAGS[value]
-        else:
-            raise EndpointError(f"{url!r}: {key}={value!r} is not 0 or 1")
+        if key not in _VALUES:
+            raise EndpointError(f"{url!r}: option {key!r} is not one of {', '.join(_VALUES)}")
+        if value not in _VALUES[key]:
+            raise EndpointError(f"{url!r}: {key}={value!r} is not one of {', '.join(_VALUES[key])}")
+        options[key] = _VALUES[key][value]
     return options

@@ -109,7 +109,7 @@ class _Walk:
     def _read_mti(self) -> None:
         encodings = self.dialect.encodings
         raw = self._take(0, encodings.mti_bytes, "an MTI")
-        text = raw.hex() if encodings.mti == "bcd" else raw.decode("latin-1")
+        text = raw.hex() if encodings.mti == "bcd" else raw.decode(self.dialect.encodings.codec)
         if not ALPHABETS["n"].fullmatch(text):
             words = "two BCD bytes" if encodings.mti == "bcd" else "four ASCII digits"
             self._note(0, 0, f"an MTI of {words}", raw.hex().upper())
@@ -129,7 +129,7 @@ class _Walk:
         encodings = self.dialect.encodings
         start = self.pos
         raw = self._take(1, encodings.bitmap_bytes, "a bitmap")
-        text = raw.hex() if encodings.bitmap == "binary" else raw.decode("latin-1")
+        text = raw.hex() if encodings.bitmap == "binary" else raw.decode(self.dialect.encodings.codec)
         if not ALPHABETS["b"].fullmatch(text):
             self._note(1, start + _first_bad(text, "b"), "16 hex characters", "another character")
             self.pos = start
@@ -155,13 +155,19 @@ class _Walk:
     def _read_size(self, spec: FieldSpec) -> int:
         start = self.pos
         raw = self._take(spec.de, spec.prefix_bytes, "a length")
-        text = raw.hex() if spec.length_encoding == "bcd" else raw.decode("latin-1")
+        text = raw.hex() if spec.length_encoding == "bcd" else raw.decode(self.dialect.encodings.codec)
         if not ALPHABETS["n"].fullmatch(text):
             words = "BCD digits" if spec.length_encoding == "bcd" else "ASCII digits"
             self._note(spec.de, start, f"a length in {words}", raw.hex().upper())
             self.pos = start
             raise _Stop
         size = int(text)
+        if spec.encoding == "hex":  # the length counts characters (iso87.md 1)
+            if size % 2:
+                self._note(spec.de, start, "an even length: two hex characters a byte", f"a length of {size}")
+                self.pos = start
+                raise _Stop
+            size //= 2
         if size > spec.max:
             self.astray = True
             self._note(spec.de, start, f"at most {spec.max} {spec.unit}", f"a length of {size}")
@@ -172,7 +178,7 @@ class _Walk:
             return self._bcd_value(spec, raw, size, start)
         if spec.encoding == "raw":
             return raw.hex().upper()
-        text = raw.decode("latin-1")
+        text = raw.decode(self.dialect.encodings.codec)
         if spec.format in ALPHABETS and not ALPHABETS[spec.format].fullmatch(text):
             at = _first_bad(text, spec.format)
             self._bad_byte(spec, start + at, raw[at])

@@ -71,7 +71,8 @@ class ArchivedBatch:
 class TerminalEvent:
     """Something the terminal did that a checker must be able to see.
 
-    event: rev-stored | rev-cleared | rev-abandoned | slip | shown | frozen | archived | ignored-answer
+    event: rev-stored | rev-cleared | rev-abandoned | slip | shown | frozen | archived | ignored-answer |
+        saf-rejected | reprint (detail: which slip, by which operator)
     code: DE 39 that caused it, "" when none. detail: for slip/shown the word on it (approved, declined, unknown, ...).
     """
 

@@ -12,8 +12,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import replace
-from datetime import UTC, datetime
 
+from host.clock import Clock
 from host.commands.reading import Shape, Source
 from host.config import CONFIGURED, MerchantTable, TerminalTable, describe_key, with_master_key
 from host.engine.context import Settings
@@ -79,7 +79,7 @@ def set_in_store(url: str, tid: str, mid: str, tmk: str) -> str:
     path = sqlite_path(url)
     if path is not None and not path.exists():
         raise ConfigError(f"store {url}: does not exist, and this command makes none")
-    store = open_store(url, seed=0, created_at=datetime.now(UTC).isoformat(timespec="seconds"))
+    store = open_store(url, seed=0, created_at=Clock().now().isoformat(timespec="seconds"))
     try:
         ws = store.load(Needs(tids={tid}, mids={mid} if mid else set()))
         terminal = ws.terminal(tid)

@@ -12,7 +12,7 @@ from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
 from specs.totals import BatchItem, Totals
 
-NAMES = ("cup", "nac")
+NAMES = ("cup", "nac", "iso87")
 
 
 class Family(Protocol):

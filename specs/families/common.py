@@ -19,7 +19,7 @@ from specs.framing import swap_tpdu
 from specs.inspection import ALPHABETS
 from specs.message import Message
 from specs.mti import Mti
-from specs.operation import Card, Entry, Operation, Outcome, Unreadable
+from specs.operation import ADJUSTMENTS, Card, Entry, Operation, Outcome, Unreadable
 from specs.track2 import Track2, parse_track2
 
 DEFAULT_TPDU = "6000030000"
@@ -65,6 +65,15 @@ def clear_track(message: Message, encrypted: bool) -> Track2 | None:
     return parse_track2(value) if value and not encrypted else None
 
 
+def chip_track(message: Message) -> Track2 | None:
+    """Track 2 equivalent data, tag 57 of DE 55; None without it or when it cannot be read."""
+    value = next((item.value.hex().upper() for item in _chip(message) if item.tag == "57"), None)
+    try:
+        return parse_track2(value.rstrip("F"), de=55) if value else None
+    except DecodeError:
+        return None
+
+
 def card(message: Message, entries: Mapping[str, Entry], encrypted: bool) -> Card | None:
     """The card as the message shows it, None when it shows none. Raises: DecodeError for a clear track that is none.
 
@@ -72,7 +81,7 @@ def card(message: Message, entries: Mapping[str, Entry], encrypted: bool) -> Car
     """
     if not any(de in message for de in (2, 14, 22, 23, 35)):
         return None
-    track = clear_track(message, encrypted)
+    track = clear_track(message, encrypted) or chip_track(message)
     return Card(
         pan=digits(message, 2) or (track.pan if track else ""),
         expiry=digits(message, 14) or (track.expiry if track else ""),
@@ -135,7 +144,7 @@ def operation(
         reason=reason,
         amount=amount(message),
         card=card(message, entries, encrypted),
-        pin_block=_hex(52, block) if block else None,
+        pin_block=raw_bytes(52, block) if block else None,
         advice=mti.is_advice,
         repeat=mti.is_repeat,
         processing_code=digits(message, 3) or "",
@@ -157,7 +166,8 @@ def _chip_bytes(message: Message) -> bytes | None:
         return None
 
 
-def _hex(de: int, value: str) -> bytes:
+def raw_bytes(de: int, value: str) -> bytes:
+    """The bytes of a binary element. Raises: DecodeError."""
     try:
         return bytes.fromhex(value)
     except ValueError:
@@ -172,6 +182,12 @@ def content(pairs: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str], .
 def cryptogram(message: Message) -> str | None:
     """9F26 of DE 55 in hex; None when there is none or DE 55 cannot be read (nothing else looks into it)."""
     return next((item.value.hex().upper() for item in _chip(message) if item.tag == "9F26"), None)
+
+
+def chip_amount(message: Message) -> int:
+    """9F02 of DE 55, the amount that the card saw, minor units; 0 when it is not there."""
+    value = next((item.value.hex() for item in _chip(message) if item.tag == "9F02"), "")
+    return int(value) if value.isdigit() and len(value) == 12 else 0
 
 
 def _chip(message: Message) -> list[tlv.Tlv]:
@@ -210,7 +226,7 @@ def write_request(operation: Operation, row: Row, makers: Mapping[int, RequestMa
     fields: dict[int, str] = {}
     for de in (*row.required, *row.optional):
         value = makers[de](operation, row)
-        if value:
+        if value and (de in dialect.fields or de in row.required):
             fields[de] = value
         elif de in row.required:
             raise EncodeError(de, f"a {row.name} needs it")
@@ -267,11 +283,14 @@ def reply(request: Message, outcome: Outcome, row: Row, dialect: Dialect, code: 
 
 
 def write_answer(about: Reply, answer: AnswerRow, makers: Mapping[int, AnswerMaker]) -> Message:
-    """Echoed and made elements behind the answer's MTI, swapped TPDU and echoed header."""
+    """Echoed and made elements behind the answer's MTI, swapped TPDU and echoed header.
+
+    What a user's dialect has no row for is left out.
+    """
     fields = _echo(about.request, answer.echo, about.dialect)
     for de in answer.made:
         value = makers[de](about)
-        if value:
+        if value and de in about.dialect.fields:
             fields[de] = value
     return _answer(about.request, fields, about.outcome.request)
 
@@ -291,7 +310,13 @@ def _answer(request: Message, fields: Mapping[int, str], processing_request: str
 
 
 def refusal_answer(
-    request: Message, code: str, at: str, dialect: Dialect, echo: Iterable[int], extra: Mapping[int, str]
+    request: Message,
+    code: str,
+    at: str,
+    dialect: Dialect,
+    echo: Iterable[int],
+    extra: Mapping[int, str],
+    processing_request: str = "0",
 ) -> Message | None:
     """DE 39 = code over the elements that can be echoed; one whose value breaks the dialect is left out.
 
@@ -299,7 +324,8 @@ def refusal_answer(
     """
     if base_mti(request) is None:
         return None
-    return _answer(request, {**_echo(request, echo, dialect), **_clock(at), 39: code, **extra})
+    made = {de: value for de, value in {**_clock(at), 39: code, **extra}.items() if de in dialect.fields}
+    return _answer(request, _echo(request, echo, dialect) | made, processing_request)
 
 
 def _echo(request: Message, echo: Iterable[int], dialect: Dialect) -> dict[int, str]:
@@ -324,15 +350,24 @@ def settlement_date(business_date: str) -> str:
     return business_date.replace("-", "")[-4:]
 
 
+def _approved_amount(about: Reply) -> str | None:
+    """DE 4: what was approved; else, and of every tip or adjustment, as it was sent."""
+    said = about.outcome.amount
+    if said is None or not about.approved or about.row.kind in ADJUSTMENTS:
+        return about.request.get(4)
+    return minor(said)
+
+
 #: What every family makes alike in an answer.
 COMMON_ANSWER: Mapping[int, AnswerMaker] = {
-    4: lambda r: minor(r.outcome.amount) if r.approved and r.outcome.amount is not None else r.request.get(4),
+    4: _approved_amount,
     12: lambda r: r.outcome.at[4:],
     13: lambda r: r.outcome.at[:4],
     15: lambda r: settlement_date(r.outcome.business_date),
     37: lambda r: r.outcome.rrn,
     38: lambda r: r.outcome.auth_code if r.approved else None,
     39: lambda r: r.code,
+    55: lambda r: r.outcome.chip.hex().upper() if r.outcome.chip else None,
 }
 
 
@@ -356,6 +391,7 @@ def answer_outcome(message: Message, dialect: Dialect, *, code_needed: bool = Tr
         rrn=message.get(37) or "",
         auth_code=message.get(38) or "",
         amount=amount(message) if is_approved(dialect.family, code) else None,
+        chip=_chip_bytes(message),
     )
 
 

@@ -1,7 +1,7 @@
-"""UnionPay POS: reading and writing requests (cup.md); the module that `specs.families.family` hands out.
+"""UnionPay POS: reading requests (cup.md); the module that `specs.families.family` hands out.
 
-cup_table has the transactions, cup_totals the sums, cup_answers the answers. An encrypted track (DE 53 digit 3 = 1) is
-not decrypted by the reader: whoever has the track key calls `in_clear` before it reads the request.
+cup_table has the transactions, cup_requests writes them, cup_answers has the answers, cup_totals the sums. An encrypted
+track (DE 53 digit 3 = 1) is not decrypted by the reader: whoever has the track key calls `in_clear` before it reads.
 """
 
 from __future__ import annotations
@@ -11,21 +11,39 @@ from dataclasses import replace
 
 from specs.codes import is_approved
 from specs.dialect import Dialect
-from specs.errors import DecodeError, EncodeError
+from specs.errors import DecodeError
 from specs.families import common
-from specs.families.common import RequestMaker
 from specs.families.cup_answers import read_answer, refusal_answer, write_answer
-from specs.families.cup_table import NAME, ROWS, classified, private_of, tracks_encrypted
-from specs.families.cup_totals import count, settlement_of, totals_of
-from specs.families.table import Row, row_to_write
+from specs.families.cup_requests import copy_of, repeat_of, reversal_of, write_request
+from specs.families.cup_table import CHIP_UPLOADS, COPY, NAME, classified, private_of, tracks_encrypted
+from specs.families.cup_totals import count, totals_of
+from specs.families.table import Row
 from specs.message import Message
 from specs.mti import Mti
-from specs.operation import Entry, Kind, Operation, OriginalRef, Unreadable, UploadItem
+from specs.operation import (
+    ADJUSTMENTS,
+    Entry,
+    Kind,
+    Operation,
+    OriginalRef,
+    Unreadable,
+    UploadForm,
+    UploadItem,
+)
 from specs.security import decrypt_track
 from specs.subfields import cup as sub
+from specs.subfields import cup_records as records
 
 _CARD_SOURCES = (2, 35, 36, 55, 59)
 """A request shows its card by at least one of: number, tracks, chip, and DE 59 with the payer's code (QR)."""
+
+_CARD_NEEDED = frozenset(
+    {
+        *(Kind.BALANCE, Kind.SALE, Kind.PRE_AUTH, Kind.PRE_AUTH_INCREMENT, Kind.PRE_AUTH_VOID),
+        *(Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.OFFLINE_SALE, Kind.ADJUST, Kind.TIP),
+    }
+)
+"""The kinds that make no sense without a card; void, refund and completion void name an original that has one."""
 
 _ENTRIES: Mapping[str, Entry] = {
     sub.MANUAL: Entry.MANUAL,
@@ -33,9 +51,12 @@ _ENTRIES: Mapping[str, Entry] = {
     sub.QR: Entry.QR,
     sub.CHIP: Entry.CHIP,
     sub.CONTACTLESS: Entry.TAP,
-    sub.FALLBACK: Entry.SWIPE,
+    sub.FALLBACK: Entry.FALLBACK,
     **dict.fromkeys(("90", "91", "92", "95", "96", "98"), Entry.TAP),
 }
+
+_PARTIAL: Mapping[str | None, bool] = {"0": False, "1": True}
+"""60.6 -> whether a partial approval is welcome; anything else does not say."""
 
 
 # --- reading a request ---
@@ -50,33 +71,74 @@ def _operation(message: Message, row: Row) -> Operation:
     private = private_of(message[60])
     read = common.operation(message, row, _ENTRIES, encrypted=tracks_encrypted(message), batch=private.batch)
     if row.type_code:
+        read = replace(read, partial=_PARTIAL.get(private.partial_approval))
         return _money(message, row, read, private.type_code)
-    return _management(message, row, read)
+    return _management(message, row, read, private.type_code)
 
 
 def _money(message: Message, row: Row, read: Operation, type_code: str) -> Operation:
-    if row.kind in (Kind.SALE, Kind.BALANCE):
+    if row.kind in _CARD_NEEDED:
         common.require_card(message, _CARD_SOURCES)
     original = _original(message, row, read)
-    return replace(
+    told = replace(
         read,
         currency=message.get(49) or "",
         reason=message.get(39) or "",
         original=original,
+        organisation=_organisation(message) if row.carries(63) else "",
         content=_content(message, type_code, read),
         rrn="" if original else message.get(37) or "",
         auth_code="" if original else message.get(38) or "",
     )
+    return _with_tip(message, told, row.kind)
+
+
+def _with_tip(message: Message, read: Operation, kind: Kind | None) -> Operation:
+    """A tip or adjustment: DE 4 and the tip of DE 48 make the new total (rules.md 5). Raises: DecodeError."""
+    if kind not in ADJUSTMENTS:
+        return read
+    tip = sub.parse_tip(message[48]) if 48 in message else None
+    total = (read.amount or 0) + (tip or 0)
+    if total >= 10**12:
+        raise DecodeError(48, 0, "a new total of 12 digits", "more")
+    return replace(read, amount=total, tip=tip)
+
+
+# --- the original that a message names (rules.md 1) ---
+
+_NAMING = frozenset(
+    {
+        *(Kind.VOID, Kind.REFUND, Kind.PRE_AUTH_VOID, Kind.COMPLETION, Kind.COMPLETION_ADVICE),
+        *(Kind.COMPLETION_VOID, Kind.ADJUST, Kind.TIP, Kind.SCRIPT_RESULT),
+    }
+)
 
 
 def _original(message: Message, row: Row, read: Operation) -> OriginalRef | None:
-    """rules.md 1: a void names it in DE 61, a reversal by its own DE 11 and 60.2 (its DE 61 is ignored)."""
+    """What DE 61, 37 and 38 say; a reversal goes by its own DE 11 and 60.2, whatever its DE 61 says."""
     if row.kind is Kind.REVERSAL:
         return OriginalRef(read.stan, read.batch or "", amount=read.amount, auth_code=message.get(38) or "")
-    if row.kind is Kind.VOID:
-        named = sub.parse_de61(message[61])
-        return OriginalRef(named.stan, named.batch, message.get(37) or "", auth_code=message.get(38) or "")
-    return None
+    if row.kind is Kind.PRE_AUTH_INCREMENT:
+        named = _named(message)
+        return None if named == OriginalRef() else named
+    if row.kind not in _NAMING:
+        return None
+    if row.kind is Kind.REFUND and 37 not in message and 61 not in message:
+        raise DecodeError(61, 0, "batch and STAN of the original, or its RRN in DE 37", "absent")
+    return _named(message, amount=read.amount if row.kind is Kind.TIP else None)
+
+
+def _named(message: Message, amount: int | None = None) -> OriginalRef:
+    """Zeros in DE 61 name nothing, and its date 0000 is any."""
+    told = sub.parse_de61(message[61]) if 61 in message else None
+    return OriginalRef(
+        stan=told.stan if told and told.given else "",
+        batch=told.batch if told and told.given else "",
+        rrn=message.get(37) or "",
+        amount=amount,
+        auth_code=message.get(38) or "",
+        date=told.date if told and told.date and told.date.strip("0") else "",
+    )
 
 
 def _content(message: Message, type_code: str, read: Operation) -> tuple[tuple[str, str], ...]:
@@ -93,22 +155,38 @@ def _content(message: Message, type_code: str, read: Operation) -> tuple[tuple[s
     )
 
 
-def _management(message: Message, row: Row, read: Operation) -> Operation:
+# --- management, settlement, upload ---
+
+
+def _management(message: Message, row: Row, read: Operation, type_code: str) -> Operation:
     match row.kind:
         case Kind.SIGN_ON:
             return replace(read, operator=_operator(message), serial=_serial(message))
+        case Kind.DOWNLOAD:
+            return replace(read, function=row.function, data=common.raw_bytes(62, message.get(62) or ""))
         case Kind.SETTLE:
             totals = totals_of(sub.parse_settlement(message[48]))
             return replace(read, operator=_operator(message), totals=totals, currency=message[49])
+        case Kind.UPLOAD if row.function == COPY:
+            return _copy(message, read, type_code)
         case Kind.UPLOAD:
             return replace(read, items=tuple(_item(item, read) for item in sub.parse_upload(message[48])))
+        case Kind.TC_UPLOAD:
+            return replace(read, items=(_chip_item(message, row, read),), amount=None)
         case Kind.UPLOAD_END:
             return replace(read, count=sub.parse_upload_end(message[48]))
+        case Kind.SCRIPT_RESULT:
+            original = _original(message, row, read)
+            return replace(read, function=row.function, original=original, currency=message.get(49) or "")
     return read
 
 
 def _operator(message: Message) -> str:
     return (message.get(63) or "").rstrip()
+
+
+def _organisation(message: Message) -> str:
+    return (message.get(63) or "")[:3].strip()
 
 
 def _serial(message: Message) -> str:
@@ -124,6 +202,59 @@ def _item(item: sub.UploadItem, read: Operation) -> UploadItem:
     return UploadItem(OriginalRef(item.stan, read.batch or ""), item.minor, pan=item.pan, foreign=item.foreign)
 
 
+_COPIED: Mapping[str, Kind] = {
+    "24": Kind.COMPLETION_ADVICE,
+    "25": Kind.REFUND,
+    "30": Kind.OFFLINE_SALE,
+    "32": Kind.ADJUST,
+    "34": Kind.TIP,
+    "36": Kind.OFFLINE_SALE,
+}
+"""60.1 of a copy -> the kind of its advice; another one stays unsaid."""
+_DOMESTIC = ("CUP", "000")
+
+
+def _copy(message: Message, read: Operation, type_code: str) -> Operation:
+    """A 0220 again as 0320: its own DE 11 and 60.2 name the item (rules.md 1, «upload item»)."""
+    kind, organisation = _COPIED.get(type_code), _organisation(message)
+    whole = _with_tip(message, read, kind)
+    item = UploadItem(
+        OriginalRef(read.stan, read.batch or ""),
+        whole.amount or 0,
+        kind=kind,
+        pan=read.card.pan if read.card else "",
+        foreign=organisation not in _DOMESTIC if organisation else None,
+        form=UploadForm.COPY,
+        currency=message.get(49) or "",
+        tip=whole.tip,
+        chip=read.chip,
+    )
+    auth_code = message.get(38) or "" if kind is Kind.OFFLINE_SALE else ""
+    return replace(read, items=(item,), amount=None, organisation=organisation, auth_code=auth_code)
+
+
+_FORMS = {function: form for (form, _), function in CHIP_UPLOADS.items()}
+
+
+def _chip_item(message: Message, row: Row, read: Operation) -> UploadItem:
+    """DE 62 where it is there and in the form that we know; else DE 4, else 9F02 of the chip data."""
+    try:
+        record = records.parse_chip_record(message[62]) if 62 in message else None
+    except DecodeError:
+        record = None
+    amount = record.minor if record else read.amount
+    return UploadItem(
+        OriginalRef(read.stan, read.batch or ""),
+        common.chip_amount(message) if amount is None else amount,
+        pan=read.card.pan if read.card else "",
+        foreign=record.foreign if record else None,
+        form=_FORMS[row.function],
+        reason=record.reason if record else "",
+        currency=record.currency if record else "",
+        chip=read.chip,
+    )
+
+
 def with_clear_track(message: Message, track2: str) -> Message:
     """The message as if track 2 had come in clear; DE 53 digit 3 becomes 0."""
     control = message.get(53)
@@ -137,120 +268,22 @@ def in_clear(message: Message, tdk: bytes) -> Message:
     return with_clear_track(clear, clear[35]) if 35 in clear else clear
 
 
-# --- writing a request ---
+# --- does the answer fit; which messages carry a MAC ---
 
-
-def write_request(operation: Operation, dialect: Dialect) -> Message:
-    """At the terminal: the request, without DE 64. See `specs.families.Family`.
-
-    A track goes alone, as read; without one the card number and expiry go in DE 2 and 14 (cup.md 6.1, C1). The reversal
-    of a stored request is better made by `reversal_of`, which also knows its DE 22 and 61.
-    """
-    return common.write_request(operation, row_to_write(operation, ROWS), _REQUEST, dialect)
-
-
-def reversal_of(request: Message, reason: str, dialect: Dialect, auth_code: str = "") -> Message:
-    """The 0400 to a stored request, without DE 64; reason as in `codes.ReversalReason` (cup.md 6.1, flows.md 4).
-
-    The card number stands in for the track; from an encrypted track none can be had.
-    """
-    keep = (2, 3, 4, 11, 14, 22, 23, 25, 38, 41, 42, 49, 60, 61)
-    changes: dict[int, str | None] = {39: reason}
-    if auth_code:
-        changes[38] = auth_code
-    return common.reversal(request, keep, changes, encrypted=tracks_encrypted(request))
-
-
-def _de48(operation: Operation, row: Row) -> str | None:
-    if row.kind is Kind.SETTLE and operation.totals is not None:
-        return sub.format_settlement(settlement_of(operation.totals, {}))
-    if row.kind is Kind.UPLOAD:
-        return sub.format_upload(
-            [sub.UploadItem(bool(item.foreign), item.ref.stan, item.pan, item.amount) for item in operation.items]
-        )
-    if row.kind is Kind.UPLOAD_END and operation.count is not None:
-        return sub.format_upload_end(operation.count)
-    return None
-
-
-def _de53(operation: Operation, row: Row) -> str | None:
-    """Present with a PIN or a track (cup.md 5.3)."""
-    if operation.pin_block is None and not (operation.card and operation.card.track2):
-        return None
-    pin = sub.PIN_WITH_PAN if operation.pin_block else sub.NO_PIN
-    return sub.format_de53(sub.SecurityControl(pin, sub.DOUBLE_LENGTH))
-
-
-def _de60(operation: Operation, row: Row) -> str | None:
-    """11 digits in management messages; 60.4 = 5 (chip reader) and 60.5 = 0 besides in financial ones."""
-    if operation.batch is None:
-        return None
-    money = row.type_code != ""
-    return sub.format_de60(
-        sub.Private60(
-            row.type_code or "00",
-            operation.batch,
-            row.function or "000",
-            read_capability="5" if money else None,
-            ic_condition="0" if money else None,
-        )
-    )
-
-
-def _de61(operation: Operation, row: Row) -> str | None:
-    named = operation.original
-    return sub.format_de61(sub.Original61(named.batch, named.stan)) if named else None
-
-
-def _de62(operation: Operation, row: Row) -> str | None:
-    serial = operation.serial
-    return sub.format_serial(sub.TerminalSerial(serial[:4], serial[4:])) if serial else None
-
-
-_REQUEST: Mapping[int, RequestMaker] = {
-    2: lambda op, row: op.card.pan if op.card and common.sends_number(op, row) else None,
-    3: lambda op, row: op.processing_code or row.processing.ljust(6, "0"),
-    4: lambda op, row: common.minor(op.amount),
-    11: lambda op, row: op.stan,
-    14: lambda op, row: op.card.expiry if op.card and common.sends_number(op, row) else None,
-    22: lambda op, row: common.entry_mode(op),
-    23: lambda op, row: op.card.sequence if op.card else None,
-    25: lambda op, row: row.condition or "00",
-    26: lambda op, row: "12" if op.pin_block else None,
-    35: lambda op, row: op.card.track2 if op.card else None,
-    37: lambda op, row: op.original.rrn if op.original else None,
-    38: lambda op, row: op.original.auth_code if op.original else None,
-    39: lambda op, row: op.reason,
-    41: lambda op, row: op.tid,
-    42: lambda op, row: op.mid,
-    48: _de48,
-    49: lambda op, row: op.currency,
-    52: lambda op, row: op.pin_block.hex().upper() if op.pin_block else None,
-    53: _de53,
-    55: lambda op, row: None,  # chip data come with the chip operations
-    60: _de60,
-    61: _de61,
-    62: _de62,
-    63: lambda op, row: op.operator.ljust(3) if op.operator else None,
-}
-
-
-def repeat_of(request: Message) -> Message:
-    """The same message again: terminals of this family do not set the repeat digit (rules.md, section 2)."""
-    return request
-
-
-def copy_of(advice: Message, dialect: Dialect) -> Message:
-    """Not yet."""
-    raise EncodeError(0, "this family uploads no copies")
+_MAY_LACK: Mapping[str, frozenset[int]] = {"0330": frozenset({3, 4}), "0630": frozenset({3, 4})}
+"""cup.md 6.2: a 0330 echoes neither, even to a copy that has both; of the 0630 it says nothing."""
 
 
 def fits(request: Message, answer: Message) -> str:
-    """RT5 at the terminal: "" when the answer is one to this request, else the reason why not."""
-    return common.fits(request, answer, {})
+    """RT5 at the terminal: "" when the answer is one to this request, else the reason why not.
 
+    Echo tests and downloads need no DE 11: there 60.3 tells one answer from another.
+    """
+    why = common.fits(request, answer, _MAY_LACK)
+    if why or 11 in request or 60 not in request or 60 not in answer:
+        return why
+    return "" if answer[60][8:11] == request[60][8:11] else "60.3 is not the request's"
 
-# --- totals and MAC ---
 
 _WITH_MAC = ("0100", "0200", "0220", "0400", "0620")
 """security.md 6; their answers only when they approve."""

@@ -10,7 +10,7 @@ from specs.dialect import Dialect
 from specs.errors import DecodeError
 from specs.families import common
 from specs.families.common import AnswerMaker, AnswerRow, Reply
-from specs.families.cup_table import NAME, classified, private_of, tracks_encrypted
+from specs.families.cup_table import DOWNLOADS, NAME, classified, private_of, tracks_encrypted
 from specs.families.cup_totals import SIDES, settlement_of, totals_of
 from specs.families.table import base_mti
 from specs.message import Message
@@ -24,17 +24,25 @@ from specs.totals import Totals
 
 _MONEY_ECHO = (3, 11, 25, 41, 42, 49, 53, 60)
 _MONEY_MADE = (2, 12, 13, 14, 32, 37, 39, 44)
-_ANSWERS: Mapping[Kind, AnswerRow] = {
+_REQUESTED = AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 4, 15, 38, 54, 55, 63))
+_ADVISED = AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 4, 15, 63))
+_UPLOADED = AnswerRow((11, 41, 42, 60), (12, 13, 32, 37, 39, 48))
+_ANSWERS: Mapping[str, AnswerRow] = {
+    "0100": _REQUESTED,
+    "0200": _REQUESTED,
+    "0220": _ADVISED,
+    "0320": _UPLOADED,
+    "0400": AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 4, 15, 55)),
+    "0500": AnswerRow((11, 41, 42, 49, 60, 63), (12, 13, 15, 32, 37, 39, 48)),
+    "0620": AnswerRow((3, 11, 25, 41, 42, 49, 60), (2, 4, 12, 13, 15, 32, 37, 39)),
+}
+"""By the MTI of the row; the kinds of `_ANSWERS_BY_KIND` have an answer of their own."""
+_ANSWERS_BY_KIND: Mapping[Kind | None, AnswerRow] = {
     Kind.SIGN_ON: AnswerRow((11, 41, 42), (12, 13, 32, 37, 39, 60, 62)),
     Kind.SIGN_OFF: AnswerRow((11, 41, 42, 60), (12, 13, 32, 37, 39)),
     Kind.ECHO: AnswerRow((11, 41, 42, 60), (12, 13, 39)),
-    Kind.BALANCE: AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 54)),
-    Kind.SALE: AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 4, 15, 38, 54, 63)),
-    Kind.VOID: AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 4, 15, 38, 54, 63)),
-    Kind.REVERSAL: AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 4, 15)),
-    Kind.SETTLE: AnswerRow((11, 41, 42, 49, 60, 63), (12, 13, 15, 32, 37, 39, 48)),
-    Kind.UPLOAD: AnswerRow((11, 41, 42, 60), (12, 13, 32, 37, 39, 48)),
-    Kind.UPLOAD_END: AnswerRow((11, 41, 42, 60), (12, 13, 32, 37, 39, 48)),
+    Kind.DOWNLOAD: AnswerRow((11, 41, 42, 60), (12, 13, 37, 39, 62)),
+    Kind.BALANCE: AnswerRow(_MONEY_ECHO, (*_MONEY_MADE, 54, 55)),
 }
 
 _VERDICT_CODES: Mapping[Verdict, str] = {
@@ -60,15 +68,16 @@ def write_answer(request: Message, outcome: Outcome, dialect: Dialect) -> Messag
     code = _answer_code(outcome)
     if isinstance(row, Unreadable):
         assert code, "an answer needs DE 39"
-        made = common.refusal_answer(request, code, outcome.at, dialect, _REFUSAL_ECHO, _error_codes(request))
+        extra = _error_codes(request)
+        made = common.refusal_answer(request, code, outcome.at, dialect, _REFUSAL_ECHO, extra, outcome.request)
         assert made is not None, "no answer exists to this message"
         return made
-    assert row.kind is not None
     if row.kind is Kind.SETTLE:
         code = _settle_code(code, dialect)
     else:
         assert code, "an answer needs DE 39"
-    return common.write_answer(common.reply(request, outcome, row, dialect, code), _ANSWERS[row.kind], _ANSWER)
+    answer = _ANSWERS_BY_KIND.get(row.kind) or _ANSWERS[row.mti]
+    return common.write_answer(common.reply(request, outcome, row, dialect, code), answer, _ANSWER)
 
 
 def _answer_code(outcome: Outcome) -> str:
@@ -107,7 +116,7 @@ def _answer_44(about: Reply) -> str | None:
 def _answer_48(about: Reply) -> str | None:
     outcome, value = about.outcome, about.request.get(48)
     if about.row.kind is not Kind.SETTLE:
-        return _answer_count(about)
+        return _answer_count(about) if about.row.carries(48) else None
     if about.code and not about.approved:
         codes = dict.fromkeys(SIDES, sub.CODE_ERROR)
     else:
@@ -150,6 +159,22 @@ def _answer_60(about: Reply) -> str:
     return sub.format_de60(replace(private, batch=about.outcome.batch or private.batch))
 
 
+def _answer_62(about: Reply) -> str | None:
+    """The keys of a sign-on, the data of a download."""
+    outcome = about.outcome
+    if not about.approved:
+        return None
+    if about.row.kind is Kind.DOWNLOAD:
+        return (outcome.data or b"").hex().upper()
+    return sub.format_keys(outcome.keys) if outcome.keys else None
+
+
+def _answer_63(about: Reply) -> str:
+    """The card organisation; an advice has said it itself (cup.md 5.11)."""
+    told = (about.request.get(63) or "")[:3] if about.row.carries(63) else ""
+    return sub.format_de63(sub.Private63(about.outcome.organisation or told))
+
+
 _ANSWER: Mapping[int, AnswerMaker] = {
     **common.COMMON_ANSWER,
     2: _answer_pan,
@@ -159,8 +184,8 @@ _ANSWER: Mapping[int, AnswerMaker] = {
     48: _answer_48,
     54: _answer_54,
     60: _answer_60,
-    62: lambda r: sub.format_keys(r.outcome.keys) if r.outcome.keys and r.approved else None,
-    63: lambda r: sub.format_de63(sub.Private63(r.outcome.organisation)),
+    62: _answer_62,
+    63: _answer_63,
 }
 
 _REFUSAL_ECHO = (3, 4, 11, 25, 41, 42, 49, 60)
@@ -212,16 +237,31 @@ def read_answer(message: Message, dialect: Dialect) -> Outcome:
     if 54 in message:
         outcome = replace(outcome, balance=_balance(message[54]))
     match message.mti:
-        case "0810":
-            return _read_sign_on(message, outcome)
         case "0510":
             return _read_settlement(message, outcome)
         case "0330":
             return replace(outcome, count=_read_count(message.get(48)))
-        case "0210":
-            private = message.get(63) or ""
-            return replace(outcome, organisation=private[:3].strip(), text=private[3:].rstrip())
-    return outcome
+        case "0110" | "0210" | "0230":
+            return _read_money(message, outcome)
+    if (message.get(60) or "")[8:11] in DOWNLOADS:
+        return replace(outcome, data=_read_data(message, outcome))
+    return _read_sign_on(message, outcome) if message.mti == "0810" else outcome
+
+
+def _read_data(message: Message, outcome: Outcome) -> bytes | None:
+    if not is_approved(NAME, outcome.code) or 62 not in message:
+        return None
+    return common.raw_bytes(62, message[62])
+
+
+_ADJUSTING = ("32", "34")
+
+
+def _read_money(message: Message, outcome: Outcome) -> Outcome:
+    """DE 4 of a tip or adjustment is what was sent, not the new total that was approved."""
+    private = message.get(63) or ""
+    amount = None if (message.get(60) or "")[:2] in _ADJUSTING else outcome.amount
+    return replace(outcome, amount=amount, organisation=private[:3].strip(), text=private[3:].rstrip())
 
 
 def _balance(value: str) -> int:

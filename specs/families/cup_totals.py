@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from specs.operation import Kind
+from specs.operation import ADJUSTMENTS, DEBITS, VOIDS, Kind
 from specs.subfields import cup as sub
 from specs.totals import BatchItem, Sum, Totals
 
@@ -31,14 +31,21 @@ def settlement_of(totals: Totals, codes: Mapping[str, str]) -> sub.Settlement:
     return sub.Settlement(*sides)
 
 
-_GROUP: Mapping[Kind, str] = {Kind.SALE: "debit", Kind.VOID: "credit", Kind.REFUND: "credit"}
+_GROUP: Mapping[Kind, str] = {
+    **dict.fromkeys(DEBITS | ADJUSTMENTS, "debit"),
+    **dict.fromkeys(VOIDS | {Kind.REFUND}, "credit"),
+}
 
 
 def count(items: Iterable[BatchItem]) -> Totals:
-    """DE 48 over one batch: a voided sale stays in debit and its void adds to credit (rules.md 5). Four sums."""
+    """DE 48 over one batch (rules.md 5). Four sums.
+
+    A voided sale stays in debit and its void adds to credit; an adjusted one gives way to its adjustment, whose amount
+    is the new total.
+    """
     sums = {(side, group): Sum(side, group) for side in SIDES for group in GROUPS}
     for item in items:
-        if (group := _GROUP.get(item.kind)) is not None:
+        if (group := _GROUP.get(item.kind)) is not None and not item.adjusted:
             side = SIDES[item.foreign]
             old = sums[side, group]
             sums[side, group] = Sum(side, group, old.count + 1, old.amount + item.amount)

@@ -1,27 +1,27 @@
-"""NAC / EDC: reading and writing requests (nac.md); the module that `specs.families.family` hands out.
+"""NAC / EDC: reading requests (nac.md); the module that `specs.families.family` hands out.
 
-nac_table has the transactions, nac_totals the sums, nac_answers the answers.
+nac_table has the transactions, nac_totals the sums, nac_requests the writing, nac_answers the answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
+from specs.codes import is_approved
 from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError
 from specs.families import common
-from specs.families.common import RequestMaker
 from specs.families.nac_answers import read_answer, refusal_answer, write_answer
-from specs.families.nac_table import ROWS, classified
-from specs.families.nac_totals import count, format_totals, totals_of
-from specs.families.table import Row, row_to_write
+from specs.families.nac_requests import UPLOADS, reversal_of, write_request
+from specs.families.nac_table import NAME, ON_PRE_AUTH, ORIGINAL_AMOUNT, classified
+from specs.families.nac_totals import count, totals_of
+from specs.families.table import Row
 from specs.message import Message
-from specs.operation import Entry, Kind, Operation, OriginalRef, Unreadable, UploadItem
+from specs.mti import AUTHORISATION, FINANCIAL, REVERSAL, Mti
+from specs.operation import ADJUSTMENTS, Entry, Kind, Operation, OriginalRef, Unreadable, UploadForm, UploadItem
 from specs.subfields import nac as sub
-
-DEFAULT_NII = common.DEFAULT_TPDU[3:6]
-"""DE 24 of a terminal that was told none: the destination of the TPDU."""
 
 _CARD_SOURCES = (2, 35, 45, 55, 57)
 """A sale shows its card by at least one of: number, tracks, chip, encrypted data (TLE)."""
@@ -32,7 +32,7 @@ _ENTRIES: Mapping[str, Entry] = {
     "03": Entry.QR,
     "05": Entry.CHIP,
     "07": Entry.TAP,
-    "80": Entry.SWIPE,
+    "80": Entry.FALLBACK,
     "90": Entry.SWIPE,
     "91": Entry.TAP,
 }
@@ -43,7 +43,8 @@ _ENTRIES: Mapping[str, Entry] = {
 
 def read_request(message: Message, dialect: Dialect) -> Operation | Unreadable:
     """At the host: what does this message ask? See `specs.families.Family`."""
-    return common.read(message, classified(message, dialect), _operation, dialect)
+    numbered = bool(dialect.profile.get("de60_batch"))
+    return common.read(message, classified(message, dialect), partial(_operation, numbered=numbered), dialect)
 
 
 def tracks_encrypted(message: Message) -> bool:
@@ -56,44 +57,79 @@ def in_clear(message: Message, tdk: bytes) -> Message:
     return message
 
 
-def _operation(message: Message, row: Row) -> Operation:
-    if row.kind is Kind.UPLOAD:
+def _operation(message: Message, row: Row, *, numbered: bool) -> Operation:
+    """numbered: six digits of DE 60 in a financial message are its batch (rules.md 1, `nac.de60_batch`)."""
+    if row.kind in UPLOADS:
         read = common.operation(message, row, _ENTRIES)
         more = message[3].endswith("1")
-        return replace(read, items=(_item(message, read),), more=more, amount=None)
+        return replace(read, items=(_item(message, row, read),), more=more, amount=None, chip=None)
     if row.kind is Kind.SETTLE:
         read = common.operation(message, row, _ENTRIES, batch=_batch(message[60]))
         return replace(read, totals=totals_of(sub.parse_de63(message[63])))
-    read = common.operation(message, row, _ENTRIES, invoice=message.get(62) or "", reason=message.get(39) or "")
-    return read if row.kind is Kind.ECHO else _money(message, row, read)
+    batch = message.get(60) if numbered and len(message.get(60) or "") == _BATCH_DIGITS else None
+    invoice, reason = message.get(62) or "", message.get(39) or ""
+    read = common.operation(message, row, _ENTRIES, batch=batch, invoice=invoice, reason=reason)
+    return read if row.kind in (Kind.ECHO, Kind.SIGN_ON) else _money(message, row, read)
+
+
+_BATCH_DIGITS = 6
 
 
 def _money(message: Message, row: Row, read: Operation) -> Operation:
-    content = _content(message, read)
-    if row.kind is Kind.VOID:
-        return replace(read, original=_voided(message, read), content=content)
-    if row.kind is Kind.REVERSAL:
-        return replace(read, original=_named(message, stan=read.stan, amount=read.amount), content=content)
-    common.require_card(message, _CARD_SOURCES)
-    return replace(read, rrn=message.get(37) or "", auth_code=message.get(38) or "", content=content)
-
-
-def _named(message: Message, *, stan: str = "", amount: int | None = None) -> OriginalRef:
-    return OriginalRef(
-        stan=stan,
-        rrn=message.get(37) or "",
-        invoice=message.get(62) or "",
-        amount=amount,
-        auth_code=message.get(38) or "",
+    if row.kind is not Kind.REVERSAL and 2 not in row.required:
+        common.require_card(message, _CARD_SOURCES)
+    if row.kind is Kind.BALANCE:
+        read = replace(read, amount=None)
+    part = None if row.kind is Kind.REVERSAL else _part_of_amount(message)
+    cash = row.kind is Kind.CASH_BACK
+    original = _original(message, row, read)
+    return replace(
+        read,
+        original=original,
+        tip=None if cash else part,
+        cash=part if cash else None,
+        rrn="" if original else message.get(37) or "",
+        auth_code="" if original else message.get(38) or "",
+        content=_content(message, read),
     )
 
 
-def _voided(message: Message, read: Operation) -> OriginalRef:
-    """The original amount: 12 digits of DE 60, else DE 4, where 0 says nothing (nac.md 10)."""
+def _part_of_amount(message: Message) -> int | None:
+    """Tip or cash back, the 12 digits of DE 54 (nac.md 3). Raises: DecodeError."""
+    value = message.get(54)
+    if not value:
+        return None
+    part = sub.parse_de54(value)
+    if not isinstance(part, int):
+        raise DecodeError(54, 0, "a tip or cash amount of 12 digits", f"{len(value)} characters")
+    return part
+
+
+def _original(message: Message, row: Row, read: Operation) -> OriginalRef | None:
+    """rules.md 1, column NAC; None where the message names none.
+
+    DE 62 of a refund or completion is its own invoice number; of what changes or takes back another, the other's.
+    """
+    named = OriginalRef(rrn=message.get(37) or "", auth_code=message.get(38) or "")
+    match row.kind:
+        case Kind.REVERSAL:
+            return replace(named, stan=read.stan, invoice=read.invoice, amount=read.amount)
+        case Kind.VOID | Kind.PRE_AUTH_VOID:
+            # The original amount: 12 digits of DE 60, else DE 4, where 0 says nothing (nac.md 10).
+            return replace(named, invoice=read.invoice, amount=_original_amount(message) or read.amount or None)
+        case Kind.COMPLETION | Kind.COMPLETION_ADVICE:
+            return named
+        case Kind.REFUND if named.rrn.strip(" 0"):
+            return replace(named, amount=_original_amount(message))
+        case kind if kind in ADJUSTMENTS:
+            return replace(named, invoice=read.invoice, amount=_original_amount(message))
+    return None
+
+
+def _original_amount(message: Message) -> int | None:
     value = message.get(60) or ""
-    private = sub.parse_de60(value) if len(value) == 12 else None
-    stated = private.minor if isinstance(private, sub.OriginalAmount) else read.amount
-    return _named(message, amount=stated or None)
+    private = sub.parse_de60(value) if len(value) == ORIGINAL_AMOUNT else None
+    return private.minor if isinstance(private, sub.OriginalAmount) else None
 
 
 def _batch(value: str) -> str:
@@ -106,23 +142,51 @@ def _batch(value: str) -> str:
 _UPLOADED_KINDS: Mapping[tuple[str, str], Kind] = {
     ("0200", "00"): Kind.SALE,
     ("0200", "02"): Kind.VOID,
+    ("0200", "09"): Kind.CASH_BACK,
+    ("0200", "17"): Kind.CASH_BACK,
     ("0200", "20"): Kind.REFUND,
+    ("0200", "22"): Kind.VOID,
+    ("0220", "00"): Kind.OFFLINE_SALE,
+    ("0220", "02"): Kind.ADJUST,
     ("0220", "20"): Kind.REFUND,
 }
-"""Original MTI and first digits of DE 3 -> kind; what is built later stays unsaid."""
+"""Original MTI and first digits of DE 3 -> kind; what is none of these stays unsaid."""
+_COMPLETIONS: Mapping[Kind, Kind] = {
+    Kind.SALE: Kind.COMPLETION,
+    Kind.OFFLINE_SALE: Kind.COMPLETION_ADVICE,
+}
+"""What DE 25 = 06 makes of it, where a terminal sends it."""
 
 
-def _item(message: Message, read: Operation) -> UploadItem:
-    private = sub.parse_de60(message[60])
-    if not isinstance(private, sub.OriginalData):
-        raise DecodeError(60, 0, "original MTI, STAN and RRN, 22 characters", f"{len(message[60])} characters")
-    named = replace(_named(message, stan=private.stan), rrn=private.rrn or message.get(37) or "")
+def _item(message: Message, row: Row, read: Operation) -> UploadItem:
+    """One record. A TC without original data belongs to the transaction of its own STAN (nac.md 3, DE 60)."""
+    value = message.get(60) or ""
+    chip_only = row.kind is Kind.TC_UPLOAD
+    private = None if chip_only and len(value) != _ORIGINAL_DATA else sub.parse_de60(value)
+    named = OriginalRef(read.stan, rrn=message.get(37) or "", invoice=message.get(62) or "")
+    if isinstance(private, sub.OriginalData):
+        named = replace(named, stan=private.stan, rrn=private.rrn or named.rrn)
+    elif not chip_only:
+        raise DecodeError(60, 0, "original MTI, STAN and RRN, 22 characters", f"{len(value)} characters")
+    kind = _item_kind(message, private.mti) if isinstance(private, sub.OriginalData) else None
     return UploadItem(
-        named,
+        replace(named, auth_code=message.get(38) or ""),
         read.amount or 0,
-        kind=_UPLOADED_KINDS.get((private.mti, read.processing_code[:2])),
+        kind=None if chip_only else kind,
         pan=read.card.pan if read.card else "",
+        form=UploadForm.TC if chip_only else UploadForm.GROUP,
+        tip=None if kind is Kind.CASH_BACK else _part_of_amount(message),
+        chip=read.chip,
     )
+
+
+_ORIGINAL_DATA = 22
+"""Characters of DE 60 where it names what is uploaded."""
+
+
+def _item_kind(message: Message, mti: str) -> Kind | None:
+    kind = _UPLOADED_KINDS.get((mti, message[3][:2]))
+    return _COMPLETIONS.get(kind, kind) if kind and message.get(25) == ON_PRE_AUTH else kind
 
 
 def _content(message: Message, read: Operation) -> tuple[tuple[str, str], ...]:
@@ -138,119 +202,7 @@ def _content(message: Message, read: Operation) -> tuple[tuple[str, str], ...]:
     )
 
 
-# --- writing a request ---
-
-
-def write_request(operation: Operation, dialect: Dialect) -> Message:
-    """At the terminal: the request. See `specs.families.Family`.
-
-    DE 24 is `DEFAULT_NII`. An upload takes one item: DE 3 is the original's with the «more» digit, and the card, time
-    and date of the original stand in the operation (nac.md 4 and 6).
-    """
-    return common.write_request(operation, row_to_write(operation, ROWS), _REQUEST, dialect)
-
-
-def reversal_of(request: Message, reason: str, dialect: Dialect, auth_code: str = "") -> Message:
-    """The 0400 to a stored request: same STAN, DE 3, 4, 41, 42, 62, no track (nac.md 7).
-
-    The reason is for the terminal's own log: NAC sends no DE 39 in a reversal.
-    """
-    keep = (2, 3, 4, 11, 12, 13, 14, 22, 23, 24, 25, 37, 38, 41, 42, 54, 60, 62)
-    return common.reversal(request, keep, {38: auth_code} if auth_code else {})
-
-
-def _de60(operation: Operation, row: Row) -> str | None:
-    named = operation.original
-    match row.kind:
-        case Kind.SETTLE if operation.batch is not None:
-            return sub.format_de60(sub.BatchNumber(operation.batch))
-        case Kind.VOID if named and named.amount is not None:
-            return sub.format_de60(sub.OriginalAmount(named.amount))
-        case Kind.UPLOAD:
-            ref = _only_item(operation).ref
-            return sub.format_de60(sub.OriginalData(_ORIGINAL_MTI, ref.stan, ref.rrn or None))
-    return None
-
-
-_ORIGINAL_MTI = "0200"
-"""Sale, void and refund are all 0200 at this terminal; advices come with the operations that send them."""
-
-
-def _only_item(operation: Operation) -> UploadItem:
-    if len(operation.items) != 1:
-        raise EncodeError(60, "a 0320 carries one item")
-    return operation.items[0]
-
-
-def _ref(operation: Operation, row: Row) -> OriginalRef | None:
-    return _only_item(operation).ref if row.kind is Kind.UPLOAD else operation.original
-
-
-def _de3(operation: Operation, row: Row) -> str:
-    """Of an upload: the original's, last digit 1 while more follow (nac.md 4)."""
-    if row.kind is not Kind.UPLOAD:
-        return operation.processing_code or row.processing.ljust(6, "0")
-    kind = _only_item(operation).kind
-    first = next((code for (_, code), known in _UPLOADED_KINDS.items() if known is kind), "00")
-    return (operation.processing_code or first.ljust(6, "0"))[:5] + ("1" if operation.more else "0")
-
-
-def _de63(operation: Operation, row: Row) -> str | None:
-    return format_totals(operation.totals) if operation.totals is not None else None
-
-
-def _de4(operation: Operation, row: Row) -> str | None:
-    return common.minor(_only_item(operation).amount if row.kind is Kind.UPLOAD else operation.amount)
-
-
-def _de2(operation: Operation, row: Row) -> str | None:
-    if row.kind is Kind.UPLOAD:
-        return _only_item(operation).pan
-    return operation.card.pan if operation.card and common.sends_number(operation, row) else None
-
-
-def _de62(operation: Operation, row: Row) -> str | None:
-    ref = _ref(operation, row)
-    return operation.invoice or (ref.invoice if ref else None)
-
-
-def _of_ref(part: str) -> RequestMaker:
-    def make(operation: Operation, row: Row) -> str | None:
-        ref = _ref(operation, row)
-        return str(getattr(ref, part)) if ref else None
-
-    return make
-
-
-def _de39(operation: Operation, row: Row) -> str | None:
-    """An uploaded item was approved; a reversal gives no reason in NAC."""
-    return "00" if row.kind is Kind.UPLOAD else None
-
-
-_REQUEST: Mapping[int, RequestMaker] = {
-    2: _de2,
-    3: _de3,
-    4: _de4,
-    11: lambda op, row: op.stan,
-    12: lambda op, row: op.local_time,
-    13: lambda op, row: op.local_date,
-    14: lambda op, row: op.card.expiry if op.card and common.sends_number(op, row) else None,
-    22: lambda op, row: common.entry_mode(op),
-    23: lambda op, row: op.card.sequence if op.card else None,
-    24: lambda op, row: DEFAULT_NII,
-    25: lambda op, row: "00",
-    35: lambda op, row: op.card.track2 if op.card else None,
-    37: _of_ref("rrn"),
-    38: _of_ref("auth_code"),
-    39: _de39,
-    41: lambda op, row: op.tid,
-    42: lambda op, row: op.mid,
-    52: lambda op, row: op.pin_block.hex().upper() if op.pin_block else None,
-    55: lambda op, row: None,  # chip data come with the chip operations
-    60: _de60,
-    62: _de62,
-    63: _de63,
-}
+# --- what a terminal does with its messages ---
 
 
 _MAY_LACK: Mapping[str, frozenset[int]] = {"0330": frozenset({4})}
@@ -271,12 +223,22 @@ def fits(request: Message, answer: Message) -> str:
     return common.fits(request, answer, _MAY_LACK)
 
 
-# --- totals and MAC ---
+# --- MAC ---
+
+
+_WITH_MAC = frozenset({AUTHORISATION, FINANCIAL, REVERSAL})
 
 
 def carries_mac(message: Message) -> bool:
-    """Never: the common core of NAC has no MAC; zeros or nothing stand in DE 64 (nac.md 3)."""
-    return False
+    """Which messages have a MAC where the dialect has one at all: what moves money, and the answers that approve.
+
+    The common core has none (nac.md 3): there [profile] mac is empty, and both ends ask it first.
+    """
+    try:
+        mti = Mti.parse(message.mti)
+    except DecodeError:
+        return False
+    return mti.message_class in _WITH_MAC and (not mti.is_answer or is_approved(NAME, message.get(39) or ""))
 
 
 __all__ = [

@@ -13,19 +13,24 @@ from specs.families.nac_table import NAME, classified
 from specs.families.nac_totals import format_totals, totals_of
 from specs.message import Message
 from specs.mti import RECONCILIATION, Mti
-from specs.operation import Kind, Outcome, Unreadable, Verdict
+from specs.operation import FINANCIAL, RESERVATIONS, Kind, Outcome, Unreadable, Verdict
 from specs.subfields import nac as sub
+from specs.subfields.amounts import AMOUNT_LENGTH, AVAILABLE, AdditionalAmount
 
 # --- writing an answer ---
 
 _ECHO = (3, 11, 24, 41)
+_MONEY_MADE = (4, 12, 13, 37, 38, 39, 54, 55, 63)
+_MONEY = AnswerRow(_ECHO, _MONEY_MADE)
+_UPLOAD = AnswerRow(_ECHO, (4, 12, 13, 37, 39))
 _ANSWERS: Mapping[Kind, AnswerRow] = {
-    Kind.SALE: AnswerRow(_ECHO, (4, 12, 13, 37, 38, 39, 63)),
-    Kind.VOID: AnswerRow(_ECHO, (4, 12, 13, 37, 38, 39, 63)),
-    Kind.REVERSAL: AnswerRow(_ECHO, (4, 12, 13, 37, 39)),
+    **dict.fromkeys(FINANCIAL | RESERVATIONS | {Kind.BALANCE}, _MONEY),
+    Kind.REVERSAL: AnswerRow(_ECHO, (4, 12, 13, 37, 39, 55)),
     Kind.SETTLE: AnswerRow(_ECHO, (12, 13, 37, 39, 63)),
-    Kind.UPLOAD: AnswerRow(_ECHO, (4, 12, 13, 37, 39)),
+    Kind.UPLOAD: _UPLOAD,
+    Kind.TC_UPLOAD: _UPLOAD,
     Kind.ECHO: AnswerRow(_ECHO, (12, 13, 39)),
+    Kind.SIGN_ON: AnswerRow(_ECHO, (12, 13, 37, 39)),
 }
 
 AGREED_CODE, DIFFERS_CODE, NUMBER_CODE = "00", "95", "80"
@@ -65,14 +70,34 @@ def _verdict_code(verdict: Verdict | None, dialect: Dialect) -> str:
     return _VERDICT_CODES[verdict] if verdict else ""
 
 
+def _answer_54(about: Reply) -> str | None:
+    """The balance of an inquiry, or what is left after a partial approval, in the 20 characters of ISO 8583."""
+    outcome = about.outcome
+    asked = about.row.kind is Kind.BALANCE or about.code == common.PARTIAL
+    if outcome.balance is None or not (about.approved and asked):
+        return None
+    account = about.request[3][2:4]
+    return sub.format_de54([AdditionalAmount(account, AVAILABLE, outcome.currency or _NO_CURRENCY, outcome.balance)])
+
+
+_NO_CURRENCY = "000"
+"""NAC messages name no currency; the host's book may not know one either."""
+
+
 def _answer_63(about: Reply) -> str | None:
-    """0510: the host's totals; else, or when it has none, text for the slip."""
-    if about.row.kind is Kind.SETTLE and about.outcome.totals is not None:
-        return format_totals(about.outcome.totals)
-    return about.outcome.text
+    """0510: the host's totals in the form of the request; else, or when it has none, text for the slip."""
+    totals = about.outcome.totals
+    if about.row.kind is not Kind.SETTLE or totals is None:
+        return about.outcome.text
+    debit_groups = bool(about.dialect.profile.get("debit_groups"))
+    return format_totals(totals, debit_groups=debit_groups, length=len(about.request[63]))
 
 
-_ANSWER: Mapping[int, AnswerMaker] = {**common.COMMON_ANSWER, 63: _answer_63}
+_ANSWER: Mapping[int, AnswerMaker] = {
+    **common.COMMON_ANSWER,
+    54: _answer_54,
+    63: _answer_63,
+}
 
 _REFUSAL_ECHO = (3, 4, 11, 24, 41)
 
@@ -92,11 +117,25 @@ def read_answer(message: Message, dialect: Dialect) -> Outcome:
     The verdict of a 0510 follows from DE 39 and DE 3: 77 and 95 mean one thing after 920000, another after 960000.
     """
     outcome = common.answer_outcome(message, dialect)
+    outcome = _with_balance(outcome, message)
     text = message.get(63) or ""
     if Mti.parse(message.mti).message_class != RECONCILIATION:
         return replace(outcome, text=text)
     outcome = replace(outcome, amount=None, verdict=_verdict(outcome.code, message.get(3) == _TRAILER))
     return replace(outcome, totals=totals_of(sub.parse_de63(text))) if _is_totals(text) else replace(outcome, text=text)
+
+
+def _with_balance(outcome: Outcome, message: Message) -> Outcome:
+    """DE 54 of 20 characters; in the answer to an inquiry 12 digits too. Elsewhere those are an echoed tip."""
+    value = message.get(54) or ""
+    inquiry = (message.get(3) or "").startswith("31")
+    if not value or not (inquiry or len(value) % AMOUNT_LENGTH == 0):
+        return outcome
+    read = sub.parse_de54(value)
+    if isinstance(read, int):
+        return replace(outcome, balance=read)
+    chosen = next((part for part in read if part.amount_type == AVAILABLE), read[0])
+    return replace(outcome, balance=chosen.minor, currency=chosen.currency.replace(_NO_CURRENCY, ""))
 
 
 _TRAILER = "960000"

@@ -156,6 +156,7 @@ def row_to_write(operation: Operation, rows: Iterable[Row]) -> Row:
     """The row that says this operation; a reversal is told by its processing code. Raises: EncodeError."""
     for row in rows:
         same = (row.kind, row.final, row.balanced) == (operation.kind, operation.final, operation.balanced)
+        same = same and operation.function in ("", row.function)
         if row.kind in FINANCIAL | RESERVATIONS and Mti.parse(row.mti).is_advice != operation.advice:
             continue
         layouts = row.key_layout == operation.key_layout or operation.kind is not Kind.SIGN_ON

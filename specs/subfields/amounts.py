@@ -9,7 +9,8 @@ from specs.errors import DecodeError, EncodeError
 from specs.subfields.reader import Reader, digits_field, number_field, text_field
 
 _DE = 54
-_GROUP = 20
+AMOUNT_LENGTH = 20
+"""Characters of one amount."""
 GROUPS_MAX = 6
 """an...120."""
 AVAILABLE, LEDGER = "02", "01"
@@ -28,8 +29,8 @@ class AdditionalAmount:
 
 def parse_amounts(value: str) -> tuple[AdditionalAmount, ...]:
     """Read one to six groups. Raises: DecodeError."""
-    if not value or len(value) % _GROUP or len(value) > _GROUP * GROUPS_MAX:
-        raise DecodeError(_DE, 0, f"1 to {GROUPS_MAX} groups of {_GROUP} characters", f"{len(value)} characters")
+    if not value or len(value) % AMOUNT_LENGTH or len(value) > AMOUNT_LENGTH * GROUPS_MAX:
+        raise DecodeError(_DE, 0, f"1 to {GROUPS_MAX} groups of {AMOUNT_LENGTH} characters", f"{len(value)} characters")
     reader = Reader(_DE, value)
     amounts = []
     while reader.left:

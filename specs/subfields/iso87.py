@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 
-from specs.subfields.amounts import AdditionalAmount, format_amounts, parse_amounts
+from specs.subfields.amounts import AVAILABLE, AdditionalAmount, format_amounts, parse_amounts
 from specs.subfields.reader import Reader, digits_field, number_field
 
 __all__ = [
+    "AVAILABLE",
+    "CASH",
+    "DEFAULT_ACCOUNT",
+    "GRATUITY",
     "AdditionalAmount",
     "OriginalData",
     "Totals",
@@ -21,10 +25,30 @@ __all__ = [
     "parse_de90",
     "parse_de97",
     "parse_totals",
+    "part_of_de54",
+    "sign_as_byte",
 ]
 
 parse_de54 = parse_amounts
 format_de54 = format_amounts
+
+CASH, GRATUITY = "40", "44"
+"""Amount types of a request: the cash of a sale with cash back, the tip. Networks differ in the second."""
+DEFAULT_ACCOUNT = "00"
+_BARE = 12
+
+
+def part_of_de54(value: str, amount_type: str) -> int | None:
+    """The amount of one type in minor units; an only amount is taken whatever its type, and so are bare 12 digits.
+
+    None when several are there and none of that type. Raises: DecodeError.
+    """
+    if len(value) == _BARE:
+        reader = Reader(54, value)
+        return reader.number(_BARE, "amount")
+    amounts = parse_amounts(value)
+    found = next((a for a in amounts if a.amount_type == amount_type), amounts[0] if len(amounts) == 1 else None)
+    return abs(found.minor) if found else None
 
 
 # --- DE 74-89 and 97 ---
@@ -74,6 +98,7 @@ FIGURES = tuple(
 )
 """DE -> attribute of `Totals` and width in digits."""
 NET_DE = 97
+_NET_WIDTH = 16
 
 
 def parse_totals(fields: Mapping[int, str]) -> Totals:
@@ -92,18 +117,31 @@ def format_totals(totals: Totals) -> dict[int, str]:
     return {**fields, NET_DE: format_de97(totals.net)}
 
 
+_SIGN_BYTES = {"43": "C", "44": "D"}
+
+
 def parse_de97(value: str) -> int:
-    """The net settlement amount in minor units, negative for D. Raises: DecodeError."""
+    """The net settlement amount in minor units, negative for D. Raises: DecodeError.
+
+    Also in the form of AS 2805: the sign's byte in hex, then 16 digits.
+    """
+    if len(value) == _NET_WIDTH + 2:
+        value = _SIGN_BYTES.get(value[:2], "?") + value[2:]
     reader = Reader(NET_DE, value)
     sign = reader.one_of("CD", "sign")
-    minor = reader.number(16, "net amount")
+    minor = reader.number(_NET_WIDTH, "net amount")
     reader.end("the net amount")
     return -minor if sign == "D" else minor
 
 
 def format_de97(net: int) -> str:
     """The inverse; zero is written with C. Raises: EncodeError."""
-    return ("D" if net < 0 else "C") + number_field(NET_DE, abs(net), 16, "net amount")
+    return ("D" if net < 0 else "C") + number_field(NET_DE, abs(net), _NET_WIDTH, "net amount")
+
+
+def sign_as_byte(value: str) -> str:
+    """DE 97 as AS 2805 has it: `D…` -> `44…`."""
+    return next(code for code, sign in _SIGN_BYTES.items() if sign == value[0]) + value[1:]
 
 
 def _figure(figure: _Figure, value: str) -> int:

@@ -99,8 +99,8 @@ def format_de62(invoice: str) -> str:
 # --- DE 63 of 0500 and 0510 ---
 
 GROUP_NAMES = ("credit_sales", "credit_refunds", "debit_sales", "debit_refunds", "authorize_sales", "authorize_refunds")
-_GROUP = 15
-TOTALS_LENGTHS = (15, 30, 36, 60, 90)
+GROUP_DIGITS = 15
+TOTALS_LENGTHS = (15, 30, 36, 60, 75, 90)
 """Forms seen on the wire; 36 is two groups and a remainder (Amex)."""
 
 
@@ -134,21 +134,21 @@ class Totals:
 
 def parse_de63(value: str) -> Totals:
     """Read the totals by length / 15, at most six groups; a remainder is ignored. Raises: DecodeError."""
-    count = min(len(value) // _GROUP, len(GROUP_NAMES))
+    count = min(len(value) // GROUP_DIGITS, len(GROUP_NAMES))
     if not count:
-        raise DecodeError(63, 0, f"groups of {_GROUP} digits", f"{len(value)} characters")
+        raise DecodeError(63, 0, f"groups of {GROUP_DIGITS} digits", f"{len(value)} characters")
     reader = Reader(63, value)
     return Totals(tuple(_group(reader, name) for name in GROUP_NAMES[:count]))
 
 
 def format_de63(totals: Totals, length: int = 90) -> str:
-    """The totals in a form of 15, 30, 36, 60 or 90 digits; groups that are not given are zero.
+    """The totals in a form of 15, 30, 36, 60, 75 or 90 digits; groups that are not given are zero.
 
     Raises: EncodeError when the form cannot hold a group that is not zero.
     """
     if length not in TOTALS_LENGTHS:
         raise EncodeError(63, f"no form of {length} digits; there are {TOTALS_LENGTHS}")
-    held = length // _GROUP
+    held = length // GROUP_DIGITS
     if any(group != Group() for group in totals.groups[held:]):
         raise EncodeError(63, f"a form of {length} digits holds only {held} groups")
     groups = totals.groups[:held]

@@ -76,9 +76,13 @@ def test_has_its_stated_fields(row: Row) -> None:
     found = best(row)
     assert found.message is not None
     stated = {key: value for key, value in row["fields"].items() if key.isdigit()}
-    shown = show_fields(found.message, load(found.dialect), clear=True)
+    dialect = load(found.dialect)
+    shown = show_fields(found.message, dialect, clear=True)
     assert sorted(shown) == sorted(stated)
-    assert [de for de in stated if shown[de] != stated[de]] == []
+    for de, value in stated.items():
+        # The files write `hex:` before bytes in a text element; chip data are binary in our dialects.
+        binary = dialect.fields[int(de)].format == "b"
+        assert shown[de] == (value.removeprefix("hex:") if binary else value), f"DE {de}"
     assert found.message.mti == row["fields"]["mti"]
     assert found.message.tpdu == row["fields"].get("tpdu", "")
     assert found.message.header == row["fields"].get("header", "")

@@ -321,6 +321,33 @@ def test_a_real_request_is_understood(name: str, kind: Kind, amount: int | None,
     assert (read.kind, read.amount, read.batch) == (kind, amount, batch)
 
 
+#: The real requests that this host does not serve.
+NOT_SERVED = {
+    "cup-0800-420-tmk-request-vfwz": (Refusal.NOT_OFFERED, "master key download"),
+    "cup-0800-352-rsa-cil": (Refusal.NOT_OFFERED, "RSA transfer of the master key"),
+    "cup-0800-350-tmk-b-cil": (Refusal.NOT_OFFERED, "RSA transfer of the master key"),
+    "cup-0920-esign-upload-vfwz": (Refusal.UNKNOWN_TYPE, ""),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SERVED)
+def test_a_real_request_that_is_not_served_is_known_as_what_it_is(name: str) -> None:
+    refusal, known_as = NOT_SERVED[name]
+    fault = refused(dump(name))
+    assert fault.refusal is refusal
+    assert not known_as or fault.got == known_as
+
+
+@pytest.mark.parametrize("name", [name for name, row in DUMPS.items() if row["dialect"] == "cup"])
+def test_every_real_message_is_understood(name: str) -> None:
+    """Requests as an operation or as what is not served, answers as an outcome with their DE 39."""
+    message = dump(name)
+    if message.mti[2] in "02":
+        assert isinstance(cup.read_request(message, CUP), Operation) or name in NOT_SERVED
+    elif "420" not in name:  # a master key in DE 62 is no sign-on answer
+        assert cup.read_answer(message, CUP).code == (message.get(39) or "")
+
+
 def test_the_details_of_real_requests() -> None:
     def of(name: str) -> Operation:
         read = cup.read_request(dump(name), CUP)
@@ -330,7 +357,7 @@ def test_the_details_of_real_requests() -> None:
     layouts = {n: of(f"cup-0800-signon-{n}").key_layout for n in ("whty", "c", "e")}
     assert layouts == {"whty": 60, "c": 24, "e": 40}
     void = of("cup-0200-void-mp")
-    assert void.original == OriginalRef("387203", "000001", "141654241643", auth_code="876718")
+    assert void.original == OriginalRef("387203", "000001", "141654241643", auth_code="876718", date="0128")
     qr = of("cup-0200-qr-go8583")
     assert qr.card == Card("", entry=Entry.QR)
     assert dict(of("cup-0200-purchase-whty").content)["cryptogram"] == "9C0A057796D091E3"
@@ -453,27 +480,27 @@ def managed(mti: str, private: str) -> Message:
 @pytest.mark.parametrize(
     ("message", "name"),
     [
-        (financial("0220", "200000", "2500000100050"), "refund"),
-        (financial("0100", "030000", "1000000100050", "06"), "pre-authorization"),
-        (financial("0100", "200000", "1100000100050", "06"), "pre-authorization void"),
-        (financial("0200", "000000", "2000000100050", "06"), "completion"),
-        (financial("0200", "200000", "2100000100050", "06"), "completion void"),
-        (financial("0220", "000000", "2400000100050", "06"), "completion advice"),
-        (financial("0220", "000000", "3000000100050"), "offline sale advice"),
-        (financial("0220", "000000", "3400000100050"), "tip"),
         (financial("0200", "000000", "2200000100050", "64"), "instalment sale"),
-        (financial("0400", "030000", "1000000100050", "06"), "reversal of pre-authorization"),
-        (managed("0320", "00000001203"), "upload of an IC transaction"),
-        (managed("0320", "25000001000"), "upload of an advice copy"),
-        (managed("0620", "00000001951"), "IC script result"),
-        (managed("0800", "00000001370"), "CA public keys"),
-        (managed("0820", "00000001372"), "CA public keys"),
+        (financial("0200", "200000", "2300000100050", "65"), "loyalty void"),
+        (financial("0400", "000000", "2200000100050", "64"), "reversal of instalment sale"),
+        (financial("0200", "000000", "0300000100050"), "loyalty inquiry"),
+        (financial("0220", "200000", "2700000100050"), "electronic-cash refund"),
+        (financial("0200", "600000", "4500000100050", "91"), "e-purse or electronic-cash load"),
+        (financial("0200", "000000", "4800000100050"), "mag-stripe top-up"),
+        (financial("0200", "000000", "5300000100050", "67"), "appointment"),
         (managed("0800", "00000001005"), "sign-on with SM4 keys"),
-        (managed("0800", "00000001360"), "parameter download"),
+        (managed("0800", "00000001350"), "RSA transfer of the master key"),
+        (managed("0820", "00000001373"), "CA public keys with SM2"),
+        (managed("0800", "00000001383"), "IC parameters with SM2"),
+        (managed("0800", "00000001390"), "blacklist"),
+        (managed("0800", "00000001394"), "contactless parameters"),
+        (managed("0820", "00000001399"), "BIN list"),
+        (managed("0800", "00000001401"), "loyalty log-on"),
+        (managed("0800", "00000001420"), "master key download"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_known_transaction_that_is_not_built_yet_is_answered_40(message: Message, name: str) -> None:
+def test_a_known_transaction_that_is_not_offered_is_answered_40(message: Message, name: str) -> None:
     fault = refused(message)
     assert (fault.refusal, fault.got) == (Refusal.NOT_OFFERED, name)
     answer = cup.refusal_answer(message, fault, "0913101112", CUP)
@@ -671,9 +698,7 @@ def test_another_merchant_matters_only_in_an_approval() -> None:
 
 
 def test_a_voided_sale_stays_in_debit_and_its_void_adds_to_credit() -> None:
-    """The example of rules.md 5 without tip and offline sale, which are built later; S3 is reversed: not handed over.
-
-    Domestic debit S1 100.00 + S2 50.00 = 150.00 in 2; credit V 50.00 + R 20.00 = 70.00 in 2; foreign debit F 30.00
+    """Domestic debit S1 100.00 + S2 50.00 = 150.00 in 2; credit V 50.00 + R 20.00 = 70.00 in 2; foreign debit F 30.00
     in 1: the DE 48 of the constructed 0500.
     """
     books = [
@@ -686,6 +711,46 @@ def test_a_voided_sale_stays_in_debit_and_its_void_adds_to_credit() -> None:
     assert cup.count(books) == SETTLED
     written = cup.write_request(replace(REQUESTS[SETTLE], totals=cup.count(books)), CUP)
     assert written[48] == "00000001500000200000000700000200000000030000010000000000000000"
+
+
+def test_the_worked_example_of_the_rules() -> None:
+    """rules.md 5: S1 100.00 with tip 10.00; S2 50.00, voided by V; refund R 20.00; S3 80.00 reversed, so not handed
+    over; offline sale O 40.00; foreign card F 30.00. Net 160.00."""
+    books = [
+        BatchItem(Kind.SALE, 10000, adjusted=True),
+        BatchItem(Kind.TIP, 11000),
+        BatchItem(Kind.SALE, 5000, voided=True),
+        BatchItem(Kind.VOID, 5000, of=Kind.SALE),
+        BatchItem(Kind.REFUND, 2000),
+        BatchItem(Kind.OFFLINE_SALE, 4000),
+        BatchItem(Kind.SALE, 3000, foreign=True),
+    ]
+    written = cup.write_request(replace(REQUESTS[SETTLE], totals=cup.count(books)), CUP)
+    assert written[48] == "00000002000000300000000700000200000000030000010000000000000000"
+
+
+@pytest.mark.parametrize(
+    ("kind", "group"),
+    [
+        *((kind, "debit") for kind in (Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.OFFLINE_SALE, Kind.ADJUST)),
+        (Kind.COMPLETION_VOID, "credit"),
+        *((kind, "") for kind in (Kind.PRE_AUTH, Kind.PRE_AUTH_INCREMENT, Kind.PRE_AUTH_VOID, Kind.BALANCE)),
+    ],
+)
+def test_where_each_kind_counts(kind: Kind, group: str) -> None:
+    """cup.md 5.5."""
+    counted = [s.group for s in cup.count([BatchItem(kind, 100)]).sums if (s.count, s.amount) == (1, 100)]
+    assert counted == ([group] if group else [])
+
+
+def test_a_voided_adjustment_leaves_the_new_total_on_both_sides() -> None:
+    books = [
+        BatchItem(Kind.SALE, 10000, adjusted=True),
+        BatchItem(Kind.TIP, 11000, voided=True),
+        BatchItem(Kind.VOID, 11000, of=Kind.TIP),
+    ]
+    assert cup.count(books).get("domestic", "debit") == Sum("domestic", "debit", 1, 11000)
+    assert cup.count(books).get("domestic", "credit") == Sum("domestic", "credit", 1, 11000)
 
 
 def test_an_empty_batch_has_four_sums_of_zero() -> None:
