@@ -42,4 +42,11 @@ def _row(tid: str, row: Row, settlement: str) -> JournalRow:
         invoice=row.invoice,
         at=row.at,
         uploaded=row.uploaded,
+        tip=row.tip,
+        adjusted=row.adjusted,
+        stored=row.stored,
+        rejected=row.rejected,
+        day=row.day,
+        of=str(row.of or ""),
+        advice=row.advice,
     )

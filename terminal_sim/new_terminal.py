@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from specs.money import CURRENCIES
 from terminal_sim.errors import ConfigError
+from terminal_sim.operators import documented_operators
+from terminal_sim.slip_texts import LANGUAGES
 from terminal_sim.state import TEST_TMK, Config, Memory
 from terminal_sim.wire import wire_for
 
@@ -27,8 +29,15 @@ def new_memory(
     *,
     timeout_s: float = 30.0,
     settle_empty: bool = False,
+    language: str = "",
+    auto_signoff: bool = False,
+    test_mode: bool = False,
+    operators: bool = False,
 ) -> Memory:
-    """The flash of a terminal that has never spoken. Raises: ConfigError naming the argument."""
+    """The flash of a terminal that has never spoken. operators: set up the documented test operators.
+
+    Raises: ConfigError naming the argument.
+    """
     wire_for(connect)
     _characters("--tid", tid, TID_CHARACTERS)
     _characters("--mid", mid, MID_CHARACTERS)
@@ -38,6 +47,8 @@ def new_memory(
         raise ConfigError("--operator: 1 to 3 characters")
     if currency not in CURRENCIES:
         raise ConfigError(f"--currency {currency}: not in the table")
+    if language and language not in LANGUAGES:
+        raise ConfigError(f"--language {language}: one of {', '.join(LANGUAGES)}")
     if timeout_s <= 0:
         raise ConfigError("--timeout: more than 0 seconds")
     if api and (urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).netloc):
@@ -56,7 +67,11 @@ def new_memory(
             settle_timeout_s=2.0 * timeout_s,
             connect_timeout_s=min(CONNECT_TIMEOUT_S_MAX, timeout_s),
             settle_empty=settle_empty,
-        )
+            language=language,
+            auto_signoff=auto_signoff,
+            test_mode=test_mode,
+        ),
+        operators=documented_operators() if operators else (),
     )
 
 

@@ -37,8 +37,10 @@ def fold(text: str) -> list[str]:
     return [*lines, line]
 
 
-def columns(left: str, middle: str, right: str) -> str:
-    """Three columns: text, a count, an amount."""
-    room = COLUMNS - 15
-    tail = f"{middle:>4}{right:>{COLUMNS - room - 4}}"
-    return left + " " * max(1, room - width(left)) + tail
+def columns(left: str, middle: str, right: str) -> list[str]:
+    """Three columns: text, a count, an amount; figures too wide for the text's line stand on one of their own."""
+    tail = f"{middle:>4}{right:>11}"
+    gap = COLUMNS - width(left) - len(tail)
+    if gap >= 1:
+        return [left + " " * gap + tail]
+    return [*fold(left), tail.rjust(COLUMNS)]

@@ -1,0 +1,113 @@
+"""Commands that send nothing on the line: query, reprint, journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from terminal_sim.commands.shared import (
+    AsJson,
+    Folder,
+    RrnOption,
+    StanOption,
+    checked_rrn,
+    echo_json,
+    faulty,
+    one_line,
+    read,
+    refused,
+    stan6,
+    tell_owed,
+)
+
+if TYPE_CHECKING:
+    from terminal_sim.reprints import Again
+    from terminal_sim.state import Memory
+
+
+def query(
+    folder: Folder,
+    stan: Annotated[str, typer.Option(metavar="N", help="The doubtful one if absent.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask the host's API what became of a transaction; sends nothing on the line."""
+    from terminal_sim import hostquery
+    from terminal_sim.wire import wire_for
+
+    with one_line():
+        memory = read(folder)
+        asked = hostquery.question(memory, stan6(stan))
+        if asked is None:
+            typer.echo("no transaction to ask for", err=True)
+            raise typer.Exit(1)
+        reply = hostquery.ask(memory, wire_for(memory.config.connect), asked)
+    if as_json:
+        echo_json({"answer": reply.found, "stan": reply.stan, "transaction": reply.item})
+    else:
+        typer.echo(hostquery.advice(memory, reply))
+    tell_owed(memory, quiet=as_json)
+    raise typer.Exit(hostquery.EXIT_CODES[reply.found])
+
+
+def reprint(
+    folder: Folder,
+    last: Annotated[bool, typer.Option("--last", help="Whatever was printed last (if nothing else is said).")] = False,
+    stan: StanOption = "",
+    rrn: RrnOption = "",
+    settlement: Annotated[bool, typer.Option("--settlement", help="The last settlement.")] = False,
+    detail: Annotated[bool, typer.Option("--detail", help="The transactions of the open or last batch.")] = False,
+    batch: Annotated[str, typer.Option("--batch", metavar="N", help="--detail: of this batch.")] = "",
+) -> None:
+    """Print a slip again, marked as a duplicate (重打印); it is noted who did."""
+    from terminal_sim import operators, slips
+    from terminal_sim.clock import SystemClock
+    from terminal_sim.flash import DirFlash
+    from terminal_sim.reprints import noted
+
+    if sum((last, bool(stan), bool(rrn), settlement, detail)) > 1:
+        faulty("reprint: one of --last, --stan, --rrn, --settlement, --detail")
+    if batch and not detail:
+        faulty("reprint: --batch goes with --detail")
+    which = "settlement" if settlement else "detail" if detail else "transaction" if stan or rrn else "last"
+    with one_line(), DirFlash(folder) as flash:
+        memory = flash.load()
+        if why := operators.may_print_again(memory, last=which == "last"):
+            refused(why)
+        again = _again(memory, which, stan6(stan), checked_rrn(rrn), stan6(batch))
+        if again.slip is None:
+            typer.echo(again.why, err=True)
+            raise typer.Exit(1)
+        # On flash before it is on paper: a second proof must never be without its note.
+        flash.save("reprint", noted(memory, again, which, SystemClock().now()))
+    typer.echo(slips.on_paper(again.slip), nl=False)
+    if again.remark:
+        typer.echo(again.remark, err=True)
+    tell_owed(memory, quiet=True)
+
+
+def _again(memory: Memory, which: str, stan: str, rrn: str, batch: str) -> Again:
+    from terminal_sim import reprints
+    from terminal_sim.wire import wire_for
+
+    family = wire_for(memory.config.connect).name
+    if which == "transaction":
+        return reprints.transaction(memory, family, stan=stan, rrn=rrn)
+    if which == "detail":
+        return reprints.listing(memory, family, batch)
+    return reprints.settlement(memory) if which == "settlement" else reprints.last(memory)
+
+
+def journal(folder: Folder, as_json: AsJson = False) -> None:
+    """The terminal's book: open and archived rows; --json gives the lines that the host's API compares."""
+    from specs.journal import dump
+    from terminal_sim.book import book
+    from terminal_sim.report import journal_lines
+
+    with one_line():
+        memory = read(folder)
+    if as_json:
+        typer.echo(dump(book(memory)), nl=False)
+    else:
+        typer.echo("\n".join(journal_lines(memory)))
+    tell_owed(memory, quiet=as_json)

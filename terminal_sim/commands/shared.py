@@ -1,0 +1,184 @@
+"""What the commands share: options, checked arguments, one order from boot to exit code, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from terminal_sim.moves import Order, Result
+    from terminal_sim.state import Memory, Slip
+
+EXIT_FAULTY = 2
+EXIT_REFUSED = 4
+"""interface.md section 1."""
+CRASH_VARIABLE = "CLOSEOUT_CRASH_AT"
+RRN_CHARACTERS = 12
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The terminal's folder.")]
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Minor units: 1000 is 10.00.")]
+MaybeAmount = Annotated[str, typer.Argument(metavar="[AMOUNT]", help="Minor units; the whole if absent.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+CardOption = Annotated[str, typer.Option("--card", metavar="NAME|PAN", help="A test card by name, or a number.")]
+EntryOption = Annotated[
+    str, typer.Option("--entry", metavar="swipe|chip|tap|fallback|manual|qr", help="How the card is read.")
+]
+PinOption = Annotated[str, typer.Option("--pin", metavar="P", help="The PIN; «card»: the test card's own.")]
+StanOption = Annotated[str, typer.Option("--stan", metavar="N", help="The original's STAN (voucher number).")]
+RrnOption = Annotated[str, typer.Option("--rrn", metavar="R", help="Or its RRN.")]
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What the operator did wrong is one line on stderr and exit 2."""
+    from specs.errors import SpecError
+    from terminal_sim.errors import TerminalError
+
+    try:
+        yield
+    except (TerminalError, SpecError) as error:
+        faulty(str(error))
+
+
+def faulty(text: str) -> NoReturn:
+    """One line on stderr, exit 2."""
+    typer.echo(text, err=True)
+    raise typer.Exit(EXIT_FAULTY)
+
+
+def refused(text: str) -> NoReturn:
+    """The terminal itself says no: one line on stderr, exit 4."""
+    typer.echo(text, err=True)
+    raise typer.Exit(EXIT_REFUSED)
+
+
+def minor(text: str, name: str = "AMOUNT") -> int:
+    """An amount above nothing, as the interface has them everywhere."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        faulty(f"{name} {text}: minor units without a decimal point, 1000 for 10.00")
+    return int(text)
+
+
+def part(text: str, name: str, whole: int) -> int:
+    """A tip or cash part of an amount: less than the whole; 0 when not given."""
+    if not text:
+        return 0
+    value = minor(text, name)
+    if value >= whole:
+        faulty(f"{name} {text}: is a part of the amount, so less than {whole}")
+    return value
+
+
+def stan6(text: str) -> str:
+    """A STAN as typed, with its leading zeros; "" stays."""
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 6):
+        faulty(f"--stan {text}: up to six digits")
+    return text.zfill(6) if text else ""
+
+
+def reference(stan: str, rrn: str, what: str) -> tuple[str, str]:
+    """The original by one of the two."""
+    if bool(stan) == bool(rrn):
+        faulty(f"{what}: give --stan or --rrn, one of the two")
+    return stan6(stan), checked_rrn(rrn)
+
+
+def checked_rrn(rrn: str) -> str:
+    """A reference number: twelve characters; "" stays."""
+    if rrn and not (rrn.isascii() and rrn.isalnum() and len(rrn) == RRN_CHARACTERS):
+        faulty(f"--rrn {rrn}: twelve letters or digits")
+    return rrn
+
+
+# --- one order --------------------------------------------------------------------------------------------------------
+
+
+def read(folder: Path) -> Memory:
+    """What the folder holds."""
+    from terminal_sim.flash import DirFlash
+
+    with DirFlash(folder) as flash:
+        return flash.load()
+
+
+def act(folder: Path, order: Callable[[Memory], Order], as_json: bool) -> NoReturn:
+    """Boot from the folder, send what is owed, do the order, show how it ended."""
+    end(*run(folder, order, as_json), as_json)
+
+
+def run(folder: Path, order: Callable[[Memory], Order], as_json: bool) -> tuple[Memory, Result]:
+    """The same without the ending: the memory afterwards and the result."""
+    import os
+
+    from specs.endpoint import parse
+    from terminal_sim.clock import SystemClock
+    from terminal_sim.driver import Driver
+    from terminal_sim.flash import DirFlash, power_from
+    from terminal_sim.link import TcpLine
+    from terminal_sim.moves import Boot
+    from terminal_sim.terminal import Terminal
+    from terminal_sim.wire import wire_for
+
+    with one_line(), DirFlash(folder, power_from(os.environ.get(CRASH_VARIABLE, ""))) as flash:
+        memory = flash.load()
+        wanted = order(memory)
+        config, clock = memory.config, SystemClock()
+        terminal = Terminal(wire_for(config.connect), memory)
+        line = TcpLine(
+            parse(config.connect), clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries
+        )
+        try:
+            result = Driver(terminal, flash, line, clock, Screen(as_json)).run(Boot(wanted))
+        finally:
+            line.close()
+        return flash.load(), result
+
+
+class Screen:
+    """Slips and screen lines: stdout for people; with --json stdout belongs to the object."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def show(self, text: str) -> None:
+        """See driver.Screen."""
+        typer.echo(text, err=self._as_json)
+
+    def print(self, slip: Slip) -> None:
+        """See driver.Screen."""
+        from terminal_sim import slips
+
+        if not self._as_json:
+            typer.echo(slips.on_paper(slip))
+
+
+def end(memory: Memory, result: Result, as_json: bool) -> NoReturn:
+    """The object of --json, what is still owed, and the exit code."""
+    from terminal_sim.report import as_object
+
+    if as_json:
+        echo_json(as_object(result))
+    tell_owed(memory, quiet=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+def tell_owed(memory: Memory, *, quiet: bool) -> None:
+    """While a reversal is owed the verdict says so."""
+    if memory.pending:
+        typer.echo(
+            f"a reversal is owed for STAN {memory.pending.stan}: the next command that sends takes it along", err=quiet
+        )
+
+
+def echo_json(value: object) -> None:
+    """One line of JSON on stdout."""
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False))
