@@ -10,7 +10,7 @@ from host.faults import Facts, Fault
 from host.pan_hash import pan_hash
 from host.server import Connection
 from specs import masking, security
-from specs.codec import encode, encode_payload, mab
+from specs.codec import encode, encode_payload, mab, mac_de
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError, SpecError
@@ -93,26 +93,27 @@ def facts_of(message: Message, operation: Operation) -> Facts:
 
 
 def mac_evidence(exchange: Exchange) -> MacEvidence:
-    """What the engine needs to verify DE 64; it has the keys, the edge has the bytes."""
+    """What the engine needs to verify the MAC (DE 64 or 128); it has the keys, the edge has the bytes."""
     required = exchange.family.carries_mac(exchange.message)
-    value = exchange.message.get(64)
+    value = exchange.message.get(mac_de(exchange.message.fields))
     if not required or value is None:
         return MacEvidence(b"", None, required)
     return MacEvidence(mab(exchange.body, exchange.message, exchange.dialect), bytes.fromhex(value), required)
 
 
 def signed(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> Message:
-    """The answer with its MAC (security.md, section 3: over MTI to DE 63, with bit 64 set)."""
-    blank = answer.with_fields({64: "0" * 16})
+    """The answer with its MAC (security.md, section 3: over MTI to the last element before it, with its bit set)."""
+    de = mac_de(answer.fields)
+    blank = answer.with_fields({de: "0" * 16})
     covered = mab(encode(blank, dialect), blank, dialect)
-    return answer.with_fields({64: security.MAC_ALGORITHMS[algorithm](key, covered).hex().upper()})
+    return answer.with_fields({de: security.MAC_ALGORITHMS[algorithm](key, covered).hex().upper()})
 
 
 def spoken_otherwise(answer: Message, code: str) -> Message:
     """The lying host: another response code than the books have, and no authorisation code with a refusal."""
     changes: dict[int, str | None] = {39: code}
     if code != "00":
-        changes |= {38: None, 54: None, 64: None}
+        changes |= {38: None, 54: None, 64: None, 128: None}
     return answer.with_fields(changes)
 
 

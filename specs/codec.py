@@ -9,7 +9,7 @@ any filler nibble, exact offsets, and values that are not changed under the call
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -263,6 +263,11 @@ def mab(body: bytes, msg_or_fields: Message | Container[int], dialect: Dialect) 
     return body
 
 
+def mac_de(fields: Iterable[int]) -> int:
+    """Where the MAC of a message stands: DE 64, or DE 128 when it has elements above 64 (iso87.md, section 3)."""
+    return MAC_FIELDS[-1] if any(MAC_FIELDS[0] < de < MAC_FIELDS[-1] for de in fields) else MAC_FIELDS[0]
+
+
 __all__ = [
     "Inspection",
     "Note",
@@ -273,5 +278,6 @@ __all__ = [
     "inspect",
     "inspect_payload",
     "mab",
+    "mac_de",
     "split_payload",
 ]

@@ -16,7 +16,6 @@ from specs.profile import Profile, profile_of
 from specs.security import MAC_ALGORITHMS, WorkingKeys
 from terminal_sim.errors import ConfigError
 
-MAC_DE = 64
 REASON_DE = 39
 _MAC_ROOM = "00" * 8
 
@@ -84,7 +83,7 @@ class Wire:
         """The message with the MAC of today's key, where its kind carries one. Without keys it goes out without."""
         if not self._needs_mac(message) or keys is None:
             return message
-        return message.with_fields({MAC_DE: self._mac(message, keys).hex().upper()})
+        return message.with_fields({codec.mac_de(message.fields): self._mac(message, keys).hex().upper()})
 
     def payload(self, message: Message) -> bytes:
         """The bytes of a frame without its length header. Raises: EncodeError."""
@@ -116,15 +115,16 @@ class Wire:
         return bool(self.profile.mac) and self.family.carries_mac(message)
 
     def _mac(self, message: Message, keys: WorkingKeys) -> bytes:
-        with_room = message.with_fields({MAC_DE: _MAC_ROOM})
+        with_room = message.with_fields({codec.mac_de(message.fields): _MAC_ROOM})
         body = codec.encode(with_room, self.dialect)
         return MAC_ALGORITHMS[self.profile.mac](keys.mak, codec.mab(body, with_room, self.dialect))
 
     def _mac_right(self, message: Message, keys: WorkingKeys | None) -> bool:
-        if keys is None or MAC_DE not in message:
+        de = codec.mac_de(message.fields)
+        if keys is None or de not in message:
             return False
         try:
-            return self._mac(message, keys).hex().upper() == message[MAC_DE]
+            return self._mac(message, keys).hex().upper() == message[de]
         except (SecurityError, SpecError):
             return False
 

@@ -249,3 +249,9 @@ def test_elements_behind_de_64_leave_it_to_de_128() -> None:
     body = codec.encode(message, iso87)
     assert codec.mab(body, message, iso87) == body[: -len("11" * 8)]
     assert body.endswith(b"001" + b"11" * 8)
+
+
+def test_a_mac_stands_behind_the_last_element() -> None:
+    assert codec.mac_de([3, 11, 41]) == 64
+    assert codec.mac_de([3, 11, 90]) == 128
+    assert codec.mac_de([3, 11, 64, 128]) == 64
