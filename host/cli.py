@@ -195,6 +195,29 @@ def keys_set(
     raise typer.Exit(_guarded(work))
 
 
+@dialects_app.command("import")
+def dialects_import(
+    file: Annotated[Path, typer.Argument(help="jPOS GenericPackager XML or moov-io/iso8583 JSON")],
+    name: Annotated[str, typer.Option(help="the dialect's name; the file's if left out")] = "",
+    extends: Annotated[str, typer.Option(help="what to build on, a name or TOML file; else what fits best")] = "",
+    output: Annotated[Path | None, typer.Option(help="TOML file to write, a new one; else standard output")] = None,
+) -> None:
+    """Make a dialect file; what could not be mapped goes to stderr. Exit 1 when there is something."""
+    from host.commands import dialects
+
+    def work() -> int:
+        made = dialects.import_file(file, name, extends)
+        if output is not None:
+            dialects.write_new(output, made.toml)
+        else:
+            typer.echo(made.toml, nl=False)
+        for what in made.unmapped:
+            typer.echo(f"not mapped: {what}", err=True)
+        return NOT_AS_EXPECTED if made.unmapped else OK
+
+    raise typer.Exit(_guarded(work))
+
+
 @app.command()
 def unsettled(
     tid: Annotated[str | None, typer.Option(help="only this terminal")] = None,

@@ -1,11 +1,15 @@
-"""`acquirer-host dialects`: what is built in, what one says, whether a file of the user's own can be used."""
+"""`acquirer-host dialects`: what is built in, what one says, whether a user's own file can be used, and making one."""
 
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
+from host.errors import ConfigError
 from specs.dialect import Dialect, builtin, load
+from specs.importing import BYTES_MAX, Imported, ImportRefused, from_text
 
 
 def listing(as_json: bool) -> str:
@@ -26,6 +30,42 @@ def check(file: str) -> str:
     """One line when the file can be used; DialectError says why not."""
     dialect = load(file)
     return f"{file}: good: {dialect.title}, family {dialect.family}, {len(dialect.fields)} data elements"
+
+
+def import_file(file: Path, name: str, extends: str) -> Imported:
+    """A dialect from a jPOS packager or a moov specification. name: "" = the file's own.
+
+    Raises: ConfigError for a file that cannot be imported, in one line; DialectError for `extends`.
+    """
+    try:
+        if file.stat().st_size > BYTES_MAX:
+            raise ImportRefused(f"larger than {BYTES_MAX} bytes")
+        return from_text(_text_of(file.read_bytes()), name=name or _name_of(file), extends=extends)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or 'cannot be read'}") from error
+    except ImportRefused as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def write_new(file: Path, toml: str) -> None:
+    """Write a dialect file. Raises: ConfigError, also for one that exists: it may have been edited by hand."""
+    try:
+        with file.open("x", encoding="utf-8", newline="\n") as out:
+            out.write(toml)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or 'cannot be written'}") from error
+
+
+def _text_of(data: bytes) -> str:
+    """UTF-8, else Latin-1: names of elements in another encoding are read wrong, the rest is ASCII."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _name_of(file: Path) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "imported"
 
 
 def _shape(dialect: Dialect) -> dict[str, Any]:
