@@ -6,6 +6,7 @@ Results go to stdout, logs to stderr. Heavy modules are imported inside the comm
 from __future__ import annotations
 
 import sys
+import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -291,6 +292,8 @@ def _guarded(work: Callable[[], int]) -> int:
         return work()
     except (ConfigError, StoreHeld, StoreVersion, StoreUnavailable, SpecError) as error:
         fail(error)
+    except urllib.error.URLError as error:
+        fail(f"the host's API cannot say: {error}")  # an HTTPError too: «HTTP Error 500: …»
     except BrokenPipeError:
         sys.stderr.close()
         return OK

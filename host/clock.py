@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import time as time_of_day
 from threading import Lock
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -34,10 +35,19 @@ class Clock:
     """Shape: `now` is aware, in the host's zone, and never smaller than before. Safe to use from any thread.
 
     start: the time it shows at first (naive = in the host's zone); None = the machine's. running False = frozen.
+    cutoff: when the business date turns, in the host's zone; None = at midnight.
     """
 
-    def __init__(self, timezone: tzinfo | None = None, start: datetime | None = None, *, running: bool = True) -> None:
+    def __init__(
+        self,
+        timezone: tzinfo | None = None,
+        start: datetime | None = None,
+        *,
+        running: bool = True,
+        cutoff: time_of_day | None = None,
+    ) -> None:
         self._zone = timezone
+        self.cutoff = cutoff or time_of_day.min
         self._lock = Lock()
         self._ahead = timedelta(0)
         self._frozen_at: datetime | None = None
@@ -58,8 +68,15 @@ class Clock:
         return self._frozen_at is None
 
     def business_date(self, now: datetime | None = None) -> date:
-        """The host's business date; it turns at midnight as long as no cutoff is set (rules.md, section 7)."""
-        return (now or self.now()).astimezone(self._zone).date()
+        """The host's business date: from the cutoff on it is the next day's (rules.md, section 7)."""
+        local = (now or self.now()).astimezone(self._zone)
+        after = self.cutoff != time_of_day.min and local.time() >= self.cutoff
+        return local.date() + timedelta(days=after)
+
+    def end_of(self, day: date) -> datetime:
+        """When a business date ends, and the next one begins."""
+        last = day if self.cutoff != time_of_day.min else day + timedelta(days=1)
+        return self._aware(datetime.combine(last, self.cutoff)).astimezone(self._zone)
 
     def set(self, when: datetime) -> datetime:
         """Go forward to a time (naive = in the host's zone). Raises: ClockError for a time that is past."""

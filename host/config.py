@@ -133,6 +133,9 @@ class Limits(_Table):
 
     amount_max: Annotated[Minor, Field(gt=0, description="Minor units; above it 61.")] = 999_999_999_999
     issuer_timeout_s: Annotated[int, Field(ge=1, le=600)] = 20
+    cutoff_grace_s: Annotated[int, Field(ge=0, le=86400, description="rules.md, section 7.")] = 900
+    cutoff_grace_max_s: Annotated[int, Field(ge=0, le=86400)] = 3600
+    stale_days: Annotated[int, Field(ge=0, le=365, description="Days until an unsettled batch alarms; 0 = never.")] = 3
 
 
 class Configuration(BaseSettings):
@@ -153,6 +156,10 @@ class Configuration(BaseSettings):
     provisioning: Annotated[Literal["auto", "strict"], Field(description="Who may dial in.")] = "auto"
     terminal_reset: Annotated[Literal["epoch", "keep", ""], Field(description="rules.md, section 4.")] = ""
     timezone: Annotated[str, AfterValidator(_zone), Field(description="Of the host's clock, e.g. Asia/Shanghai.")] = ""
+    cutoff: Annotated[
+        str,
+        Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="When the business date turns; 00:00 = at midnight."),
+    ] = "23:00"
     currency: Annotated[Currency, Field(description="Of terminals and merchants that state none.")] = "156"
     magic: Annotated[bool, Field(description="Amounts 1,000.00-1,000.99 answer their last two digits.")] = True
     unknown_cards: Annotated[
@@ -284,6 +291,9 @@ def ready(configuration: Configuration) -> Ready:
         host_only=configuration.host_only,
         issuer_timeout_s=configuration.limits.issuer_timeout_s,
         amount_max=configuration.limits.amount_max,
+        cutoff_grace_s=configuration.limits.cutoff_grace_s,
+        cutoff_grace_max_s=configuration.limits.cutoff_grace_max_s,
+        stale_days=configuration.limits.stale_days,
         currency=configuration.currency,
         acquirer_code=configuration.acquirer_code,
         issuer_code=configuration.issuer_code,

@@ -14,7 +14,19 @@ from host.api import shapes
 from host.checker import report
 from host.checker.books import HostBooks, family_of
 from host.checker.compare import unsettled
-from host.rows import Alarm, Batch, ExceptionItem, JournalUpload, Leg, MessageRow, Posting, StagedItem, Terminal, Txn
+from host.rows import (
+    Alarm,
+    Batch,
+    BatchState,
+    ExceptionItem,
+    JournalUpload,
+    Leg,
+    MessageRow,
+    Posting,
+    StagedItem,
+    Terminal,
+    Txn,
+)
 from specs import journal
 
 R = TypeVar("R")
@@ -108,9 +120,17 @@ class Desk:
     # ---- batches
 
     def batches(self, filters: Mapping[str, object], after: str, limit: int, *, newest: bool = False) -> Shape:
-        """filters: tid, state; `after` and the order as for `transactions`."""
+        """filters: tid, state (as it is shown, «stale» too); `after` and the order as for `transactions`."""
         start = shapes.row_id(Batch, after) or 0 if after else 0
-        rows = self.reader.select(Batch, filters, after=start, limit=limit + 1, newest=newest)
+        state = filters.get("state")
+        where = dict(filters) | ({"state": BatchState.OPEN} if state == shapes.STALE else {})
+        rows: list[Batch] = []
+        while len(rows) <= limit:
+            page = self.reader.select(Batch, where, after=start, limit=limit + 1, newest=newest)
+            rows += [b for b in page if state in (None, shapes.batch_state(b))]
+            if len(page) <= limit:
+                break
+            start = page[-1].id
         items = [shapes.batch(b) for b in rows[:limit]]
         return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
 

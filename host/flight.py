@@ -9,8 +9,8 @@ from host.rows import Leg
 
 BACK_OFF_FIRST_S = 1
 BACK_OFF_MAX_S = 60
-"""A 0420 goes out again after its deadline, and after 1, 2, 4, … 60 s if that is later, until it is acked: an issuer
-that comes back is not met by a storm."""
+"""A 0420, or a leg that is owed, goes out again after its deadline, and after 1, 2, 4, … 60 s if that is later, until
+it is acked: an issuer that comes back is not met by a storm."""
 ASK_AGAIN_S = 5
 """A deadline whose event could not be saved is tried again after this long."""
 
@@ -36,7 +36,7 @@ class InFlight:
             self._legs.pop(leg.id, None)
             return
         due = datetime.fromisoformat(leg.deadline)
-        if leg.state == "undoing":
+        if leg.state in ("undoing", "owing"):
             due = max(due, now + back_off(leg.tries))
         self._legs[leg.id] = _Leg(leg.txn_id, due)
 

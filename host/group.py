@@ -15,7 +15,7 @@ import structlog
 
 from host.engine import outcomes
 from host.engine.context import Context
-from host.engine.events import CloseBatch, Decision, Event, IssuerAnswer, LegOverdue, Request
+from host.engine.events import CloseBatch, Decision, Event, Expire, IssuerAnswer, LegOverdue, Request
 from host.engine.working import Needs, WorkingSet
 from host.rows import Row
 from host.store.store import Store
@@ -69,7 +69,7 @@ class Job:
     @property
     def tid(self) -> str:
         """The terminal that it waits for."""
-        assert isinstance(self.event, Request | CloseBatch), self.event
+        assert isinstance(self.event, Request | CloseBatch | Expire), self.event
         return self.event.operation.tid if isinstance(self.event, Request) else self.event.tid
 
 

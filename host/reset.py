@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from host.engine import batches
+from host.engine import closing
 from host.engine.context import Context
 from host.engine.draft import Draft
 from host.engine.working import Needs
@@ -41,7 +41,7 @@ def new_epoch(store: Store, ctx: Context, tid: str) -> None:
     terminal = draft.ws.terminal(tid)
     if terminal is None:
         return
-    closed = batches.close_for_reset(draft, terminal)
+    closed = closing.close_for_reset(draft, terminal)
     text = f"reset by hand: epoch {terminal.epoch + 1}"
     draft.alarm(tid, ALARM, text, batch_id=closed.id if closed else 0)
     draft.put(replace(terminal, epoch=terminal.epoch + 1, last_stan=""))

@@ -110,6 +110,7 @@ class Batch:
     forced: str
     stale_since: str = ""  # TC at cutoff, and what nobody settles: shown as state «stale» while it is open
     day: str = ""  # YYYY-MM-DD: the host's date when its first item was booked (ISO 87: DE 15 of the answers)
+    moved_at: str = ""  # when the last 0500 or 0320 of its dispute came: the grace at a cutoff starts there
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ class Txn:
     content: JSON object of the compared content, PAN replaced by pan_hash. original_id: of a void or refund, else 0.
     undone_by: what undid it: "" | "reversal" | "void:<txn id>" | "no-answer" (issuer silent, leg undone) | "expiry".
     replaced_by: the adjustment that stands in this item's place, or the completion of this pre-authorisation; else 0.
-    held: of a live pre-authorisation what the issuer still holds for it, increments included; else 0.
+    held: of a live pre-authorisation what the issuer still holds for it, increments included; profile TC: of what is
+    authorised and not captured yet, too; else 0. An adjustment holds for what it has replaced.
     tip, cash: parts of the amount. transmitted: DE 7 (ISO 87). advice: it came as an advice (0120, 0220).
     voids_kind: of a void, the kind of what it takes back. chip: JSON of what the chip's data said and became
     ({"arqc": "good|bad|not-checked", "script": …, "tc": …}), never card data; "" for none.
@@ -249,7 +251,9 @@ class IssuerAccount:
     debited: int
     pin_hash: str
     pin_tries: int
-    held: int = 0  # reserved by pre-authorisations and uncaptured TC sales, never negative
+    held: int = (
+        0  # reserved by pre-authorisations and uncaptured TC sales; below 0 only while an owed hold is on its way
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from host.issuer.link import IssuerLink
 from host.reset import reset_terminals
 from host.rows import Leg, Row, Terminal
 from host.store.store import Store
+from host.sweep import Sweep
 from specs.masking import mask_text
 from specs.operation import Outcome
 from specs.profile import Profile
@@ -93,7 +94,9 @@ class Runner:
         self.ids = Ids(last_ids, seed)
         self._chance = Chance(seed, start=sum(last_ids.values()))
         self._work = Work(store, decide, needs, before_commit, self.counters)
-        self._profiles = dict(profiles or {})
+        store.keep_profiles(profiles or {})
+        self._profiles = store.profiles()
+        """Of earlier runs too: what they left at an issuer ends under the switches it began with."""
         self._on_broken = on_broken
         self._queue_max = queue_max
         self._requests: deque[Job] = deque()
@@ -106,6 +109,7 @@ class Runner:
         self._waiters: dict[int, list[Job]] = {}
         self._deferred: dict[str, list[Job]] = {}
         self._flight = InFlight()
+        self._sweep = Sweep(clock)
         link.connect(self._deliver)
         self._recover()
 
@@ -211,7 +215,8 @@ class Runner:
     # ---- on the writer thread
 
     def tick(self, now: datetime | None = None) -> None:
-        """Look at every deadline once: late answers of the issuer, overdue legs, waits that have to end."""
+        """Look at every deadline once: late answers of the issuer, overdue legs, waits that have to end, days that have
+        turned."""
         present = now or self.clock.now()
         self.link.work(self.context)
         for leg_id, txn_id in self._flight.due(present):
@@ -219,6 +224,8 @@ class Runner:
         for tid, jobs in list(self._deferred.items()):
             if any(j.give_up_at is not None and j.give_up_at <= present for j in jobs):
                 self._decide_again(tid)
+        for event in self._sweep.due(self.store.reader(), self.context()):
+            self._deliver(event)
 
     def run_once(self) -> int:
         """Calls that wait, then one group, then the issuer's work. How many events and calls were handled."""
@@ -256,6 +263,7 @@ class Runner:
             store.clear()
             self.link.reset()
             self._flight.clear()
+            self._sweep.clear()
             self._work.told.clear()
             self._internal.clear()
             self._dismiss_waiting()
@@ -374,7 +382,7 @@ class Runner:
             log.error("legs in flight cannot be looked up", error=str(again))
 
     def _unfinished(self) -> list[Leg]:
-        return self.store.reader().select(Leg, {"state": ("asking", "undoing")})
+        return self.store.reader().select(Leg, {"state": ("asking", "undoing", "owing")})
 
     def _give_up(self, job: Job, error: StoreUnavailable) -> None:
         """96, since nothing was written; silence where that is not certain. An issuer's answer is dropped: its leg is

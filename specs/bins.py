@@ -45,6 +45,10 @@ class Bins:
         """Ranges in any order; a longer prefix goes before a shorter one."""
         return cls(tuple(sorted(ranges, key=lambda r: (-len(r.low), r.low))))
 
+    def holds(self, pan: str) -> bool:
+        """Whether a configured range has this number."""
+        return any(r.holds(pan) for r in self.ranges)
+
     def organisation(self, pan: str) -> str:
         """The card's organisation; three blanks when nobody knows it."""
         found = next((r for r in self.ranges if r.holds(pan)), None)

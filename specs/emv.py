@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import SimpleNamespace
 
+import pyemv.mac
 import pyemv.tools
 from pyemv.ac import PaddingType, generate_ac, generate_arpc_1
 from pyemv.kd import derive_common_sk, derive_icc_mk_a
@@ -19,8 +20,10 @@ from specs import des, tlv
 from specs.errors import DecodeError, SecurityError
 from specs.tlv import Tlv
 
-# pyemv names TripleDES where `cryptography` is about to drop it, and hands over 16-byte keys, which it deprecates.
-setattr(pyemv.tools, "_algorithms", SimpleNamespace(TripleDES=des.triple_des))  # noqa: B010  a private name
+# pyemv names TripleDES where `cryptography` is about to drop it, and hands over keys of 8 and 16 bytes, which it
+# deprecates.
+for _module in (pyemv.tools, pyemv.mac):
+    setattr(_module, "_algorithms", SimpleNamespace(TripleDES=des.triple_des))  # noqa: B010  a private name
 
 ARQC_TAGS = ("9F02", "9F03", "9F1A", "95", "5F2A", "9A", "9C", "9F37", "82", "9F36", "9F10")
 """What the cryptogram covers, in this order: CDOL1's terminal data, then AIP, ATC and issuer application data."""

@@ -1,7 +1,8 @@
-"""The only reader of time in the terminal."""
+"""The only reader of time in the terminal, and its only source of chance."""
 
 from __future__ import annotations
 
+import secrets
 import time
 from datetime import datetime
 from typing import Protocol
@@ -27,3 +28,8 @@ class SystemClock:
     def monotonic(self) -> float:
         """See Clock."""
         return time.monotonic()
+
+
+def new_salt() -> str:
+    """Sixteen random bytes in hex, for a new password."""
+    return secrets.token_hex(16)

@@ -1,7 +1,8 @@
 """The terminal's flash: one value, saved whole at named steps, and the power that may fail around any of them.
 
 Steps are those of failure-catalogue.md section 4: stan, rev-store, journal, rev-clear, freeze, settle-pending,
-upload-flag, archive, number, key-store; `send`, `recv` and `print` are steps of the driver with the same power.
+upload-flag, archive, number, key-store, and saf-store, saf-flag for what is stored; `send`, `recv` and `print` are
+steps of the driver with the same power.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ except ImportError:  # pragma: no cover - Windows: one process per folder is the
 
 STEPS = (
     *("stan", "rev-store", "send", "recv", "journal", "rev-clear", "print"),
-    *("freeze", "settle-pending", "upload-flag", "archive", "number", "key-store"),
+    *("freeze", "settle-pending", "upload-flag", "archive", "number", "key-store", "saf-store", "saf-flag"),
 )
+DESK_STEPS = ("operator", "reprint")
+"""Saves of the desk, between orders: who is logged in, and that a slip was printed again."""
 WHENS = ("before", "after")
 KILLED = 137
 """Exit status of a process that lost its power, as of one killed by SIGKILL."""
@@ -42,21 +45,21 @@ class SteadyPower:
 
     def at(self, step: str, when: str) -> None:
         """Always comes back; an unknown step is our own mistake."""
-        assert step in STEPS, step
+        assert step in STEPS + DESK_STEPS, step
 
 
 class CutPower:
     """Power that fails at the nth time a step is reached. fail: what then happens (must not return)."""
 
     def __init__(self, step: str, when: str, nth: int = 1, fail: Callable[[str, str], None] | None = None) -> None:
-        assert step in STEPS, step
+        assert step in STEPS + DESK_STEPS, step
         assert when in WHENS, when
         self._step, self._when, self._left = step, when, nth
         self._fail = fail or _raise
 
     def at(self, step: str, when: str) -> None:
         """Fails at the nth time that the chosen step is reached."""
-        assert step in STEPS, step
+        assert step in STEPS + DESK_STEPS, step
         if (step, when) != (self._step, self._when):
             return
         self._left -= 1
@@ -77,7 +80,7 @@ def power_from(text: str) -> Power:
     if not text:
         return SteadyPower()
     step, _, when = text.rpartition(".")
-    if step not in STEPS or when not in WHENS:
+    if step not in STEPS + DESK_STEPS or when not in WHENS:
         raise FlashError(
             f"CLOSEOUT_CRASH_AT={text}: expected STEP.before or STEP.after, STEP one of {', '.join(STEPS)}"
         )

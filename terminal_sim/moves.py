@@ -26,7 +26,9 @@ class SignOn:
 
 @dataclass(frozen=True, slots=True)
 class SignOff:
-    """End of the cashier's day (签退)."""
+    """End of the cashier's day (签退). quiet: done by the terminal itself behind a settlement, whose result stands."""
+
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,15 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """Sell. Units: amount, the whole, in minor units; tip and cash are parts of it (NAC, ISO 87)."""
+    """Sell. Units: amount, the whole, in minor units; tip and cash are parts of it (NAC, ISO 87). chip_refuses: the
+    card says no after the host's yes (failure-catalogue 80)."""
 
     amount: int
     card: Card
     tip: int = 0
     cash: int = 0
     pin: str = field(default="", repr=False)
+    chip_refuses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +129,32 @@ class Adjust:
 
 @dataclass(frozen=True, slots=True)
 class SendStored:
-    """Send what is stored now."""
+    """Send what is stored now.
+
+    sends: of the first item in this try. skipped: STANs that this try has given up for now. quiet: put in by the
+    terminal itself before or behind an order, whose result stands and which goes on whatever comes of it.
+    """
+
+    sends: int = 0
+    skipped: tuple[str, ...] = ()
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """CUP. what: "parameters", "ca-keys", "ic-parameters" or "status" (an upload)."""
+    """CUP. what: "parameters", "ca-keys", "ic-parameters" or "status" (an upload).
+
+    quiet: asked for by the host (header digit 6) and done behind an order, whose result stands. stage: 60.3 of the
+    message at work, "" at the beginning. wanted: list entries not asked for yet, hex. got: what came so far, hex.
+    listed: entries of the list received so far.
+    """
 
     what: str = "parameters"
+    quiet: bool = False
+    stage: str = ""
+    wanted: tuple[str, ...] = ()
+    got: tuple[str, ...] = ()
+    listed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +195,11 @@ class Reverse:
 
 
 @dataclass(frozen=True, slots=True)
+class SendScript:
+    """Send the result of an issuer's script, if one is owed (CUP, ISO 87: 0620)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """Send the next records of the batch. sends: of this group. round: of the whole upload. renumbered: as Settle."""
 
@@ -183,14 +210,14 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadEnd:
-    """All records are flagged: end the upload (CUP 0320/202 or 207, NAC 0500/960000)."""
+    """All records are flagged: end the upload (CUP 0320/202 or 207, NAC 0500/960000, ISO 87 0520)."""
 
     sends: int = 0
     round: int = 1
     renumbered: int = 0
 
 
-Job = Order | Reverse | Upload | UploadEnd
+Job = Order | Reverse | SendScript | Upload | UploadEnd
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

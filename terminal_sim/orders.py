@@ -6,19 +6,44 @@ Source: flows.md sections 2 and 11 (order before an online transaction, limits),
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from terminal_sim.jobs import void
-from terminal_sim.moves import Balance, Echo, Job, Order, Reverse, Sale, Settle, SignOff, SignOn, Void
+from specs.errors import SecurityError
+from specs.security import PIN_DIGITS_MAX, PIN_DIGITS_MIN
+from terminal_sim import operators
+from terminal_sim.jobs import complete, download, offline, preauth, refund, sale, void
+from terminal_sim.moves import (
+    Adjust,
+    Balance,
+    Complete,
+    Download,
+    Echo,
+    Job,
+    OfflineSale,
+    Order,
+    PreAuth,
+    PreAuthVoid,
+    Refund,
+    Reverse,
+    Sale,
+    SendScript,
+    SendStored,
+    Settle,
+    SignOff,
+    SignOn,
+    Void,
+)
 from terminal_sim.state import ROWS_MAX, Memory
 from terminal_sim.wire import Wire
 
 AMOUNT_MAX = 10**12 - 1
 """DE 4 has twelve digits."""
 
-NOT_OFFERED: Mapping[str, tuple[type[Order], ...]] = {"nac": (SignOn, SignOff, Balance)}
-"""What a family has no message for (nac.md section 4: keys are set up by hand, and 990000 is the echo)."""
+NOT_OFFERED: Mapping[str, tuple[type[Order], ...]] = {"nac": (SignOff, Download), "iso87": (Download,)}
+"""What a family has no message for (nac.md section 4, iso87.md section 3)."""
 
 Check = Callable[[Memory, Wire, Order], str]
+T = TypeVar("T")
 
 
 def _offered(memory: Memory, wire: Wire, order: Order) -> str:
@@ -40,40 +65,92 @@ def _room(memory: Memory, wire: Wire, order: Order) -> str:
 
 
 def _amount(memory: Memory, wire: Wire, order: Order) -> str:
-    assert isinstance(order, Sale)
-    return "" if 0 < order.amount <= AMOUNT_MAX else "an amount is 1 to 999999999999 minor units"
+    amount = getattr(order, "amount", None)  # of a completion and an adjustment it may be left out
+    optional = amount is None and isinstance(order, Complete | Adjust)
+    return "" if optional or (amount and 0 < amount <= AMOUNT_MAX) else "an amount is 1 to 999999999999 minor units"
 
 
-def _voidable(memory: Memory, wire: Wire, order: Order) -> str:
-    assert isinstance(order, Void)
-    return void.refusal(memory, order)
+def _pin(memory: Memory, wire: Wire, order: Order) -> str:
+    pin = getattr(order, "pin", "")
+    if not pin:
+        return ""
+    if not (pin.isascii() and pin.isdigit() and PIN_DIGITS_MIN <= len(pin) <= PIN_DIGITS_MAX):
+        return f"a PIN has {PIN_DIGITS_MIN} to {PIN_DIGITS_MAX} digits"
+    try:
+        keys = memory.keys()
+    except SecurityError:
+        keys = None
+    return "" if keys else "no key to encrypt a PIN with: this terminal takes none"
 
+
+_ONLINE: tuple[Check, ...] = (_offered, _not_settling, _signed_on)
 
 CHECKS: Mapping[type[Order], tuple[Check, ...]] = {
     SignOn: (_offered,),
     SignOff: (_offered, _signed_on, _not_settling),
     Echo: (),
-    Balance: (_offered, _signed_on, _not_settling),
-    Sale: (_amount, _not_settling, _signed_on, _room),
-    Void: (_not_settling, _signed_on, _room, _voidable),
+    Balance: (_offered, _signed_on, _not_settling, _pin),
+    Sale: (_amount, *_ONLINE, _room, _pin, lambda m, w, o: sale.refusal(m, w, _of(Sale, o))),
+    Void: (*_ONLINE, _room, lambda m, w, o: void.refusal(m, w, _of(Void, o))),
+    Refund: (_amount, *_ONLINE, _room, lambda m, w, o: refund.refusal(m, w, _of(Refund, o))),
+    PreAuth: (_amount, *_ONLINE, _room, _pin, lambda m, w, o: preauth.refusal(m, w, _of(PreAuth, o))),
+    PreAuthVoid: (*_ONLINE, _room, lambda m, w, o: preauth.void_refusal(m, _of(PreAuthVoid, o))),
+    Complete: (_amount, *_ONLINE, _room, lambda m, w, o: complete.refusal(m, w, _of(Complete, o))),
+    OfflineSale: (_amount, *_ONLINE, _room, lambda m, w, o: offline.refusal(m, w, _of(OfflineSale, o))),
+    Adjust: (_amount, *_ONLINE, _room, lambda m, w, o: offline.adjust_refusal(m, w, _of(Adjust, o))),
+    SendStored: (_signed_on,),
+    Download: (_offered, lambda m, w, o: download.refusal(_of(Download, o))),
     Settle: (_signed_on,),
 }
 
 
+def _of(kind: type[T], order: Order) -> T:
+    assert isinstance(order, kind)
+    return order
+
+
 def refusal(memory: Memory, wire: Wire, order: Order) -> str:
     """Why the terminal itself says no, "" when it may go to the host."""
+    if why := operators.allowed(memory, order):
+        return why
     return next((why for check in CHECKS[type(order)] if (why := check(memory, wire, order))), "")
 
 
-def plan(memory: Memory, order: Order) -> tuple[Job, ...]:
-    """RT3: what is owed goes before anything else that goes to the host.
+# --- what goes before -----------------------------------------------------------------------------------------------
+
+
+def plan(memory: Memory, wire: Wire, order: Order) -> tuple[Job, ...]:
+    """RT3, RT9: what is owed goes before anything else that goes to the host (flows.md section 2).
 
     A sign-on is the exception that proves it: a reversal refused for its keys (A0) needs new keys first, so there it is
-    tried before, when signed on, and again after.
+    tried before, when signed on, and again after. An order that sends nothing needs nothing sent before it.
     """
-    if memory.pending is None:
+    if _is_local(order):
         return (order,)
     if isinstance(order, SignOn):
-        before = (Reverse(lenient=True),) if memory.signed_on else ()
-        return (*before, order, Reverse(lenient=True))
-    return (Reverse(), order)
+        reverse = (Reverse(lenient=True),) if memory.pending else ()
+        return (*(reverse if memory.signed_on else ()), order, *reverse)
+    if isinstance(order, Echo | Download):
+        return (*((Reverse(),) if memory.pending else ()), order)
+    return (*owed(memory, wire, stored=not isinstance(order, SendStored)), order)
+
+
+def owed(memory: Memory, wire: Wire, *, stored: bool = True) -> tuple[Job, ...]:
+    """What is owed, in the order in which it goes: script result, reversal, stored items.
+
+    Without a sign-on where one is needed only the reversal is tried, as ever; the rest waits for the keys.
+    """
+    able = memory.signed_on or not wire.profile.requires_sign_on
+    jobs: list[Job] = []
+    if memory.script and able:
+        jobs.append(SendScript())
+    if memory.pending:
+        jobs.append(Reverse())
+    if stored and memory.stored_rows and able:
+        jobs.append(SendStored(quiet=True))
+    return tuple(jobs)
+
+
+def _is_local(order: Order) -> bool:
+    """Whether the order only writes: its message is stored and sent later."""
+    return isinstance(order, OfflineSale | Adjust) or (isinstance(order, Complete) and order.advice)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from specs.journal import TerminalEvent
 from specs.masking import mask_pan
 from specs.message import Message
-from specs.operation import Entry, Kind
+from specs.operation import RESERVATIONS, Entry, Kind
 from specs.security import WorkingKeys, unwrap_keys
 from specs.totals import BatchItem, Totals
 
@@ -114,6 +114,8 @@ class Row:
     local_at: str = ""
     chip: str = ""
     chip_end: str = ""
+    operator: str = ""
+    """Who was at the till; it stands on the slip, today and when it is printed again."""
 
     def __repr__(self) -> str:
         return f"Row({self.stan}, {self.kind}, {self.amount}, {mask_pan(self.pan)}, {self.state})"
@@ -155,7 +157,8 @@ class ScriptResult:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who may use the terminal: 00 system manager, 99 supervisor, 01 to 98 cashiers. password: a salted hash, hex."""
+    """Who may use the terminal: 99 system manager, 00 supervisor, 01 to 98 cashiers (failure-catalogue.md, section 5).
+    password: a salted hash, hex; wrong: tries in a row (terminal_sim.operators)."""
 
     number: str
     salt: str
@@ -176,7 +179,8 @@ class Settlement:
     """A settlement that has begun: the same batch and totals until the end (RT6).
 
     sides: (side, verdict) as first answered (CUP). upload_sides: the sides whose rows are uploaded.
-    host_totals: the host's figures, as far as an answer has shown any of its own.
+    host_totals: the host's figures, as far as an answer has shown any of its own. day: ISO 87: the DE 15 whose rows
+    are settled, MMDD.
     """
 
     phase: Phase
@@ -185,6 +189,7 @@ class Settlement:
     sides: tuple[tuple[str, str], ...] = ()
     upload_sides: tuple[str, ...] = ()
     host_totals: Totals | None = None
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +245,19 @@ class Memory:
 
     @property
     def batch_empty(self) -> bool:
-        """Whether the terminal may take another batch number (rules.md section 4)."""
-        return not self.rows and self.pending is None and self.settlement is None
+        """Whether the terminal may take another batch number (rules.md section 4). Pre-authorisations are no items."""
+        items = any(row.kind not in RESERVATIONS for row in self.rows)
+        return not items and self.pending is None and self.settlement is None
+
+    @property
+    def stored_rows(self) -> tuple[Row, ...]:
+        """The advices whose answer has not come yet, oldest first."""
+        return tuple(row for row in self.rows if row.stored)
+
+    @property
+    def who(self) -> str:
+        """The operator's number on slips and in DE 63: who is logged in, else the one of the set-up."""
+        return self.operator or self.config.operator
 
     @property
     def live_rows(self) -> tuple[Row, ...]:
@@ -260,8 +276,9 @@ class Memory:
         return wanted[-1] if wanted else None
 
     def next_stan(self) -> str:
-        """The number after the last one, skipping those that the open journal or the owed reversal still use."""
-        used = {row.stan for row in self.rows} | ({self.pending.stan} if self.pending else set())
+        """The number after the last one, skipping those of the open journal (stored items among them) and of what is
+        owed (rules.md section 1)."""
+        used = {row.stan for row in self.rows} | {owed.stan for owed in (self.pending, self.script) if owed}
         number = self.stan
         for _ in range(len(used) + 1):
             number = next_number(number)

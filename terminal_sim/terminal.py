@@ -15,7 +15,23 @@ from dataclasses import replace
 
 from terminal_sim import orders
 from terminal_sim.jobs import RULES
-from terminal_sim.moves import Action, Boot, Done, End, Event, Key, LinkLost, Order, Overdue, Received, Result, Reverse
+from terminal_sim.jobs.download import ASKED_BY
+from terminal_sim.moves import (
+    Action,
+    Boot,
+    Done,
+    Download,
+    End,
+    Event,
+    Job,
+    Key,
+    LinkLost,
+    Order,
+    Overdue,
+    Received,
+    Result,
+    SignOn,
+)
 from terminal_sim.state import Memory
 from terminal_sim.turn import Running, Turn
 from terminal_sim.wire import Answer, Failure, Misfit, Wire
@@ -65,17 +81,16 @@ def _boot(turn: Turn, order: Order | None) -> None:
     turn.running = Running()
     if order is not None:
         _begin(turn, order)
-    elif turn.memory.pending is not None:
-        turn.then(Reverse())
     else:
         turn.finish(Result(End.OK))
+        turn.then(*orders.owed(turn.memory, turn.wire))
 
 
 def _begin(turn: Turn, order: Order) -> None:
     if why := orders.refusal(turn.memory, turn.wire, order):
         turn.refuse(why)
         return
-    turn.then(*orders.plan(turn.memory, order))
+    turn.then(*orders.plan(turn.memory, turn.wire, order))
 
 
 def _receive(turn: Turn, payload: bytes) -> None:
@@ -94,15 +109,16 @@ def _receive(turn: Turn, payload: bytes) -> None:
         case Failure():
             _fail(turn, reading)
         case Answer():
-            turn.running = replace(running, spoken=True)
+            turn.running = replace(running, spoken=True, heard=True)
+            _note_request(turn, reading.outcome.request)
             RULES[type(running.job)].on_answer(turn, running.job, reading)
 
 
 def _fail(turn: Turn, failure: Failure) -> None:
     job = turn.running.job
     assert job is not None, "a deadline or a lost link without a request"
-    if failure is not Failure.NOT_SENT:
-        turn.running = replace(turn.running, spoken=True)
+    spoken = turn.running.spoken or failure is not Failure.NOT_SENT
+    turn.running = replace(turn.running, spoken=spoken, heard=False)
     RULES[type(job)].on_failure(turn, job, failure)
 
 
@@ -111,7 +127,7 @@ def _go_on(turn: Turn) -> None:
     for _ in range(JOBS_PER_TURN_MAX):
         if turn.running.exchange is not None:
             return
-        if not turn.running.queue:
+        if not turn.running.queue and not _tend(turn):
             break
         job, *rest = turn.running.queue
         turn.running = replace(turn.running, job=job, queue=tuple(rest))
@@ -120,3 +136,28 @@ def _go_on(turn: Turn) -> None:
         raise AssertionError("jobs follow one another without end")
     turn.actions.append(Done(turn.running.result or Result(End.OK)))
     turn.running = Running()
+
+
+# --- what the host asks for in the header (digit 6) -------------------------------------------------------------------
+
+SIGN_ON_AGAIN = "3"
+
+
+def _note_request(turn: Turn, digit: str) -> None:
+    """Remember it until it is done; the next write takes it to flash, at the latest that of `_tend`."""
+    if digit == SIGN_ON_AGAIN or digit in ASKED_BY:
+        turn.memory = replace(turn.memory, download=digit)
+
+
+def _tend(turn: Turn) -> bool:
+    """Behind an order, once, and only while the host answers: do what it asked for. Whether there is anything to do."""
+    running, digit = turn.running, turn.memory.download
+    wanted: Job | None = SignOn(quiet=True) if digit == SIGN_ON_AGAIN else None
+    if digit in ASKED_BY:
+        wanted = Download(ASKED_BY[digit], quiet=True)
+    if wanted is None or running.tended or not running.heard:
+        return False
+    # A cut before this write loses a wish of the host, and no money. After it: asked for again behind the next order.
+    turn.save("key-store")
+    turn.running = replace(running, tended=True, queue=(wanted,))
+    return True

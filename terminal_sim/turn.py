@@ -12,9 +12,10 @@ from typing import Any
 from specs.errors import SecurityError
 from specs.message import Message
 from specs.operation import Kind, Operation
-from specs.security import WorkingKeys
-from terminal_sim.moves import Action, End, Job, Print, Result, Save, Send, Show, SignOn
+from specs.security import WorkingKeys, pin_block
+from terminal_sim.moves import Action, End, Job, Print, Result, Save, Send, Show
 from terminal_sim.state import Memory, Slip
+from terminal_sim.when import Moment, moment
 from terminal_sim.wire import Wire
 
 
@@ -31,7 +32,8 @@ class Exchange:
 class Running:
     """What a power cut wipes out: the job at work, the open exchange, the jobs behind it, the result so far.
 
-    spoken: whether anything of this order may have reached the host.
+    spoken: whether anything of this order may have reached the host. heard: whether the host's last word was an answer.
+    tended: whether what the host asked for by header digit 6 has been tried behind this order.
     """
 
     job: Job | None = None
@@ -39,6 +41,8 @@ class Running:
     queue: tuple[Job, ...] = ()
     result: Result | None = None
     spoken: bool = False
+    heard: bool = False
+    tended: bool = False
 
 
 class Turn:
@@ -87,11 +91,25 @@ class Turn:
         except SecurityError:
             return None
 
+    @property
+    def moment(self) -> Moment:
+        """Now, as messages say it."""
+        return moment(self.now)
+
+    def pin_block(self, pin: str, pan: str) -> bytes | None:
+        """DE 52 under today's PIK; None without a PIN. An order with a PIN and no key was refused before."""
+        if not pin:
+            return None
+        keys = self.keys()
+        assert keys is not None, "orders.refusal let a PIN pass without a key"
+        return pin_block(pin, pan, keys.pik)
+
     def operation(self, kind: Kind, **parts: Any) -> Operation:
-        """An operation of this terminal and its open batch."""
-        config = self.memory.config
+        """An operation of this terminal and its open batch, at this moment (which only some dialects say)."""
+        config, at = self.memory.config, self.moment
         common = {"tid": config.tid, "mid": config.mid, "batch": self.memory.batch, "currency": config.currency}
-        return Operation(kind=kind, **(common | {"operator": config.operator} | parts))
+        times = {"transmitted": at.transmitted, "local_date": at.local[:4], "local_time": at.local[4:]}
+        return Operation(kind=kind, **(common | times | {"operator": self.memory.who} | parts))
 
     def send(self, job: Job, operation: Operation, request: Message | None = None, *, slow: bool = False) -> None:
         """Seal and send; the job waits for the answer. slow: the longer timeout of 0500 and 0320."""
@@ -114,12 +132,14 @@ class Turn:
 
     def stop(self, result: Result) -> None:
         """This job is done, and what was queued behind it does not happen."""
-        self.running = Running(result=self.running.result if self._quiet else result)
+        running = self.running
+        kept = running.result if self._quiet else result
+        self.running = Running(result=kept, heard=running.heard, tended=running.tended)
 
     @property
     def _quiet(self) -> bool:
         """Whether this job was put in by the terminal itself, behind an order that has its result already."""
-        return isinstance(self.running.job, SignOn) and self.running.job.quiet
+        return bool(getattr(self.running.job, "quiet", False))
 
     def refuse(self, text: str) -> None:
         """The terminal itself says no."""

@@ -1,11 +1,11 @@
-"""What the API may change (faults, clock, journals, reset, shutdown) and what it tells about the process."""
+"""What the API may change (faults, scripts, clock, journals, reset, shutdown) and what it tells about the process."""
 
 from __future__ import annotations
 
 import platform
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,16 +14,20 @@ import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from host.api import shapes
 from host.api.problems import Problem
 from host.clock import Clock, ClockError
 from host.desk import Desk
 from host.engine.context import Context
-from host.engine.events import Record
+from host.engine.events import CloseBatch, Record
+from host.engine.working import Needs
 from host.errors import Busy
 from host.faults import FaultTable
-from host.rows import JournalUpload, Merchant, Row, Terminal
+from host.issuer.scripts import ScriptTable
+from host.rows import Batch, BatchState, JournalUpload, Merchant, Row, Terminal
 from host.runner import Runner
 from host.server import Server
+from host.store.store import Store
 from specs import journal
 from specs.masking import mask_pan, mask_text
 
@@ -32,6 +36,10 @@ log = structlog.get_logger("host.api")
 CONFIGURED = "config"
 """`provisioned` of what a person named, beside what came by itself («auto»)."""
 JOURNAL_BYTES_MAX = 4 * 1024 * 1024
+CLOSE_WAIT_S = 5.0
+"""Beyond the issuer timeout, which a close may have to wait for."""
+KEYS_MAX = 1_000
+"""Idempotency keys of closes by hand that are remembered; older ones are told by the batch itself."""
 
 
 def program_version() -> str:
@@ -52,6 +60,9 @@ class Control:
     runner: Runner
     server: Server
     stop: Callable[[], None]
+    scripts: ScriptTable = field(default_factory=ScriptTable)
+    closes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Idempotency key of a close by hand -> (batch, what was asked of it)."""
 
     # ---- about the process
 
@@ -98,9 +109,10 @@ class Control:
     # ---- the clock
 
     def clock_shape(self) -> dict[str, Any]:
-        """Time with offset, business date, and whether the clock runs."""
+        """Time with offset, business date and when it turns (hh:mm), and whether the clock runs."""
         now = self.clock.now()
         shape = {"now": now.isoformat(timespec="milliseconds"), "running": self.clock.running}
+        shape["cutoff"] = self.clock.cutoff.isoformat(timespec="minutes")
         return shape | {"business_date": self.clock.business_date().isoformat()}
 
     def set_clock(self, now: str | None, running: bool | None) -> dict[str, Any]:
@@ -135,45 +147,98 @@ class Control:
 
     # ---- terminals
 
-    def put_terminal(self, tid: str, mid: str, tmk: str | None) -> bool:
-        """Make a terminal known, or change its merchant or master key; True when it is new.
+    def put_terminal(
+        self, tid: str, mid: str | None = None, tmk: str | None = None, request: str | None = None
+    ) -> bool:
+        """Make a terminal known, change its merchant or master key, or ask it for something (CUP header digit 6, in
+        every answer until it has done it); True when it is new. None = as it was.
 
-        A new master key ends the sign-on: working keys under the old one are of no use. tmk None = keep the one it has,
-        or the documented test key for a new terminal.
+        A new master key ends the sign-on: working keys under the old one are of no use. A new terminal without tmk has
+        the documented test key. Raises Problem: 422 for a new terminal without a merchant.
         """
-        old = next(iter(self.desk.reader.select(Terminal, {"tid": tid})), None)
-        merchant = next(iter(self.desk.reader.select(Merchant, {"mid": mid})), None)
-        settings = self.runner.settings
+        made = self.runner.call(lambda store, ctx: self._put_terminal(store, ctx, tid, mid, tmk, request))
+        log.info("terminal configured", tid=tid, mid=mid)
+        return made
 
-        def rows(ctx: Context) -> tuple[Row, ...]:
-            made: list[Row] = []
-            if merchant is None:
-                made.append(Merchant(ctx.ids.new(Merchant.__name__), mid, mid, settings.currency, CONFIGURED))
-            key = tmk or (old.tmk if old else settings.test_tmk)
-            base = old or Terminal(
-                id=ctx.ids.new(Terminal.__name__),
-                tid=tid,
-                mid=mid,
-                dialect="",
-                provisioned=CONFIGURED,
-                signed_on=False,
-                tmk=key,
-                pik="",
-                mak="",
-                tdk="",
-                old_mak="",
-                epoch=1,
-                last_stan="",
-                last_seen="",
-                currency="",
-            )
-            signed_on = base.signed_on and base.tmk == key
-            made.append(replace(base, mid=mid, tmk=key, provisioned=CONFIGURED, signed_on=signed_on))
-            log.info("terminal configured", tid=tid, mid=mid)
-            return tuple(made)
-
-        self.runner.submit_and_wait(Record(rows))
+    def _put_terminal(
+        self, store: Store, ctx: Context, tid: str, mid: str | None, tmk: str | None, request: str | None
+    ) -> bool:
+        """On the writer, between two groups: keys that a sign-on has just changed are not overwritten."""
+        ws = store.load(Needs(tids={tid}, mids={mid} if mid is not None else set()))
+        old, settings = ws.terminal(tid), self.runner.settings
+        if mid is None and old is None:
+            raise Problem(422, "validation", f"terminal {tid!r} is new: it needs a merchant", "body/mid")
+        rows: list[Row] = []
+        if mid is not None and ws.merchant(mid) is None:
+            rows.append(Merchant(ctx.ids.new(Merchant.__name__), mid, mid, settings.currency, CONFIGURED))
+        key = tmk or (old.tmk if old else settings.test_tmk)
+        base = old or Terminal(
+            id=ctx.ids.new(Terminal.__name__),
+            tid=tid,
+            mid="",
+            dialect="",
+            provisioned=CONFIGURED,
+            signed_on=False,
+            tmk=key,
+            pik="",
+            mak="",
+            tdk="",
+            old_mak="",
+            epoch=1,
+            last_stan="",
+            last_seen="",
+            currency="",
+        )
+        changed = replace(
+            base,
+            mid=base.mid if mid is None else mid,
+            tmk=key,
+            provisioned=base.provisioned if mid is None and tmk is None else CONFIGURED,
+            signed_on=base.signed_on and base.tmk == key,
+            request=base.request if request is None else request,
+        )
+        store.commit([*rows, changed])
         return old is None
+
+    # ---- batches
+
+    def close_batch(self, batch: str, user: str, reason: str, key: str) -> dict[str, Any]:
+        """Close a batch by hand with a name and a reason; the batch whole, as it is then.
+
+        key: the Idempotency-Key; the same one again closes nothing and gives the batch as it is. Waits for the
+        terminal's requests in flight. Raises Problem: 404 for no such batch, 409 when it is not open, when its terminal
+        still has a request in flight, or when the key was used for another close.
+        """
+        asked = f"{user}: {reason}"
+        found = self._batch(batch)
+        before = self.closes.get(key)
+        if before is not None and before != (batch, asked):
+            raise Problem(409, "idempotency-key", "this key was used for another close", "header/Idempotency-Key")
+        if before is None and found.forced != asked:
+            if found.state not in (BatchState.OPEN, BatchState.DISPUTED):
+                raise Problem(409, "not-open", f"batch {batch} is {found.state.value} already", "path")
+            wait = self.runner.settings.issuer_timeout_s + CLOSE_WAIT_S
+            try:
+                self.runner.submit_and_wait(CloseBatch(found.id, found.tid, asked), wait)
+            except (Busy, TimeoutError) as error:
+                raise Problem(409, "in-flight", f"nothing is closed yet: {error or 'no answer'}", "path") from error
+            found = self._batch(batch)
+            if found.state in (BatchState.OPEN, BatchState.DISPUTED):
+                raise Problem(409, "in-flight", f"terminal {found.tid} has a request in flight; try again", "path")
+            while len(self.closes) >= KEYS_MAX:
+                self.closes.pop(next(iter(self.closes)))
+            self.closes[key] = (batch, asked)
+            log.info("batch closed by hand", batch=batch, tid=found.tid, by=user)
+        shape = self.desk.batch(batch)
+        assert shape is not None, f"batch {batch} has gone"
+        return shape
+
+    def _batch(self, public: str) -> Batch:
+        batch_id = shapes.row_id(Batch, public)
+        found = self.desk.reader.select(Batch, {"id": batch_id}) if batch_id is not None else []
+        if not found:
+            raise Problem(404, "not-found", f"there is no batch {public!r}", "path")
+        return found[0]
 
     # ---- a terminal's journal, reset, shutdown
 
@@ -213,6 +278,7 @@ class Control:
             raise Problem(409, "in-flight", str(error), "body/id") from error
         if scope == "all":
             self.faults.clear()
+            self.scripts.clear()
 
     def shutdown(self) -> None:
         """As SIGTERM; returns at once, the end comes after what is decided has been answered."""

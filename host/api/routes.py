@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +15,7 @@ from host.api.control import Control
 from host.api.problems import Problem
 from host.desk import LIMIT_MAX, Desk
 from host.faults import FaultError
+from host.issuer.scripts import ScriptError
 
 WAIT_MAX_S = 300.0
 _POLL_S = 0.05
@@ -103,18 +104,22 @@ def terminal(request: Request, tid: str) -> Json:
 
 
 class TerminalSet(Strict):
-    """mid: merchant id, at most 15 characters. tmk: master key, 16 or 32 hex digits; test keys only."""
+    """mid: merchant id, at most 15 characters; a new terminal needs one. tmk: master key, 16 or 32 hex digits; test
+    keys only. request: what a CUP terminal is asked to do in every answer until it has done it (header digit 6):
+    0 nothing, 1 parameter download, 2 status, 3 sign on, 4 download CA public keys, 5 download IC parameters."""
 
-    mid: str = Field(min_length=1, max_length=15, pattern="^[ -~]+$")
+    mid: str | None = Field(default=None, min_length=1, max_length=15, pattern="^[ -~]+$")
     tmk: str | None = Field(default=None, pattern="^([0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})$")
+    request: str | None = Field(default=None, pattern="^[0-5]$")
 
 
 @api.put("/terminals/{tid}")
 def put_terminal(
     request: Request, response: Response, tid: Annotated[str, Path(pattern="^[ -~]{8}$")], body: TerminalSet
 ) -> Json:
-    """Make a terminal known (provisioning «strict» serves no other), or change its merchant or master key."""
-    made = _control(request).put_terminal(tid, body.mid, body.tmk.upper() if body.tmk else None)
+    """Make a terminal known (provisioning «strict» serves no other), change its merchant or master key, or ask it to
+    do something."""
+    made = _control(request).put_terminal(tid, body.mid, body.tmk.upper() if body.tmk else None, body.request)
     if made:
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/terminals/{tid}"
@@ -172,6 +177,25 @@ def batches(
 def batch(request: Request, batch: str) -> Json:
     """One batch with its items, what was uploaded, and each exception with its reason."""
     return _found(_desk(request).batch(batch), "batch", batch)
+
+
+class CloseByHand(Strict):
+    """Who closes, and why: both stand with the batch for ever."""
+
+    user: str = Field(min_length=1, max_length=40, pattern="^[^\\x00-\\x1f]+$")
+    reason: str = Field(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f]+$")
+
+
+@api.post("/batches/{batch}/close")
+def close_batch(
+    request: Request,
+    batch: str,
+    body: CloseByHand,
+    idempotency_key: Annotated[str, Header(min_length=1, max_length=100)],
+) -> Json:
+    """Close a batch by hand, from the host's books and what was uploaded; 409 when it is not open, or its terminal has
+    a request in flight. The same Idempotency-Key again gives the same answer and closes nothing twice."""
+    return _control(request).close_batch(batch, body.user, body.reason, idempotency_key)
 
 
 @api.get("/unsettled")
@@ -307,6 +331,44 @@ def remove_fault(request: Request, fault: int) -> Response:
     """Remove one fault rule; what it has delayed still comes."""
     if not _control(request).faults.remove(fault):
         raise Problem(404, "not-found", f"there is no fault {fault}", "path")
+    return Response(status_code=204)
+
+
+# ---- issuer scripts
+
+
+class ScriptSet(Strict):
+    """card: the name or number of a test card with a chip. commands: hex, one command each (CLA INS P1 P2 …). times: in
+    how many answers."""
+
+    card: str = Field(min_length=1, max_length=40)
+    commands: list[str] = Field(min_length=1, max_length=16)
+    times: int = Field(default=1, ge=1)
+
+
+@api.get("/issuer/scripts")
+def scripts(request: Request) -> Json:
+    """The scripts asked for, and how often each has gone out."""
+    return {"items": [s.to_json() for s in _control(request).scripts.list()], "next": None}
+
+
+@api.post("/issuer/scripts", status_code=201)
+def add_script(request: Request, response: Response, body: ScriptSet) -> Json:
+    """The next approved chip answer of this card carries the script (tag 72); its result comes as 0620 and stands in
+    the transaction's `chip`."""
+    try:
+        script = _control(request).scripts.add(body.card, body.commands, body.times)
+    except ScriptError as error:
+        raise Problem(422, "bad-script", error.why, f"body{error.where}") from error
+    response.headers["Location"] = f"/api/v1/issuer/scripts/{script.id}"
+    return script.to_json()
+
+
+@api.delete("/issuer/scripts/{script}", status_code=204)
+def remove_script(request: Request, script: int) -> Response:
+    """Take a script back; what has gone out is out."""
+    if not _control(request).scripts.remove(script):
+        raise Problem(404, "not-found", f"there is no script {script}", "path")
     return Response(status_code=204)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from host.rows import Batch, ExceptionItem, Leg, MessageRow, Posting, StagedItem, Terminal, Txn, TxnState
+from host.rows import Batch, BatchState, ExceptionItem, Leg, MessageRow, Posting, StagedItem, Terminal, Txn, TxnState
 from specs import codes
 from specs.security import kcv
 
@@ -82,6 +82,7 @@ def transaction_whole(
         "undone_by": row.undone_by,
         "carried": row.carried,
         "note": row.note,
+        "chip": json.loads(row.chip) if row.chip else None,
         "wire_batch": row.wire_batch,
     }
     shape["explanation"] = explanation(row, family)
@@ -111,6 +112,15 @@ def transaction_whole(
     return shape
 
 
+STALE = "stale"
+"""What an open batch is shown as that nobody settles (rules.md, section 7)."""
+
+
+def batch_state(row: Batch) -> str:
+    """The state that users see: stale while it is open and its cutoff is over."""
+    return STALE if row.state is BatchState.OPEN and row.stale_since else row.state.value
+
+
 def batch(row: Batch) -> Shape:
     """One batch in a list; totals of both sides as the last settlement saw them."""
     return {
@@ -118,7 +128,8 @@ def batch(row: Batch) -> Shape:
         "tid": row.tid,
         "number": row.number,
         "generation": row.generation,
-        "state": row.state.value,
+        "state": batch_state(row),
+        "stale_since": row.stale_since or None,
         "opened_at": row.opened_at,
         "closed_at": row.closed_at or None,
         "business_date": row.business_date or None,
@@ -145,7 +156,16 @@ def batch_whole(
     shape = batch(row)
     shape["items"] = [transaction(t, row.number) for t in txns]
     shape["uploaded"] = [
-        {"item": s.item_key, "amount": s.amount, "pan": s.pan, "known": s.known, "at": s.at} for s in staged
+        {
+            "item": s.item_key,
+            "amount": s.amount,
+            "pan": s.pan,
+            "known": s.known,
+            "at": s.at,
+            "form": s.form,
+            "evidence": s.evidence,
+        }
+        for s in staged
     ]
     shape["exceptions"] = [
         {
@@ -200,10 +220,13 @@ def terminal(row: Terminal, open_batch: Batch | None, pending: int, alarms: Iter
         "last_stan": row.last_stan or None,
         "epoch": row.epoch,
         "batch": open_batch.number if open_batch else None,
-        "batch_state": open_batch.state.value if open_batch else None,
+        "batch_state": batch_state(open_batch) if open_batch else None,
         "batch_opened_at": open_batch.opened_at if open_batch else None,
         "pending_work": pending,
         "alarms": list(alarms),
+        "request": row.request,
+        "serial": row.serial or None,
+        "status": row.status or None,
         "keys": {name: "set" if value else "none" for name, value in (("tmk", row.tmk), ("mak", row.mak))},
         "key_check_values": {name: _check_value(getattr(row, name)) for name in ("tmk", "pik", "mak", "tdk")},
     }

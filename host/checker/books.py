@@ -32,14 +32,22 @@ from host.rows import (
     TxnState,
 )
 from specs import dialect as dialects
+from specs import profile as profiles
 from specs.journal import TerminalBook, parse
-from specs.operation import FINANCIAL, Kind
+from specs.operation import ADJUSTMENTS, FINANCIAL, RESERVATIONS, VOIDS
+from specs.profile import Profile
 from specs.totals import Totals
 
 CLOSED = frozenset({BatchState.CLOSED, BatchState.CLOSED_WITH_EXCEPTIONS})
-#: States in which a transaction stands as an item of its batch; a voided one counts beside its void (rules.md 5).
-STANDING = frozenset({TxnState.CAPTURED, TxnState.VOIDED})
+#: States in which a transaction stands as an item of its batch; a voided one counts beside its void (rules.md 5). What
+#: moves money is `authorised` only under profile TC, before its capture.
+STANDING = frozenset({TxnState.CAPTURED, TxnState.VOIDED, TxnState.AUTHORISED})
+#: Approved, and not taken back.
+LIVE = frozenset({TxnState.CAPTURED, TxnState.AUTHORISED})
 FINANCIAL_KINDS = frozenset(kind.value for kind in FINANCIAL)
+RESERVATION_KINDS = frozenset(kind.value for kind in RESERVATIONS)
+KEYED_KINDS = FINANCIAL_KINDS | RESERVATION_KINDS
+"""Originals that the issuer acts on: what may be reversed, and has rows at both ends."""
 ACQUIRER, ISSUER = "acquirer", "issuer"
 #: The account that both books keep for each other: what issuers owe the acquirer, debit there, credit here.
 CLEARING = "issuer-clearing"
@@ -129,9 +137,19 @@ class HostBooks:
         return grouped(self.txns, lambda txn: txn.tid)
 
     @cached_property
+    def acting_on(self) -> Mapping[int, list[Txn]]:
+        """Whatever names a transaction as its original, whatever became of it, by the original; oldest first."""
+        return grouped((t for t in self.txns if t.original_id), lambda txn: txn.original_id)
+
+    @cached_property
     def voids_by_sale(self) -> Mapping[int, list[Txn]]:
-        """Voids, whatever became of them, by the sale that they name."""
-        return grouped((t for t in self.txns if t.kind == Kind.VOID and t.original_id), lambda txn: txn.original_id)
+        """Voids, whatever became of them, by what they name."""
+        return grouped((t for t in self.txns if t.kind in VOIDS and t.original_id), lambda txn: txn.original_id)
+
+    @cached_property
+    def changes_by_sale(self) -> Mapping[int, list[Txn]]:
+        """Tips and adjustments, whatever became of them, by the sale that they change; oldest first."""
+        return grouped((t for t in self.txns if t.kind in ADJUSTMENTS and t.original_id), lambda txn: txn.original_id)
 
     @cached_property
     def postings_by_txn(self) -> Mapping[int, list[Posting]]:
@@ -206,6 +224,17 @@ class HostBooks:
         terminal = self.terminal_by_tid.get(tid)
         return family_of(terminal.dialect) if terminal else ""
 
+    def profile_of(self, tid: str) -> Profile | None:
+        """The switches under which a terminal is served, None when its dialect is not known here."""
+        terminal = self.terminal_by_tid.get(tid)
+        return profile_of(terminal.dialect) if terminal else None
+
+    @cached_property
+    def latest(self) -> str:
+        """The last moment that any row speaks of, "" for empty books: as near to «now» as rows can say."""
+        moments = (row.at for rows in (self.messages, self.postings, self.issuer_legs) for row in rows[-1:])
+        return max((*moments, *(txn.created_at for txn in self.txns[-1:])), default="")
+
     def terminal_books(self) -> dict[str, TerminalBook]:
         """The terminals' own journals that were handed over, the newest of each. Raises specs.journal.JournalError."""
         newest = {journal.tid: journal for journal in self.journals}
@@ -253,6 +282,16 @@ def family_of(dialect: str) -> str:
     if dialect in dialects.builtin():
         return dialects.load(dialect).family
     return next((name for name in dialects.FAMILIES if dialect.startswith(name)), "")
+
+
+@cache
+def profile_of(dialect: str) -> Profile | None:
+    """The switches of a dialect; of a user's own those of its family, None when not even that is known."""
+    name = dialect if dialect in dialects.builtin() else family_of(dialect)
+    if not name:
+        return None
+    loaded = dialects.load(name)
+    return profiles.profile_of(loaded.name, loaded.profile)
 
 
 def running_of(batch: Batch) -> dict[str, tuple[int, int]]:

@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import takewhile
 
 from host.checker.books import (
     CLOSED,
     FINANCIAL_KINDS,
+    LIVE,
     STANDING,
     Finding,
     HostBooks,
@@ -17,15 +19,21 @@ from host.checker.books import (
     grouped,
     name_batch,
     running_of,
+    totals_of,
 )
-from host.checker.items import compared
+from host.checker.items import batch_items, compared, reversed_items
+from host.checker.kin import group_of
 from host.rows import Batch, StagedItem, Txn, TxnState
-from specs.families import NAMES, family
+from specs.families import family
 from specs.journal import ArchivedBatch, JournalRow, TerminalBook
-from specs.operation import Kind
+from specs.operation import VOIDS, Kind
+from specs.profile import Profile
 from specs.totals import BatchItem, Totals
 
-APPROVED_ONCE = STANDING | {TxnState.REVERSED}
+APPROVED_ONCE = STANDING | {TxnState.REVERSED, TxnState.EXPIRED}
+BOTH = "both"
+BY_DAY = frozenset({"iso87"})
+"""Families that settle each DE 15 by itself, so that a batch number of the terminal may have rows of several days."""
 
 
 def a7(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
@@ -50,10 +58,11 @@ def a7(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
 
 
 def digest_of(txns: Sequence[Txn]) -> str:
-    """sha256, hex, over what can never change after a close; `host.engine.batches.digest` says the same on its own.
+    """sha256, hex, over what can never change after a close; `host.engine.items.digest` says the same on its own.
 
     Shape: a JSON list without blanks, in order of id, of [id, kind, STAN, number on the wire, approved amount,
-    currency, foreign, carried, original's id], one for each financial transaction that was approved once.
+    currency, foreign, carried, original's id], one for each financial transaction that was approved once, whatever
+    became of it.
     """
     rows: list[list[object]] = []
     for txn in sorted(txns, key=lambda txn: txn.id):
@@ -66,19 +75,36 @@ def digest_of(txns: Sequence[Txn]) -> str:
 def a8(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     """Running totals equal the totals worked out from the items, by kind, count and amount; at each end on its own.
 
-    Host: Batch.running against the items that are compared. Terminal: what it claimed for each archived batch against
-    its own dialect's count of the rows that it archived.
+    Host: Batch.running against the items that are compared, and the figures told at the last settlement of a closed
+    batch against the dialect's count of the items that stood there. Terminal: what it claimed for each archived batch
+    against its own dialect's count of the rows that it archived.
     """
     for batch in books.batches:
         yield from _running(books, batch)
+        if batch.state in CLOSED and batch.answered and not batch.forced:
+            yield from _told(books, batch)
     for tid, book in terminals.items():
-        name = books.family_of(tid)
-        if name in NAMES:
-            yield from _archived(name, book)
+        profile = books.profile_of(tid)
+        if profile is not None:
+            yield from _archived(profile, book)
+
+
+def _told(books: HostBooks, batch: Batch) -> Iterator[Finding]:
+    profile = books.profile_of(batch.tid)
+    told = totals_of(batch.answered)
+    if profile is None or told is None:
+        return
+    # What TC has let go at the close was still there when the figures were told.
+    found = compared(books, batch, let_go=True)
+    shown = reversed_items(books, batch) if profile.reversed == BOTH else []
+    now = family(profile.family).count(batch_items([*found, *shown]))
+    if told.differing(now):
+        text = f"the terminal was told {_short(told)}, its items are {_short(now)}"
+        yield Finding("A8", name_batch(batch), text, tuple(describe(item.txn) for item in (*found, *shown)))
 
 
 def _running(books: HostBooks, batch: Batch) -> Iterator[Finding]:
-    standing = compared(books, batch)
+    standing = [item for item in compared(books, batch) if not item.adjusted]
     counts: Counter[str] = Counter(str(item.txn.kind) for item in standing)
     amounts: Counter[str] = Counter()
     for item in standing:
@@ -97,23 +123,39 @@ def _running(books: HostBooks, batch: Batch) -> Iterator[Finding]:
             yield Finding("A8", name_batch(batch), text, tuple(shown))
 
 
-def _archived(name: str, book: TerminalBook) -> Iterator[Finding]:
-    for archived, rows in archived_rows(book):
-        live = [row for row in rows if row.state != "reversed"]
-        now = family(name).count(BatchItem(Kind(r.kind), r.amount, r.foreign, r.state == "voided") for r in live)
+def _archived(profile: Profile, book: TerminalBook) -> Iterator[Finding]:
+    for archived, rows in archived_rows(book, by_day=profile.family in BY_DAY):
+        shown = [row for row in rows if counts(row, profile)]
+        now = family(profile.family).count(map(row_item, shown))
         if archived.totals.differing(now):
             text = f"the terminal claimed {_short(archived.totals)}, its archived rows are {_short(now)}"
             subject = f"batch {archived.batch} in the journal of {book.tid}"
-            yield Finding("A8", subject, text, tuple(map(_line, live)))
+            yield Finding("A8", subject, text, tuple(map(_line, shown)))
 
 
-def archived_rows(book: TerminalBook) -> list[tuple[ArchivedBatch, list[JournalRow]]]:
+def counts(row: JournalRow, profile: Profile) -> bool:
+    """Whether a terminal of these switches hands the row over to its dialect's count."""
+    if row.state == "rejected" or row.kind not in FINANCIAL_KINDS:
+        return False
+    return row.state != "reversed" or (profile.reversed == BOTH and row.kind not in VOIDS)
+
+
+def row_item(row: JournalRow) -> BatchItem:
+    """A row of a terminal's journal as a dialect family counts it."""
+    of = Kind(row.of) if row.of else None
+    voided, undone = row.state == "voided", row.state == "reversed"
+    return BatchItem(Kind(row.kind), row.amount, row.foreign, voided, row.adjusted, undone, of)
+
+
+def archived_rows(book: TerminalBook, *, by_day: bool = False) -> list[tuple[ArchivedBatch, list[JournalRow]]]:
     """Each archived batch with its rows. Left out: what the journal alone cannot tell apart (a number used twice).
 
     A renamed batch keeps its rows under the number they were sent with (rules.md, section 4): rows whose number was
     never archived belong to an archived batch that has none of its own. With several of both they follow one another
     in the order of the journal, which is that of the archive; where they cannot be paired they are left out too.
     """
+    if by_day:
+        return _by_day(book)
     settled = grouped((row for row in book.rows if row.settlement == "settled"), lambda row: row.batch)
     uses = Counter(archived.batch for archived in book.archived)
     once = [archived for archived in book.archived if uses[archived.batch] == 1]
@@ -125,6 +167,22 @@ def archived_rows(book: TerminalBook) -> list[tuple[ArchivedBatch, list[JournalR
         once = [archived for archived in once if archived.batch not in renamed]
     found_again = dict(zip(renamed, strays, strict=False))
     return [(a, settled.get(a.batch) or found_again.get(a.batch, [])) for a in once]
+
+
+def _by_day(book: TerminalBook) -> list[tuple[ArchivedBatch, list[JournalRow]]]:
+    """One archived batch a day: its rows follow one another, have one DE 15, and no number above the batch's."""
+    left = [row for row in book.rows if row.settlement == "settled"]
+    found = []
+    for archived in book.archived:
+        day = _day(left[0]) if left else ""
+        own = list(takewhile(lambda row: row.batch <= archived.batch and _day(row) == day, left))  # noqa: B023
+        left = left[len(own) :]
+        found.append((archived, own))
+    return found
+
+
+def _day(row: JournalRow) -> str:
+    return row.day or row.at[:4]
 
 
 def _short(totals: Totals) -> str:
@@ -163,11 +221,15 @@ def _staged_item(books: HostBooks, batch: Batch | None, item: StagedItem) -> Ite
         whose = f"txn {item.txn_id}, which is of {txn.tid}" if txn else f"txn {item.txn_id}, which does not exist"
         yield Finding("A9", subject, f"is staged as known, but names {whose}", (_staged(item),))
     if txn is not None:
-        late = [p for p in books.postings_by_txn.get(txn.id, ()) if p.reason == "capture" and p.at > item.at]
+        postings = books.postings_by_txn.get(txn.id, ())
+        # What was authorised only (TC) is captured by the close that follows, in one commit with it.
+        at_close = batch.closed_at if batch is not None else ""
+        late = [p for p in postings if p.reason == "capture" and p.at > item.at and p.at != at_close]
         if late:
             text = f"{len(late)} capture postings of txn {txn.id} came after the upload, expected none"
             yield Finding("A9", subject, text, (_staged(item), *map(str, late)))
-    doubtful = item.known in ("unknown", "reversed", "amount-differs") and not _arrived_since(books, item)
+    doubtful = item.known in ("unknown", "reversed", "amount-differs") and not item.evidence
+    doubtful = doubtful and not _arrived_since(books, item)
     if doubtful and batch is not None and batch.state in CLOSED:
         listed = books.exceptions_by_batch.get(batch.id, ())
         if not any(e.item_key == item.item_key or (e.txn_id and e.txn_id == item.txn_id) for e in listed):
@@ -177,10 +239,10 @@ def _staged_item(books: HostBooks, batch: Batch | None, item: StagedItem) -> Ite
 
 def _arrived_since(books: HostBooks, item: StagedItem) -> bool:
     """What was unknown or undone when it was staged stands in its batch by now, with the same amount."""
-    good = {"unknown": STANDING, "reversed": {TxnState.CAPTURED}}.get(item.known, frozenset())
+    good = {"unknown": STANDING, "reversed": LIVE}.get(item.known, frozenset())
     stan = item.item_key.rpartition("/")[2]
-    txns = books.txns_by_batch.get(item.batch_id, ())
-    return any(t.stan == stan and t.state in good and t.approved_amount == item.amount for t in txns)
+    named = [t for t in books.txns_by_batch.get(item.batch_id, ()) if t.stan == stan and t.state in good]
+    return any(item.amount in (t.approved_amount, group_of(books, t).final) for t in named)
 
 
 def _staged(item: StagedItem) -> str:

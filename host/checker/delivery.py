@@ -8,18 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from host.checker.books import (
     ACQUIRER,
-    FINANCIAL_KINDS,
-    STANDING,
+    KEYED_KINDS,
     Finding,
     HostBooks,
     describe,
     grouped,
     is_clearing,
 )
-from host.rows import MessageRow, Txn
+from host.rows import MessageRow, Txn, TxnState
 from specs.codes import FORMAT_IDENTITY_KEY, TRANSIENT
 from specs.journal import TerminalBook
-from specs.operation import Kind
+from specs.operation import DEBITS, Kind
 
 ORIGINAL_REVERSED = "12"
 NEVER_STORED = TRANSIENT | FORMAT_IDENTITY_KEY
@@ -34,10 +33,10 @@ def a3(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
 
     The same message is the same digest of its bytes. An original that comes after its reversal was acknowledged gets
     12; a code that is never stored (transient, format, identity, key) is no answer to compare; nor is one that a fault
-    rule wrote. A sale that stands in a batch has exactly one capture entry in the ledger.
+    rule wrote. What moves money and is captured has exactly one capture entry in the ledger.
     """
     for txn in books.txns:
-        if txn.kind == Kind.SALE:
+        if txn.kind in DEBITS:
             yield from _captured_once(books, txn)
     for txn_id, messages in books.messages_by_txn.items():
         if txn_id:
@@ -51,10 +50,21 @@ def _captured_once(books: HostBooks, sale: Txn) -> Iterator[Finding]:
         if posting.book == ACQUIRER and posting.reason == "capture" and is_clearing(posting)
     ]
     entries = len({posting.entry_id for posting in lines})
-    least = 1 if sale.state in STANDING else 0
+    least = 1 if _must_be_posted(books, sale) else 0
     if not least <= entries <= 1:
         text = f"is {sale.state} with {entries} capture entries, expected {'one' if least else 'one at most'}"
         yield Finding("A3", f"txn {sale.id}", text, (describe(sale), *map(str, lines)))
+
+
+def _must_be_posted(books: HostBooks, sale: Txn) -> bool:
+    """Captured; a voided one unless it was held only (TC); not one that came back after a close that had left it out
+    (TC), whose money is an adjustment."""
+    if sale.state is TxnState.VOIDED:
+        return any(leg.purpose == "debit" for leg in books.legs_by_txn.get(sale.id, ()))
+    voids = books.voids_by_sale.get(sale.id, ())
+    came_back = any(a.amount > 0 for void in voids for a in books.adjustments_by_txn.get(void.id, ()))
+    held_only = any(leg.purpose == "hold" for leg in books.legs_by_txn.get(sale.id, ()))
+    return sale.state is TxnState.CAPTURED and not (came_back and held_only)
 
 
 def _answered_alike(books: HostBooks, txn_id: int, messages: Iterable[MessageRow]) -> Iterator[Finding]:
@@ -63,12 +73,12 @@ def _answered_alike(books: HostBooks, txn_id: int, messages: Iterable[MessageRow
     reversed_at = _reversed_at(deliveries, answers)
     for digest, same in grouped(deliveries, lambda m: m.digest).items():
         replies = [(delivery, answer) for delivery in same for answer in answers[delivery.id]]
-        if same[0].kind in FINANCIAL_KINDS:
+        if same[0].kind in KEYED_KINDS:
             late = [pair for pair in replies if reversed_at and pair[0].id > reversed_at]
             yield from _refused(txn_id, late)
             replies = [pair for pair in replies if pair not in late and not _overtaken(pair[1], reversed_at)]
-        elif txn_id in books.voids_by_sale:
-            continue  # what a reversal of it is told depends on whether its void stands just then (rules.md, section 3)
+        elif txn_id in books.acting_on:
+            continue  # what a reversal of it is told depends on what acts on it just then (rules.md, section 3)
         seen = Counter((a.rrn, a.auth_code, a.code) for _, a in replies)
         if len(seen) > 1:
             text = (
@@ -103,6 +113,37 @@ def _counts(answer: MessageRow) -> bool:
 def written_by_fault(answer: MessageRow) -> bool:
     """Whether a fault rule put the code there."""
     return ANSWER_BY_FAULT.search(answer.notes) is not None
+
+
+NOT_ITS_OWN = frozenset({"12", "22", "80", "94"})
+"""What a message is told whose key is taken or closed: no answer to the transaction that has the key."""
+
+
+def steady_answers(books: HostBooks) -> Iterator[Finding]:
+    """A13, the host's half: its answer to a key never changes once final, however the message is wrapped.
+
+    A3 holds deliveries of the same bytes against each other; here a repeat may have another MAC, header or connection.
+    """
+    for txn_id, messages in books.messages_by_txn.items():
+        deliveries = [m for m in messages if txn_id and m.direction == "in" and m.kind in ASKED_KINDS]
+        if len({m.digest for m in deliveries}) < 2:
+            continue
+        said = [a for m in deliveries for a in books.answers_by_request.get(m.id, ())]
+        final = [a for a in said if _counts(a) and a.code not in NOT_ITS_OWN]
+        by_bytes = [{(a.rrn, a.auth_code, a.code) for a in same} for same in _by_bytes(books, final)]
+        seen = set().union(*by_bytes)
+        # Within the same bytes it is A3 that speaks.
+        if len(seen) > 1 and all(len(each) == 1 for each in by_bytes):
+            shown = " / ".join(f"{rrn or '-'} {auth or '-'} {code or '-'}" for rrn, auth, code in sorted(seen))
+            text = f"its final answer changed, DE 37, 38, 39: {shown}"
+            yield Finding("A13", f"txn {txn_id}", text, tuple(map(_line, final)))
+
+
+ASKED_KINDS = KEYED_KINDS | {Kind.BALANCE.value}
+
+
+def _by_bytes(books: HostBooks, answers: Iterable[MessageRow]) -> Iterable[list[MessageRow]]:
+    return grouped(answers, lambda answer: books.message_by_id[answer.reply_to].digest).values()
 
 
 def _line(message: MessageRow) -> str:

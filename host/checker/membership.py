@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from host.checker.books import (
     ACQUIRER,
     FINANCIAL_KINDS,
+    KEYED_KINDS,
+    LIVE,
     STANDING,
     Finding,
     HostBooks,
@@ -17,9 +19,10 @@ from host.checker.books import (
     is_clearing,
     name_batch,
 )
+from host.checker.kin import Group, groups
 from host.rows import Adjustment, Txn, TxnState
 from specs.journal import TerminalBook
-from specs.operation import Kind
+from specs.operation import ADJUSTMENTS
 
 TOMBSTONE_LIVES = {"nac": timedelta(hours=24), "iso87": timedelta(days=30)}
 """How long a tombstone stands; CUP keeps it as long as its batch number means that batch (rules.md, section 3)."""
@@ -28,7 +31,8 @@ TOMBSTONE_LIVES = {"nac": timedelta(hours=24), "iso87": timedelta(days=30)}
 def a1(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     """Each captured or voided transaction is in one existing batch, of its own terminal, and under its key only once.
 
-    A captured one is settled (or an exception) if and only if that batch is closed.
+    A captured one is settled (or an exception) if and only if that batch is closed; one that is authorised only (TC)
+    is in an open batch, since a close captures it or lets it go.
     """
     keys: Counter[tuple[int, str, str, str, bool]] = Counter()
     for txn in books.txns:
@@ -52,7 +56,10 @@ def _in_its_batch(books: HostBooks, txn: Txn) -> Iterator[Finding]:
         text = f"of {txn.tid} is in {name_batch(batch)}"
         yield Finding("A1", f"txn {txn.id}", text, (describe(txn),))
     expected = ("settled", "exception") if books.is_closed(batch.id) else ("open",)
-    if txn.state is TxnState.CAPTURED and txn.settlement not in expected:
+    if txn.state is TxnState.AUTHORISED and books.is_closed(batch.id):
+        text = f"is authorised, but {name_batch(batch)} is {batch.state}: expected captured or expired"
+        yield Finding("A1", f"txn {txn.id}", text, (describe(txn),))
+    elif txn.state in LIVE and txn.settlement not in expected:
         text = f"settlement is {txn.settlement}, but {name_batch(batch)} is {batch.state}: expected {expected[0]}"
         yield Finding("A1", f"txn {txn.id}", text, (describe(txn),))
 
@@ -64,47 +71,56 @@ def _key_in_batch(txn: Txn) -> tuple[int, str, str, str, bool]:
 
 
 def a2(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
-    """An undone sale weighs nothing: in each batch its postings, with those of its voids, sum to what it is worth now.
+    """An undone purchase weighs nothing, a changed one its final amount: in each batch its postings, with those of its
+    voids and adjustments, sum to what it is worth now.
 
-    Worth is the approved amount while it is captured and nothing once it is reversed or voided. Where a closed batch
-    weighs another amount, one adjustment of exactly the difference stands in a later batch. No transaction has two
-    adjustments, and none has one without having been undone.
+    Worth is the final amount while it is captured (of a refund with the other sign) and nothing once it is reversed,
+    voided or expired. Where a closed batch weighs another amount, adjustments of exactly the difference stand in later
+    batches. No transaction has two of them but a carried tip that was reversed, and none has one without having been
+    undone but a carried tip.
     """
-    voids = books.voids_by_sale
-    for txn in books.txns:
-        if txn.kind == Kind.SALE and (txn.state in (TxnState.REVERSED, TxnState.VOIDED) or txn.id in voids):
-            yield from _worth(books, txn, voids.get(txn.id, []))
+    for group in groups(books):
+        undone = group.root.state in (TxnState.REVERSED, TxnState.VOIDED)
+        if undone or group.changes or group.voids:
+            yield from _worth(books, group)
     for txn_id, rows in books.adjustments_by_txn.items():
         yield from _adjusted(books, txn_id, rows)
 
 
-def _worth(books: HostBooks, sale: Txn, voids: list[Txn]) -> Iterator[Finding]:
-    kin = [sale, *voids]
-    weights: Counter[int] = Counter()
-    for txn in kin:
-        weights.update(books.weights(txn.id))
-    adjustments = [a for txn in kin for a in books.adjustments_by_txn.get(txn.id, ())]
-    worth = sale.approved_amount if sale.state is TxnState.CAPTURED else 0
-    found = weights[sale.batch_id]
-    later = sum(a.amount for a in adjustments if a.batch_id > sale.batch_id and books.is_closed(sale.batch_id))
-    if found + later != worth:
+def _worth(books: HostBooks, group: Group) -> Iterator[Finding]:
+    root = group.root
+    found = group.posted(root.batch_id)
+    later = sum(a.amount for a in group.adjustments if _lawful(books, root, a))
+    if found + later != group.worth:
         text = (
-            f"is {sale.state} and worth {worth}, but weighs {found} in batch {sale.batch_id}, "
+            f"is {root.state} and worth {group.worth}, but weighs {found} in batch {root.batch_id}, "
             f"and the adjustments in later batches are {later}"
         )
-        yield Finding("A2", f"txn {sale.id}", text, (*map(describe, kin), *map(str, adjustments)))
-    for batch_id, weight in weights.items():
-        if batch_id != sale.batch_id and weight:
-            text = f"weighs {weight} in batch {batch_id} as well, while it is an item of batch {sale.batch_id}"
-            yield Finding("A2", f"txn {sale.id}", text, tuple(map(describe, kin)))
+        shown = (*map(describe, group.members), *map(str, group.adjustments))
+        yield Finding("A2", f"txn {root.id}", text, shown)
+    elsewhere = {p.batch_id for t in group.members for p in books.postings_by_txn.get(t.id, ()) if p.book == ACQUIRER}
+    for batch_id in sorted(elsewhere - {root.batch_id}):
+        if weight := group.posted(batch_id):
+            text = f"weighs {weight} in batch {batch_id} as well, while it is an item of batch {root.batch_id}"
+            yield Finding("A2", f"txn {root.id}", text, tuple(map(describe, group.members)))
+
+
+def _lawful(books: HostBooks, root: Txn, adjustment: Adjustment) -> bool:
+    """In a batch after the closed one of its sale; a carried tip may share the batch of the carried sale."""
+    if adjustment.batch_id == root.batch_id:
+        return root.carried
+    return adjustment.batch_id > root.batch_id and books.is_closed(root.batch_id)
 
 
 def _adjusted(books: HostBooks, txn_id: int, rows: list[Adjustment]) -> Iterator[Finding]:
     txn = books.txn_by_id.get(txn_id)
-    if len(rows) > 1:
-        text = f"has {len(rows)} adjustments, expected one at most"
+    carried_tip = txn is not None and txn.kind in ADJUSTMENTS and txn.carried
+    undone = txn is not None and txn.state is TxnState.REVERSED
+    at_most = carried_tip + undone
+    if len(rows) > max(1, at_most):
+        text = f"has {len(rows)} adjustments, expected {'two' if at_most == 2 else 'one'} at most"
         yield Finding("A2", f"txn {txn_id}", text, tuple(map(str, rows)))
-    if txn is None or txn.state is not TxnState.REVERSED:
+    if not at_most:
         state = txn.state if txn else "missing"
         text = f"has an adjustment of {rows[0].amount}, but is {state}, not reversed"
         yield Finding("A2", f"txn {txn_id}", text, tuple(map(str, rows)))
@@ -136,14 +152,14 @@ def a4(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
 
 def _rests_under(books: HostBooks, tomb: Txn, txn: Txn) -> bool:
     """Whether an original fits the tombstone (rules.md, section 3, last but one rule)."""
-    if txn.epoch != tomb.epoch or txn.kind not in FINANCIAL_KINDS:
+    if txn.epoch != tomb.epoch or txn.kind not in KEYED_KINDS:
         return False
     family = family_of(tomb.dialect)
     if family == "cup":
         return txn.wire_batch == tomb.wire_batch and (txn.carried or _same_generation(books, tomb, txn))
     in_time = _moment(txn) - _moment(tomb) <= TOMBSTONE_LIVES.get(family, TOMBSTONE_LIVES["nac"])
-    if family == "iso87" and tomb.local_time and txn.local_time:
-        return in_time and tomb.local_time == txn.local_time
+    if family == "iso87" and tomb.transmitted:
+        return in_time and tomb.transmitted in (txn.transmitted, txn.local_time)
     pairs = (
         (tomb.processing_code[:2], txn.processing_code[:2]),
         (tomb.pan_hash, txn.pan_hash),

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from host.checker.books import ACQUIRER, ISSUER, Finding, HostBooks, describe, grouped, is_clearing
-from host.rows import IssuerLeg
+from host.checker.cards import debit_of, describe_leg, hold_of
+from host.checker.kin import first_of
 from specs.journal import TerminalBook
 
 
@@ -14,8 +15,9 @@ def a10(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     """Each entry is of one book and one currency and sums to zero; so does each book, in each currency.
 
     What the acquirer has against the issuers in issuer-clearing is what the issuers' book has there with the other
-    sign: sale by sale, its voids with it, those with a leg in flight left out. A card's debited amount is the sum of
-    what its issuer did for it.
+    sign: sale by sale, with all that hangs on it, those with a leg in flight left out. What a card is debited is the
+    sum of what its issuer did for it; so is what is held of it, which is never negative while nothing is in flight,
+    and is then what the acquirer's own rows speak of.
     """
     for entry_id, lines in grouped(books.postings, lambda p: p.entry_id).items():
         kinds = {(line.book, line.currency) for line in lines}
@@ -60,8 +62,8 @@ def _mirror(books: HostBooks) -> Iterator[Finding]:
     clearing: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
     for posting in books.postings:
         if is_clearing(posting):
-            clearing[_root(books, posting.txn_id), posting.currency][posting.book] += posting.amount
-    flying = {_root(books, txn_id) for txn_id in books.in_flight}
+            clearing[first_of(books, posting.txn_id), posting.currency][posting.book] += posting.amount
+    flying = {first_of(books, txn_id) for txn_id in books.in_flight}
     context = tuple(f"in flight: leg {g.number} of txn {g.txn_id} ({g.state})" for g in books.legs if g.state != "done")
     for (txn_id, currency), amounts in clearing.items():
         if txn_id not in flying and amounts[ACQUIRER] + amounts[ISSUER]:
@@ -74,31 +76,29 @@ def _mirror(books: HostBooks) -> Iterator[Finding]:
             yield Finding("A10", f"txn {txn_id}", text, (*shown, *context))
 
 
-def _root(books: HostBooks, txn_id: int) -> int:
-    """A void counts with its sale: which of the two an entry is for is each book's own affair."""
-    txn = books.txn_by_id.get(txn_id)
-    return txn.original_id if txn is not None and txn.original_id else txn_id
-
-
 def _cards(books: HostBooks) -> Iterator[Finding]:
-    done: Counter[str] = Counter()
+    """Each card against its legs, and the holds against those that the acquirer's rows speak of."""
+    debited: Counter[str] = Counter()
+    held: Counter[str] = Counter()
     for leg in books.issuer_legs:
-        done[leg.pan_hash] += debit_of(leg)
+        debited[leg.pan_hash] += debit_of(leg)
+        held[leg.pan_hash] += hold_of(leg)
+    believed: Counter[str] = Counter()
+    for txn in books.txns:
+        believed[txn.pan_hash] += txn.held
+    flying = {leg.pan_hash for leg in books.legs if leg.state != "done"}
     for account in books.accounts:
-        if account.debited != done[account.pan_hash]:
-            text = f"is debited {account.debited}, its legs come to {done[account.pan_hash]}"
-            legs = tuple(map(_leg, (g for g in books.issuer_legs if g.pan_hash == account.pan_hash)))
-            yield Finding("A10", f"card account {account.id} ({account.pan})", text, legs)
-
-
-_SIGN = {"debit": 1, "debit-again": 1, "credit": -1}
-
-
-def debit_of(leg: IssuerLeg) -> int:
-    """What one leg takes from the card: + debit, - credit, 0 when it moved nothing or was undone."""
-    return 0 if leg.undone else _SIGN.get(leg.purpose, 0) * leg.approved_amount
-
-
-def _leg(leg: IssuerLeg) -> str:
-    state = "undone" if leg.undone else "stands"
-    return f"issuer leg {leg.number} of txn {leg.txn_id}: {leg.purpose} {leg.approved_amount} {leg.code or '-'} {state}"
+        card = account.pan_hash
+        calm = card not in flying
+        for wrong, text in (
+            (account.debited != debited[card], f"is debited {account.debited}, its legs come to {debited[card]}"),
+            (account.held != held[card], f"holds {account.held}, its legs come to {held[card]}"),
+            (calm and account.held < 0, f"holds {account.held}, and no leg is in flight: expected 0 at least"),
+            (
+                calm and account.held == held[card] != believed[card],
+                f"holds {account.held}, the acquirer's transactions speak of {believed[card]}",
+            ),
+        ):
+            if wrong:
+                legs = tuple(describe_leg(g) for g in books.issuer_legs if g.pan_hash == card)
+                yield Finding("A10", f"card account {account.id} ({account.pan})", text, legs)

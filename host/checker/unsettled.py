@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from host.checker.books import FINANCIAL_KINDS, HostBooks
-from host.checker.money import debit_of
+from host.checker.cards import debit_of
 from host.rows import Leg, MessageRow, Txn, TxnState
 from specs.operation import Kind
 

@@ -21,6 +21,7 @@ TEMPLATE = """\
 # provisioning = "auto"        # auto: any terminal may dial in; strict: only those below
 # terminal_reset = "epoch"     # what a re-flashed terminal does: epoch (auto) or keep (strict)
 # timezone = "Asia/Shanghai"   # of the host's clock; the machine's if absent
+# cutoff = "23:00"             # when the business date turns and open batches are closed
 # currency = "156"             # ISO 4217, three digits, of merchants and terminals that state none
 # magic = true                 # amounts 1,000.00-1,000.99 answer their last two digits
 # unknown_cards = "accept"     # any card with a right check digit has no limit; refuse: 14
@@ -31,6 +32,9 @@ TEMPLATE = """\
 # [limits]
 # amount_max = 999999999999    # above it 61
 # issuer_timeout_s = 20        # below the terminals' own timeout, so that the host answers first
+# cutoff_grace_s = 900         # a dispute that moves is left alone so long after its last message
+# cutoff_grace_max_s = 3600    # and at most so long after the cutoff
+# stale_days = 3               # an unsettled batch alarms after so many days, 0 = never
 
 # [[merchant]]
 # mid = "123456789012345"

@@ -17,6 +17,7 @@ from typing import Any
 
 import typer
 
+from host.api.shapes import STALE
 from host.desk import LIMIT_MAX, Desk
 from host.errors import ConfigError
 from host.rows import BatchState
@@ -112,7 +113,7 @@ def unsettled(source: Source, tid: str | None, form: str) -> int:
 
 def batches(source: Source, tid: str | None, state: str | None, form: str) -> int:
     """Batches of a terminal or state, with totals; always 0. Raises ConfigError for a state that there is not."""
-    states = [s.value for s in BatchState]
+    states = [*(s.value for s in BatchState), STALE]
     if state is not None and state not in states:
         raise ConfigError(f"--state {state}: not one of {', '.join(states)}")
     where = {key: value for key, value in (("tid", tid), ("state", state)) if value is not None}
@@ -170,6 +171,8 @@ def _story(one: Shape) -> str:
     lines.append(f"  settlement {one['settlement']}  undone by {one['undone_by'] or '-'}")
     if one["note"]:
         lines.append(f"  note: {one['note']}")
+    if one.get("chip"):
+        lines.append("  chip: " + ", ".join(f"{key} {value}" for key, value in one["chip"].items()))
     for event in one["events"]:
         extra = f"  {event['account']} {event['amount']:+d}" if "amount" in event else ""
         fate = f"  ({event['fate']})" if event.get("fate") else ""

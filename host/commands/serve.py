@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,12 +27,13 @@ from host.chance import fresh_seed
 from host.clock import Clock, zone
 from host.commands.lan import instructions
 from host.commands.logs import configure
-from host.config import Ready, provision, read, ready
+from host.config import Configuration, Ready, provision, read, ready
 from host.desk import Desk
 from host.errors import ConfigError
 from host.faults import FaultTable
 from host.issuer.cards import index_test_cards
 from host.issuer.link import ImmediateLink
+from host.issuer.scripts import ScriptTable
 from host.runner import Runner
 from host.server import Server
 from host.service import Service
@@ -79,7 +81,7 @@ def run(options: Options) -> int:
     """Serve until SIGTERM, SIGINT or POST /shutdown. Raises HostError before anything runs."""
     options, configured = _configured(options)
     endpoints = _endpoints(options)
-    clock = _clock(options.clock, configured.configuration.timezone)
+    clock = _clock(options.clock, configured.configuration)
     sqlite_path(options.store)  # a URL that cannot be read is told before anything is opened
     with contextlib.ExitStack() as stack:
         log_stream: TextIO = sys.stderr
@@ -114,7 +116,9 @@ async def _serve(
     faults = FaultTable()
     desk = Desk(store.reader())
     service = Service(faults, store.pan_hash_key, desk.track_key, configured.bins)
-    link = ImmediateLink(store, index_test_cards(store.pan_hash_key, configured.cards))
+    cards = index_test_cards(store.pan_hash_key, configured.cards)
+    scripts = ScriptTable(store.pan_hash_key, cards)
+    link = ImmediateLink(store, cards, bins=configured.bins, scripts=scripts)
     writer = Runner(
         store,
         clock,
@@ -127,7 +131,7 @@ async def _serve(
     server = Server(handler=service.received, broken=service.broken)
     service.start(writer, loop)
     writer.start()
-    control = Control(desk, clock, faults, writer, server, lambda: _call(loop, ending))
+    control = Control(desk, clock, faults, writer, server, lambda: _call(loop, ending), scripts)
     api = _Api(uvicorn.Config(make_app(desk, control), log_config=None, access_log=False, lifespan="off"))
     serving = loop.create_task(api.serve(sockets=[api_socket]))
     try:
@@ -244,11 +248,13 @@ def _configured(options: Options) -> tuple[Options, Ready]:
     return options, ready(found)
 
 
-def _clock(text: str, timezone: str) -> Clock:
+def _clock(text: str, configuration: Configuration) -> Clock:
+    cutoff = time_of_day.fromisoformat(configuration.cutoff)
+    timezone = configuration.timezone
     if not text:
-        return Clock(zone(timezone))
+        return Clock(zone(timezone), cutoff=cutoff)
     try:
-        return Clock(zone(timezone), start=datetime.fromisoformat(text))
+        return Clock(zone(timezone), start=datetime.fromisoformat(text), cutoff=cutoff)
     except ValueError as error:
         raise ConfigError(f"--clock {text}: not a time such as 2026-03-02T09:00") from error
 

@@ -1,25 +1,28 @@
 """An original comes in: the duplicate table, then the body of the checks; ends in a replay, a join, a refusal with its
 row, or a pending transaction with its issuer leg.
 
-Sale, balance inquiry and void share this road (rules.md, sections 2 and 9) and differ in what they ask of the issuer.
+All originals share this road (rules.md, sections 2 and 9); what each names and asks of the issuer is a row of
+host.engine.effects.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
-from host.engine import identity, outcomes
-from host.engine.checks import BODY, Case, first_refusal
+from host.engine import asks, booking, evidence, identity, outcomes, sale
+from host.engine.case import Case, Plan
+from host.engine.checks import BODY, first_refusal
+from host.engine.effects import EFFECTS
 from host.engine.events import Ask, Decision
 from host.engine.identity import Match, Ruling
-from host.rows import Leg, Txn, TxnState
+from host.rows import Txn, TxnState
 from specs.codes import Refusal
-from specs.operation import Operation
+from specs.operation import VOIDS, Kind, Operation
 from specs.profile import KeyScheme
 
 _LEAVES_NO_ROW = frozenset({Refusal.PIN_UNREADABLE})
 """A refusal that lies in keys: the next delivery is decided afresh (rules.md, section 2, first row: 99)."""
+_WITH_ARQC = frozenset({Kind.SALE, Kind.CASH_BACK, Kind.PRE_AUTH, Kind.PRE_AUTH_INCREMENT, Kind.BALANCE})
 _RULED_OUT = {
     Ruling.UNDONE: Refusal.ORIGINAL_REVERSED,
     Ruling.TWICE: Refusal.DUPLICATE,
@@ -29,6 +32,19 @@ _RULED_OUT = {
 }
 _ALARMING = frozenset({Ruling.TWICE, Ruling.TWICE_ADVICE})
 RE_FLASHED_NOTE = "replayed; if this terminal was re-flashed, reset it"
+
+
+def decide(case: Case) -> Decision:
+    """An original of any kind: a duplicate, a refusal, or what its row of the table of effects plans."""
+    decided = admit(case)
+    if decided is not None:
+        return decided
+    plan = EFFECTS[case.kind].plan(case)
+    if plan.code:
+        return declined(case, None, code=plan.code, note=plan.note)
+    if plan.owed or not plan.asks:
+        return _approved_at_once(case, plan)
+    return _ask_issuer(case, plan)
 
 
 def admit(case: Case) -> Decision | None:
@@ -88,7 +104,7 @@ def refused(case: Case, refusal: Refusal, *, txn: Txn | None = None) -> Decision
 def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
     """The row of this original as it arrived; nothing of it is decided yet.
 
-    A void stands for its sale: card, side and currency are those of what it voids, whatever it shows itself.
+    What names an original stands for it: card, side and currency are the original's, whatever it shows itself.
     """
     draft, operation, terminal, request = case.draft, case.operation, case.known_terminal, case.request
     txn_id = draft.new_id(Txn)
@@ -98,7 +114,7 @@ def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
         mid=operation.mid or terminal.mid,
         epoch=terminal.epoch,
         dialect=request.dialect,
-        kind=operation.kind,
+        kind=case.kind,
         state=state,
         batch_id=case.batch.id if case.batch else 0,
         wire_batch=operation.batch or "",
@@ -122,23 +138,28 @@ def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
         content=identity.stored_content(request),
         original_id=case.original.id if case.original else 0,
         undone_by="",
-        carried=False,
+        carried=case.carried,
         settlement="none",
         business_date=draft.ctx.business_date.isoformat(),
         created_at=draft.now,
         answered_at="",
         note="",
+        tip=operation.tip or 0,
+        cash=operation.cash or 0,
+        transmitted=operation.transmitted,
+        advice=operation.advice,
     )
-    voided = case.original
-    if voided is None:
+    original = case.original
+    if original is None:
         return row
     return replace(
         row,
-        pan=voided.pan,
-        pan_hash=voided.pan_hash,
-        organisation=voided.organisation,
-        foreign=voided.foreign,
-        currency=voided.currency,
+        pan=original.pan,
+        pan_hash=original.pan_hash,
+        organisation=original.organisation,
+        foreign=original.foreign,
+        currency=original.currency,
+        voids_kind=original.kind if case.kind in VOIDS else "",
     )
 
 
@@ -154,7 +175,7 @@ def declined(case: Case, refusal: Refusal | None, *, code: str = "", note: str =
     draft = case.draft
     row = replace(
         new_txn(case, TxnState.DECLINED, amount=case.operation.amount or 0),
-        response_code=code or outcomes.code_of(case.profile, refusal or Refusal.OWN_TROUBLE),
+        response_code=code or outcomes.code_of(case.profile, refusal or Refusal.OWN_TROUBLE, case.kind),
         refusal=refusal.value if refusal else note,
         answered_at=outcomes.host_time(draft.ctx),
         note=note,
@@ -164,27 +185,43 @@ def declined(case: Case, refusal: Refusal | None, *, code: str = "", note: str =
     return Decision(outcome=outcome, txn_id=row.id)
 
 
-def ask_issuer(case: Case, purpose: str, *, amount: int, leg_amount: int, note: str = "") -> Decision:
+def _pending(case: Case, plan: Plan) -> Txn:
+    row = replace(new_txn(case, TxnState.PENDING, amount=plan.amount), note=plan.note)
+    if case.kind is Kind.OFFLINE_SALE:  # its approval was given before, by voice or by the chip
+        row = replace(row, auth_code=case.operation.auth_code.strip())
+    return case.draft.put(evidence.with_certificate(row, case.operation))
+
+
+def _ask_issuer(case: Case, plan: Plan) -> Decision:
     """Book the original as pending with its leg in flight; the answer to the terminal comes with the leg's outcome.
 
     A crash before this commit: nothing left the host, and the terminal's reversal finds an unseen key. A crash after
     it: the leg may or may not have reached the issuer, so the restart undoes it with 0420 until acked (RH7).
     """
+    row = _pending(case, plan)
+    leg = asks.make(case.draft, row, plan.purpose, plan.leg_amount, release=plan.release)
+    # An advice has happened: it is approved whole or not at all.
+    partial = case.operation.partial is not False and not case.operation.advice
+    ask = Ask(leg, undo=False, pin=case.pin, partial=partial, chip=_cryptogram(case), yes=sale.yes_code(case, row))
+    return Decision(txn_id=row.id, waits_txn=row.id, asks=(ask,))
+
+
+def _cryptogram(case: Case) -> bytes | None:
+    """DE 55 for the issuer to check; only what asks it carries a cryptogram of a question (ARQC)."""
+    return case.operation.chip if case.kind in _WITH_ARQC and not case.operation.advice else None
+
+
+def _approved_at_once(case: Case, plan: Plan) -> Decision:
+    """Nothing that the issuer could refuse: answered now, and what it has to hear is owed.
+
+    A crash before the commit: the terminal has no answer and sends it again. After: its repeat meets the stored answer,
+    and the leg is found owing.
+    """
     draft = case.draft
-    row = draft.put(replace(new_txn(case, TxnState.PENDING, amount=amount), note=note))
-    leg = draft.put(
-        Leg(
-            id=draft.new_id(Leg),
-            txn_id=row.id,
-            number=1,
-            purpose=purpose,
-            amount=leg_amount,
-            currency=row.currency,
-            pan_hash=row.pan_hash,
-            state="asking",
-            deadline=(draft.ctx.now + timedelta(seconds=draft.ctx.settings.issuer_timeout_s)).isoformat(),
-            tries=0,
-            result="",
-        )
-    )
-    return Decision(txn_id=row.id, waits_txn=row.id, asks=(Ask(leg, undo=False, pin=case.pin),))
+    row = _pending(case, plan)
+    owed: tuple[Ask, ...] = ()
+    if plan.purpose:
+        owed = asks.owe(draft, row, plan.purpose, plan.leg_amount, release=plan.release)
+    after = booking.accept(draft, row, plan.amount)
+    outcome = outcomes.of_txn(draft.ctx, draft.ws.txn(row.id) or after, case.profile.key_scheme)
+    return Decision(outcome=outcome, txn_id=row.id, asks=owed)

@@ -1,33 +1,28 @@
-"""Batches: which one a message belongs to, what it holds, and how it ends (rules.md, section 4; RT7, RH6, A7, A8).
+"""Batches: which one a message belongs to, and what it holds (rules.md, section 4; RH6, A8).
 
-What counts as an item: host.engine.items.
+What counts as an item: host.engine.items. How a batch ends: host.engine.closing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from host.engine.draft import Draft
 from host.engine.events import Request
-from host.engine.items import differences, disputed_sides, is_item, is_pending, upload_due
-from host.engine.items import digest as digest
-from host.rows import Batch, BatchState, ExceptionItem, Terminal, Txn, TxnState
+from host.engine.items import batch_items, is_booked, is_item, is_pending
+from host.rows import Batch, BatchState, Terminal, Txn
 from specs.codes import Refusal
-from specs.operation import Kind, Verdict
 from specs.profile import KeyScheme
 from specs.totals import BatchItem
 
 FIRST_NUMBER = "000001"
 NUMBER_LAST = 999_999
-RESET = "terminal reset"
-"""`Batch.forced` of what a re-flashed terminal left open (rules.md, section 4)."""
 LIVE = frozenset({BatchState.OPEN, BatchState.DISPUTED})
-
-_SETTLEMENT_OF = {"AMT": "exception", "host-only": "settled"}
-"""Exception reason -> what it makes of a captured item; host-only as `host_only = "fund-and-flag"` has it."""
+_HALF_A_YEAR = timedelta(days=183)
+_MOMENT_DIGITS = 10
 
 
 class Standing(StrEnum):
@@ -62,21 +57,65 @@ def last_closed(draft: Draft, terminal: Terminal) -> Batch | None:
 
 
 def item_batch(draft: Draft, request: Request, terminal: Terminal) -> Batch | Refusal:
-    """The batch that a request is booked in (rules.md, section 4).
+    """The batch that a request or advice is booked in (rules.md, section 4); `is_carried` says whether it is compared.
 
-    CUP: by its 60.2; a closed number CLOSED_BATCH, an unknown one beside items of the terminal UNKNOWN_BATCH (both are
-    22). NAC: the host's open batch, whatever DE 60 says. A disputed batch is open again; what was staged stays.
+    CUP: by its 60.2; for a request a closed number is CLOSED_BATCH, an unknown one beside items of the terminal
+    UNKNOWN_BATCH (both are 22), for an advice both mean the open batch. NAC, ISO 87: the host's open batch; NAC with
+    `de60_batch` as CUP (both are 80). A disputed batch is open again, but for what is carried; what was staged stays.
     """
-    number = request.operation.batch if request.profile.key_scheme is KeyScheme.WIRE_BATCH else None
+    number = _number_on_wire(request)
     if number is None:
-        return _booked_in(draft, current(draft, terminal, None))
-    match standing(draft, terminal, number):
+        return _booked_in(draft, current(draft, terminal, None), carried=_sold_before(draft, request, terminal))
+    found, advice = standing(draft, terminal, number), request.operation.advice
+    match found:
+        case Standing.CLOSED | Standing.TAKEN if advice:
+            draft.note(f"advice of batch {number}, which is {found}: carried into the open one, out of its comparison")
+            return current(draft, terminal, None)
         case Standing.CLOSED:
             return Refusal.CLOSED_BATCH
         case Standing.TAKEN:
             return Refusal.UNKNOWN_BATCH
         case _:
-            return _booked_in(draft, adopt(draft, terminal, number))
+            return _booked_in(draft, adopt(draft, terminal, number), carried=False)
+
+
+def is_carried(draft: Draft, request: Request, terminal: Terminal, batch: Batch) -> bool:
+    """Whether what `item_batch` put into this batch stays out of its comparison (`Txn.carried`): an advice of an
+    earlier batch, told by its number (CUP) or by its time (NAC, ISO 87: before the last close, if that was H's own)."""
+    if not request.operation.advice:
+        return False
+    number = _number_on_wire(request)
+    return number != batch.number if number is not None else _sold_before(draft, request, terminal)
+
+
+def _number_on_wire(request: Request) -> str | None:
+    """The batch number that decides where a message is booked; None = the host's open batch, whatever it says."""
+    operation, profile = request.operation, request.profile
+    by_number = profile.key_scheme is KeyScheme.WIRE_BATCH or (profile.de60_batch and not operation.advice)
+    return operation.batch if by_number else None
+
+
+def _sold_before(draft: Draft, request: Request, terminal: Terminal) -> bool:
+    """An advice whose DE 13 + DE 12 lies before the last close, where that close was H's own (section 7)."""
+    operation, last = request.operation, last_closed(draft, terminal)
+    if not operation.advice or last is None or not last.forced:
+        return False
+    sold = local_moment(draft.ctx.now, operation.local_date + operation.local_time)
+    return sold is not None and sold < datetime.fromisoformat(last.closed_at)
+
+
+def local_moment(now: datetime, local: str) -> datetime | None:
+    """MMDDhhmmss of a terminal as a moment in the host's zone, in the year that is nearest; None when it is none."""
+    if len(local) != _MOMENT_DIGITS or not local.isdigit():
+        return None
+    for year in (now.year, now.year - 1):
+        try:
+            moment = datetime.strptime(f"{year}{local}", "%Y%m%d%H%M%S").replace(tzinfo=now.tzinfo)
+        except ValueError:
+            continue
+        if moment <= now + _HALF_A_YEAR:
+            return moment
+    return None
 
 
 def current_number(draft: Draft, terminal: Terminal, adopt: str | None) -> str:
@@ -110,11 +149,18 @@ def adopt(draft: Draft, terminal: Terminal, number: str) -> Batch:
     return draft.put(replace(batch, number=number, generation=generation, epoch=terminal.epoch))
 
 
-def _booked_in(draft: Draft, batch: Batch) -> Batch:
-    if batch.state is not BatchState.DISPUTED:
+def _booked_in(draft: Draft, batch: Batch, *, carried: bool) -> Batch:
+    if batch.state is not BatchState.DISPUTED or carried:
         return batch
     draft.note(f"batch {batch.number} was disputed and is open again: the terminal should have been frozen")
     return draft.put(replace(batch, state=BatchState.OPEN, business_date=""))
+
+
+def moved(draft: Draft, batch: Batch) -> Batch:
+    """A 0500 or 0320 of a batch in dispute has come: its grace at a cutoff starts anew (rules.md, section 7)."""
+    if batch.state is not BatchState.DISPUTED or batch.moved_at == draft.now:
+        return batch
+    return draft.put(replace(batch, moved_at=draft.now))
 
 
 # --- what a batch holds -----------------------------------------------------------------------------------------------
@@ -127,21 +173,21 @@ def has_items(draft: Draft, batch: Batch) -> bool:
     return bool(running) or any(is_item(t) or is_pending(t) for t in draft.ws.txns_of_batch(batch.id))
 
 
-def items(draft: Draft, batch: Batch) -> list[BatchItem]:
-    """What a dialect's `count` gets: the batch from H's books. A voided sale and its void are both there."""
-    return [
-        BatchItem(Kind(t.kind), t.approved_amount, t.foreign, t.state is TxnState.VOIDED)
-        for t in draft.ws.txns_of_batch(batch.id)
-        if is_item(t)
-    ]
+def items(draft: Draft, batch: Batch, *, reversed_too: bool = False) -> list[BatchItem]:
+    """What a dialect's `count` gets: the batch from H's books. A voided sale and its void are both there.
+
+    reversed_too: `Profile.reversed` is "both" (rules.md, section 5, ISO 87).
+    """
+    return batch_items(draft.ws.txns_of_batch(batch.id), reversed_too=reversed_too)
 
 
 def change(draft: Draft, before: Txn | None, after: Txn) -> None:
     """Keep the running totals of the batch: call it with every new form of a transaction, beside its put.
 
     Shape: {"kind": [count, amount]} over the items, by kind, without zero rows; a voided sale stays in "sale" and its
-    void is in "void", since CUP counts both and NAC the difference. A closed batch keeps the totals of its close: what
-    comes later is an adjustment in the open one (RH4). A8 recomputes this from the items.
+    void is in "void", since CUP counts both and NAC the difference; an adjusted sale is out and its adjustment in. A
+    closed batch keeps the totals of its close: what comes later is an adjustment in the open one (RH4). A8 recomputes
+    this from the items. The first thing booked gives the batch its day.
     """
     moves: dict[tuple[int, str], list[int]] = {}
     for txn, sign in ((before, -1), (after, +1)):
@@ -154,6 +200,22 @@ def change(draft: Draft, before: Txn | None, after: Txn) -> None:
         assert batch is not None, f"batch {batch_id} of transaction {after.id} is not loaded"
         if batch.state in LIVE and (count or amount):
             draft.put(replace(batch, running=_added(batch.running, kind, count, amount)))
+    if is_booked(after):
+        date_batch(draft, after.batch_id)
+
+
+def date_batch(draft: Draft, batch_id: int) -> None:
+    """Something is booked in this batch: the first such day is its day, until it closes or is empty at a cutoff."""
+    batch = draft.ws.get(Batch, batch_id)
+    if batch is not None and batch.state in LIVE and not batch.day:
+        draft.put(replace(batch, day=draft.ctx.business_date.isoformat()))
+
+
+def day_of(draft: Draft, batch_id: int) -> str:
+    """The business date that answers about an item carry, YYYY-MM-DD: that of its batch, so that a terminal that
+    settles by DE 15 (ISO 87) has one date a batch; before the first item, and without a batch, today's."""
+    batch = draft.ws.get(Batch, batch_id)
+    return (batch.day if batch is not None else "") or draft.ctx.business_date.isoformat()
 
 
 def _added(running: str, kind: str, count: int, amount: int) -> str:
@@ -166,7 +228,7 @@ def _added(running: str, kind: str, count: int, amount: int) -> str:
     return json.dumps(sums, sort_keys=True)
 
 
-# --- the end of a batch -----------------------------------------------------------------------------------------------
+# --- the batch after it -----------------------------------------------------------------------------------------------
 
 
 def next_number(number: str) -> str:
@@ -174,77 +236,10 @@ def next_number(number: str) -> str:
     return f"{int(number) % NUMBER_LAST + 1:06d}"
 
 
-def close(
-    draft: Draft, batch: Batch, verdict: Verdict | None, exceptions: Iterable[ExceptionItem] = (), *, forced: str = ""
-) -> Batch:
-    """Close a batch and open the next one; gives back the closed one.
-
-    `batch` comes with claimed, answered and sides as they shall be stored. CLOSED only when agreed and free of
-    exceptions. Each captured item becomes settled, those under exception as `_settlement` says. Business date: that of
-    its first 0500 when it was disputed, else today's at the host (rules.md, section 7).
-
-    All of it is one commit, before the answer leaves. A crash just before: the batch is open or disputed, the terminal
-    frozen, and its next 0500 is compared anew. A crash just after: the terminal asks again and gets what is stored
-    here (RH5). In neither is anything settled twice or lost. The caller has waited for what was in flight.
-    """
-    assert batch.state in LIVE, f"batch {batch.id} is {batch.state}"
-    txns = draft.ws.txns_of_batch(batch.id)
-    assert not any(is_pending(t) for t in txns), f"batch {batch.id} has requests in flight: its close waits for them"
-    found = [draft.put(e) for e in exceptions]
-    agreed = verdict is Verdict.AGREED and not found and not forced
-    spent = bool(batch.claimed) or has_items(draft, batch)
-    reasons = {e.txn_id: e.reason for e in found if e.txn_id}
-    done = draft.put(
-        replace(
-            batch,
-            state=BatchState.CLOSED if agreed else BatchState.CLOSED_WITH_EXCEPTIONS,
-            closed_at=draft.now,
-            business_date=batch.business_date or draft.ctx.business_date.isoformat(),
-            verdict=str(verdict or ""),
-            digest=digest(txns),
-            forced=forced,
-        )
-    )
-    number = next_number(batch.number) if spent else batch.number
-    draft.put(_fresh(draft, batch.tid, batch.epoch, number, _generation(done, number)))
-    for txn in txns:
-        if txn.state is TxnState.CAPTURED:
-            draft.put(replace(txn, settlement=_settlement(draft, reasons.get(txn.id, ""))))
-    return done
-
-
-def close_for_reset(draft: Draft, terminal: Terminal) -> Batch | None:
-    """A re-flashed terminal: what was open is closed as it stands, with exceptions; an empty batch just stays.
-
-    The open batch is then one of the old epoch without items: the next message gives it its number.
-    """
-    batch = draft.ws.open_batch(terminal.tid)
-    if batch is None or not (batch.claimed or _holds_money(draft, batch)):
-        return None
-    return forced_close(draft, batch, RESET)
-
-
-def forced_close(draft: Draft, batch: Batch, reason: str) -> Batch:
-    """The host closes without the terminal: always with exceptions, from its books and what is staged (section 7).
-
-    A dispute ends as «still not agreed», so that a trailer that comes later meets the final code; without any 0500 the
-    terminal's first one is compared with the books then. No item is listed that an upload did not get to.
-    """
-    # A voided sale and its void are uploaded only where the answer goes side by side (CUP); before one, both pass.
-    counts_voids = disputed_sides(batch) is not None or not batch.claimed
-    whole = bool(batch.claimed) and len(draft.ws.staged(batch.id)) == upload_due(batch)
-    found = differences(draft, batch, counts_voids=counts_voids, whole=whole)
-    return close(draft, batch, Verdict.STILL_DIFFERS if batch.claimed else None, found, forced=reason)
-
-
-def _holds_money(draft: Draft, batch: Batch) -> bool:
-    return any(t.state is TxnState.CAPTURED for t in draft.ws.txns_of_batch(batch.id)) or has_items(draft, batch)
-
-
-def _settlement(draft: Draft, reason: str) -> str:
-    if reason == "host-only" and draft.ctx.settings.host_only == "suspense":
-        return "exception"
-    return _SETTLEMENT_OF.get(reason, "settled")
+def follow(draft: Draft, closed_batch: Batch, number: str) -> Batch:
+    """Open the batch that comes after one that has just closed."""
+    generation = _generation(closed_batch, number)
+    return draft.put(_fresh(draft, closed_batch.tid, closed_batch.epoch, number, generation))
 
 
 def _generation(before: Batch | None, number: str) -> int:

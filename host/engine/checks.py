@@ -11,62 +11,23 @@ A refusal at the gate leaves no transaction: the next delivery is decided afresh
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from hmac import compare_digest
 
-from host.engine import batches, originals, provisioning
-from host.engine.draft import Draft
-from host.engine.events import Request
-from host.engine.identity import LIVE_BATCH
-from host.rows import Batch, Terminal, Txn, TxnState
+from host.engine import batches, provisioning
+from host.engine.case import Case as Case
+from host.engine.case import Check as Check
+from host.engine.effects import EFFECTS
 from specs.codes import Refusal
 from specs.errors import SecurityError
 from specs.luhn import luhn_ok
-from specs.operation import Card, Kind, Operation
-from specs.profile import KeyScheme, Profile
+from specs.operation import VOIDS, Card, Kind
+from specs.profile import KeyScheme
 from specs.security import MAC_ALGORITHMS, pin_from_block
 
 #: What may be said without being signed on.
-_WITHOUT_SIGN_ON = frozenset({Kind.SIGN_ON, Kind.SIGN_OFF, Kind.ECHO})
-_OFFERED = frozenset({Kind.BALANCE, Kind.SALE, Kind.VOID})
-_WITH_AMOUNT = frozenset({Kind.SALE, Kind.VOID})
-_WITH_CARD = frozenset({Kind.SALE, Kind.BALANCE})
-
-
-@dataclass(slots=True)
-class Case:
-    """One request on its way through the checks, with what they found: the later ones and the decision use it.
-
-    key: hex of the MAK that verified the request and so signs the answer. pin: clear digits, never stored or shown.
-    """
-
-    draft: Draft
-    request: Request
-    terminal: Terminal | None = None
-    key: str = ""
-    batch: Batch | None = None
-    original: Txn | None = None
-    pin: str = field(default="", repr=False)
-
-    @property
-    def operation(self) -> Operation:
-        """What the message asks."""
-        return self.request.operation
-
-    @property
-    def profile(self) -> Profile:
-        """The switches of its dialect."""
-        return self.request.profile
-
-    @property
-    def known_terminal(self) -> Terminal:
-        """The terminal; only for checks behind the one that finds it."""
-        assert self.terminal is not None, "asked for the terminal before the gate"
-        return self.terminal
-
-
-Check = Callable[[Case], Refusal | None]
+_WITHOUT_SIGN_ON = frozenset({Kind.SIGN_ON, Kind.SIGN_OFF, Kind.ECHO, Kind.DOWNLOAD})
+#: Kinds that take an earlier one back whole: NAC may send them with 0, and no limit is asked.
+_TAKE_BACK = VOIDS | {Kind.PRE_AUTH_VOID}
 
 
 def first_refusal(case: Case, checks: tuple[tuple[str, Check], ...]) -> Refusal | None:
@@ -141,43 +102,52 @@ def open_batch(case: Case) -> Refusal | None:
     if isinstance(found, Refusal):
         return found
     case.batch = found
+    case.carried = batches.is_carried(case.draft, case.request, case.known_terminal, found)
     return None
 
 
 def offered_type(case: Case) -> Refusal | None:
-    """Advices (0220) and refunds are known and not offered here yet: 40."""
-    if case.operation.kind not in _OFFERED or case.operation.advice:
+    """40: a kind that this host does not book, or an advice of what is only ever asked for (a sale by 0220)."""
+    effect = EFFECTS.get(case.kind)
+    if effect is None or (case.operation.advice and not effect.advice):
         return Refusal.NOT_OFFERED
     return None
 
 
 def good_amount(case: Case) -> Refusal | None:
-    """13: zero, or another currency than the terminal's (no code of the lists is nearer); 61: over the limit.
+    """13: zero, a cash part or tip above the whole, or another currency than the terminal's (no code of the lists is
+    nearer); 61: over the limit.
 
     A NAC void may carry 0: its original has the amount. A void is never over a limit that its sale passed.
     """
-    operation = case.operation
-    if operation.kind not in _WITH_AMOUNT:
+    operation, kind = case.operation, case.kind
+    if kind is Kind.BALANCE:
         return None
-    zero_allowed = operation.kind is Kind.VOID and case.profile.key_scheme is not KeyScheme.WIRE_BATCH
+    zero_allowed = kind in _TAKE_BACK and case.profile.key_scheme is not KeyScheme.WIRE_BATCH
     if not operation.amount and not zero_allowed:
+        return Refusal.INVALID_AMOUNT
+    amount = operation.amount or 0
+    if max(operation.cash or 0, operation.tip or 0) > amount:
         return Refusal.INVALID_AMOUNT
     currency = case.known_terminal.currency
     if operation.currency and currency and operation.currency != currency:
         return Refusal.INVALID_AMOUNT
-    too_much = operation.kind is Kind.SALE and (operation.amount or 0) > case.draft.ctx.settings.amount_max
+    too_much = kind not in _TAKE_BACK and amount > case.draft.ctx.settings.amount_max
     return Refusal.OVER_LIMIT if too_much else None
 
 
 def good_card(case: Case) -> Refusal | None:
-    """14: no number or a wrong check digit; 54: the month printed on the card is over. A void needs no valid date."""
-    card, kind = case.operation.card, case.operation.kind
+    """14: no number or a wrong check digit; 54: the month printed on the card is over.
+
+    What names an original needs neither card nor valid date: the money goes where it came from.
+    """
+    card, effect = case.operation.card, EFFECTS[case.kind]
     if card is None or not card.pan:
-        return Refusal.INVALID_CARD if kind in _WITH_CARD else None
+        return Refusal.INVALID_CARD if effect.card else None
     if not luhn_ok(card.pan):
         return Refusal.INVALID_CARD
     expiry = expiry_of(card)
-    expired = kind in _WITH_CARD and expiry != "" and expiry < case.draft.ctx.now.strftime("%y%m")
+    expired = effect.expires and expiry != "" and expiry < case.draft.ctx.now.strftime("%y%m")
     return Refusal.EXPIRED_CARD if expired else None
 
 
@@ -189,27 +159,9 @@ def expiry_of(card: Card) -> str:
 
 
 def original(case: Case) -> Refusal | None:
-    """25 not found, 12 no longer voidable, 64 another amount (rules.md, section 8)."""
-    if case.operation.kind is not Kind.VOID:
-        return None
-    ws, terminal = case.draft.ws, case.known_terminal
-    found = originals.named_by_void(ws, terminal, case.request)
-    if found is None:
-        return Refusal.ORIGINAL_NOT_FOUND
-    batch = ws.get(Batch, found.batch_id)
-    batch_open = batch is not None and batch.state in LIVE_BATCH
-    being_voided = any(
-        other.original_id == found.id and other.kind == Kind.VOID and other.state is TxnState.PENDING
-        for leg in ws.unfinished_legs(terminal.tid)
-        if (other := ws.txn(leg.txn_id)) is not None
-    )
-    if found.kind != Kind.SALE or found.state is not TxnState.CAPTURED or not batch_open or being_voided:
-        return Refusal.VOID_NOT_POSSIBLE
-    said = {case.operation.amount, case.operation.original.amount if case.operation.original else None}
-    if said - {None, 0, found.approved_amount}:
-        return Refusal.AMOUNT_DIFFERS
-    case.original = found
-    return None
+    """25 not found, 12 not possible (any more), 61 and 64 amounts that do not fit: each kind has its own check."""
+    names = EFFECTS[case.kind].names
+    return names(case) if names is not None else None
 
 
 def readable_pin(case: Case) -> Refusal | None:
@@ -235,6 +187,6 @@ BODY: tuple[tuple[str, Check], ...] = (
     ("type 12/40", offered_type),
     ("amount 13/61", good_amount),
     ("card 14/15/54", good_card),
-    ("original 25/12/64", original),
+    ("original 25/12/61/64", original),
     ("PIN", readable_pin),
 )

@@ -22,6 +22,9 @@ class Settings:
     acquirer_code: str = "48020000"
     issuer_code: str = "01020000"
     magic: bool = True
+    cutoff_grace_s: int = 900  # section 7: a dispute that moves is left alone this long after its last 0500 or 0320
+    cutoff_grace_max_s: int = 3600  # and at most this long after the cutoff
+    stale_days: int = 3  # an alarm at each cutoff for what nobody has settled for so many days; 0 = none (FC 42)
     unknown_cards: str = "accept"  # "accept": an ordinary credit card without a limit | "refuse": 14
     test_tmk: str = "0123456789ABCDEFFEDCBA9876543210"
     """The documented test master key of auto-provisioned terminals (security.md, worked example)."""

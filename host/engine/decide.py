@@ -9,15 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from host.engine import batches, legs, provisioning, reversal, sale, settle, signon, upload, void
+from host.engine import (
+    admission,
+    booking,
+    cutover,
+    download,
+    evidence,
+    legs,
+    preauth,
+    provisioning,
+    reversal,
+    settle,
+    signon,
+    upload,
+)
 from host.engine.admission import refused
 from host.engine.checks import GATE, Case, first_refusal
 from host.engine.context import Context
 from host.engine.draft import Draft
-from host.engine.events import CloseBatch, Decision, Event, IssuerAnswer, LegOverdue, Record, Request
-from host.engine.identity import LIVE_BATCH
+from host.engine.effects import EFFECTS
+from host.engine.events import CloseBatch, Decision, Event, Expire, IssuerAnswer, LegOverdue, Record, Request
 from host.engine.working import WorkingSet
-from host.rows import Batch, Terminal
+from host.rows import Terminal
 from specs.codes import Refusal
 from specs.operation import Kind, Outcome
 
@@ -31,7 +44,7 @@ def decide(ws: WorkingSet, event: Event, ctx: Context) -> Decision:
     """
     draft = Draft(ws, ctx)
     try:
-        decision = _dispatch(draft, event)
+        decision = _reminded(draft, event, _dispatch(draft, event))
     except BaseException:
         draft.discard()
         raise
@@ -39,7 +52,8 @@ def decide(ws: WorkingSet, event: Event, ctx: Context) -> Decision:
         # It is decided again from the start when the terminal has nothing in flight: nothing of this attempt stays.
         draft.discard()
         return decision
-    return replace(decision, puts=draft.puts, notes=(*decision.notes, *draft.notes))
+    notes, asks = (*decision.notes, *draft.notes), (*decision.asks, *draft.asks)
+    return replace(decision, puts=draft.puts, notes=notes, asks=asks)
 
 
 def _dispatch(draft: Draft, event: Event) -> Decision:
@@ -51,26 +65,29 @@ def _dispatch(draft: Draft, event: Event) -> Decision:
         case LegOverdue():
             return legs.overdue(draft, event)
         case CloseBatch():
-            return _close(draft, event)
+            return cutover.close_batch(draft, event)
+        case Expire():
+            return preauth.expired(draft, event)
         case Record():
             return _record(draft, event)
+
+
+def _reminded(draft: Draft, event: Event, decision: Decision) -> Decision:
+    """Every answer to a CUP terminal says what the host wants of it (header digit 6), whoever brought the answer."""
+    if decision.outcome is None:
+        return decision
+    if isinstance(event, Request):
+        terminal, scheme = draft.ws.terminal(event.operation.tid), event.profile.key_scheme
+    else:
+        txn = draft.ws.txn(decision.txn_id)
+        assert txn is not None, f"an answer about transaction {decision.txn_id}, which is not loaded"
+        terminal, scheme = draft.ws.terminal(txn.tid), booking.profile_of(draft.ctx, txn.dialect).key_scheme
+    return download.reminded(decision, terminal, scheme)
 
 
 def _record(draft: Draft, event: Record) -> Decision:
     for row in event.make(draft.ctx):
         draft.put(row)
-    return Decision()
-
-
-def _close(draft: Draft, event: CloseBatch) -> Decision:
-    """Back-office close: waits for the terminal's own requests in flight, so that an item is in exactly one batch."""
-    if draft.ws.unfinished_legs(event.tid):
-        return Decision(waits_tid=True)
-    batch = draft.ws.get(Batch, event.batch_id)
-    if batch is None or batch.state not in LIVE_BATCH:
-        draft.note(f"batch {event.batch_id} is not open: nothing to close")
-        return Decision()
-    batches.forced_close(draft, batch, event.reason)
     return Decision()
 
 
@@ -111,12 +128,12 @@ _HANDLERS: Mapping[Kind, Decide] = {
     Kind.SIGN_ON: signon.sign_on,
     Kind.SIGN_OFF: signon.sign_off,
     Kind.ECHO: signon.echo,
-    Kind.BALANCE: sale.decide,
-    Kind.SALE: sale.decide,
-    Kind.VOID: void.decide,
-    Kind.REFUND: sale.decide,  # not offered yet: the check of types says 40
+    Kind.DOWNLOAD: download.decide,
+    Kind.SCRIPT_RESULT: evidence.script_result,
+    **dict.fromkeys(EFFECTS, admission.decide),
     Kind.REVERSAL: reversal.decide,
     Kind.SETTLE: _batch_work(settle.decide_settle),
     Kind.UPLOAD: _batch_work(upload.decide_upload),
+    Kind.TC_UPLOAD: _batch_work(upload.decide_tc_upload),
     Kind.UPLOAD_END: _batch_work(upload.decide_upload_end),
 }

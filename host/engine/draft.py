@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from host.engine.context import Context
+from host.engine.events import Ask
 from host.engine.working import WorkingSet
 from host.rows import Alarm, Row
 
@@ -24,6 +25,8 @@ class Draft:
         self._puts: list[Row] = []
         self._before: list[tuple[Row, Row | None]] = []
         self.notes: list[str] = []
+        self.asks: list[Ask] = []
+        """Legs that are owed to the issuer and that the decision does not hand over itself."""
 
     @property
     def puts(self) -> tuple[Row, ...]:
@@ -47,6 +50,7 @@ class Draft:
         self._before.clear()
         self._puts.clear()
         self.notes.clear()
+        self.asks.clear()
 
     def new_id(self, table: type) -> int:
         """The next id of a table; one that a discarded draft took stays unused."""

@@ -44,7 +44,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class IssuerAnswer:
-    """The issuer's word on one leg. code: neutral refusal name ("" = approved, "partial" = approved for less)."""
+    """The issuer's word on one leg. code: neutral refusal name ("" = approved, "partial" = approved for less).
+
+    arqc: what its check of the chip's cryptogram said (specs.emv.Arqc), "" = there was none to check. chip: DE 55 of
+    the answer. note: for people, never card data.
+    """
 
     leg_id: int
     txn_id: int
@@ -53,6 +57,9 @@ class IssuerAnswer:
     approved_amount: int
     refusal: str
     balance: int = -1
+    arqc: str = ""
+    chip: bytes = field(default=b"", repr=False)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,25 @@ class CloseBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Cutover(CloseBatch):
+    """The business date has turned for a batch that holds something of an earlier day (rules.md, section 7).
+
+    day: YYYY-MM-DD, the one that ends; ended_at: when it did, ISO, for the grace of a dispute.
+    """
+
+    day: str = ""
+    ended_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """A pre-authorisation's days are over: what is held for it is let go (failure-catalogue 57). tid: its terminal."""
+
+    txn_id: int
+    tid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Rows that need no decision (the log line of an unreadable message, a terminal's own journal): written with the
     group's commit. make: called in the writer with the context, so that ids stay in order."""
@@ -81,7 +107,7 @@ class Record:
     make: Callable[[Context], tuple[Row, ...]]
 
 
-Event = Request | IssuerAnswer | LegOverdue | CloseBatch | Record
+Event = Request | IssuerAnswer | LegOverdue | CloseBatch | Expire | Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +118,13 @@ class Ask:
     undo: bool
     pin: str = field(default="", repr=False)
     """Clear digits for the issuer to check, "" = none was entered. In memory only: what a restart asks again is an undo
-    or a debit-again, which need none."""
+    or an owed leg, which need none."""
+    partial: bool = True
+    """Whether the terminal takes a partial approval; if not, too little on the card is a no."""
+    chip: bytes | None = field(default=None, repr=False)
+    """DE 55 of a request that asks the card's issuer. In memory only, as the PIN."""
+    yes: str = "00"
+    """DE 39 of a whole approval: the issuer's own cryptogram (ARPC) covers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +161,5 @@ class IssuerDecision:
     puts: tuple[Row, ...]
     answer: IssuerAnswer
     leg: IssuerLeg
+    scripts: tuple[int, ...] = ()
+    """Ids of the scripts that the answer carries (host.issuer.scripts)."""

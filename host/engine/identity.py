@@ -14,13 +14,14 @@ from enum import StrEnum
 
 from host.engine.events import Request
 from host.engine.working import WorkingSet
-from host.errors import ConfigError
 from host.rows import Batch, BatchState, Terminal, Txn, TxnState
 from specs.codes import TRANSIENT
 from specs.operation import Operation
 from specs.profile import KeyScheme
 
 LIVE_BATCH = (BatchState.OPEN, BatchState.DISPUTED)
+_TIME_DIGITS = 10
+"""MMDDhhmmss."""
 
 
 # ---- content
@@ -77,14 +78,8 @@ class Match:
 
 
 def find(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Match | None:
-    """What is stored under the key of this original, in the scheme's scope of search.
-
-    Raises: ConfigError for a scheme that this host does not offer yet.
-    """
-    scheme = request.profile.key_scheme
-    if scheme not in _FINDERS:
-        raise ConfigError(f"dialect {request.dialect}: transactions keyed by {scheme} are not offered by this host yet")
-    matches = _FINDERS[scheme](ws, terminal, request, now)
+    """What is stored under the key of this original, in the scheme's scope of search."""
+    matches = _FINDERS[request.profile.key_scheme](ws, terminal, request, now)
     # The same content first, then the open batch, then the newest: an old namesake never hides the real one.
     return max(matches, key=lambda m: (m.same, m.live, m.txn.id), default=None)
 
@@ -106,8 +101,9 @@ def batch_of_number(ws: WorkingSet, terminal: Terminal, number: str) -> Batch | 
 
 
 def _of_generation(txn: Txn, batch: Batch | None) -> bool:
-    """A row of no batch (a tombstone or a refusal for a number not yet opened) counts for the number's next batch."""
-    return batch is None or txn.batch_id in (0, batch.id)
+    """A row of no batch (a tombstone or a refusal for a number not yet opened) counts for the number's next batch; an
+    advice carried out of a closed one keeps its key (rules.md, section 4)."""
+    return batch is None or txn.batch_id in (0, batch.id) or (txn.carried and txn.batch_id > batch.id)
 
 
 def under_host_batch(ws: WorkingSet, terminal: Terminal, stan: str, now: datetime, hours: int) -> list[Txn]:
@@ -131,13 +127,30 @@ def _closed_at(ws: WorkingSet, txn: Txn) -> datetime:
     return datetime.fromisoformat(batch.closed_at if batch is not None and batch.closed_at else txn.created_at)
 
 
-def tombstone_fits(tombstone: Txn, request: Request, now: datetime, hours: int) -> bool:
-    """NAC: TID, STAN, DE 3, DE 4 (+ DE 62, PAN when carried), for `hours` (rules.md, section 3)."""
-    operation = request.operation
+def key_time(local: str, transmitted: str) -> str:
+    """The time in an ISO 87 key: DE 13 + DE 12 when both are there, else DE 7; "" = the message carries none."""
+    return local if len(local) == _TIME_DIGITS else transmitted
+
+
+def time_of(txn: Txn) -> str:
+    """`key_time` of a stored transaction."""
+    return key_time(txn.local_time, txn.transmitted)
+
+
+def tombstone_fits(tombstone: Txn, request: Request, now: datetime) -> bool:
+    """NAC: TID, STAN, DE 3, DE 4 (+ DE 62, PAN when carried), for `tombstone_hours`; ISO 87: TID, STAN, DE 7 of DE 90
+    for `tombstone_days`, as NAC when the reversal had no DE 90 (rules.md, section 3). TID and STAN are the caller's."""
+    operation, profile = request.operation, request.profile
+    if tombstone.state is not TxnState.TOMBSTONE:
+        return False
+    by_time = profile.key_scheme is KeyScheme.LOCAL_TIME and tombstone.transmitted != ""
+    kept = timedelta(days=profile.tombstone_days) if by_time else timedelta(hours=profile.tombstone_hours)
+    if datetime.fromisoformat(tombstone.created_at) <= now - kept:
+        return False
+    if by_time:
+        return tombstone.transmitted in (operation.transmitted, operation.local_date + operation.local_time)
     return (
-        tombstone.state is TxnState.TOMBSTONE
-        and datetime.fromisoformat(tombstone.created_at) > now - timedelta(hours=hours)
-        and tombstone.amount == (operation.amount or 0)
+        tombstone.amount == (operation.amount or 0)
         and same_processing(tombstone.processing_code, operation.processing_code)
         and same_if_sent(tombstone.invoice, operation.invoice)
         and same_if_sent(tombstone.pan_hash, request.pan_hash)
@@ -152,20 +165,51 @@ def _find_by_wire_batch(ws: WorkingSet, terminal: Terminal, request: Request, no
         yield Match(txn, same, is_live(ws, txn))
 
 
-def _find_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
-    operation, profile = request.operation, request.profile
-    content = content_of(request)
-    for txn in ws.txns_by_stan(terminal.tid, operation.stan):
-        if txn.epoch == terminal.epoch and tombstone_fits(txn, request, now, profile.tombstone_hours):
+def _find_tombstones(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
+    """A tombstone that the original fits holds its key, whatever else is under the STAN."""
+    for txn in ws.txns_by_stan(terminal.tid, request.operation.stan):
+        if txn.epoch == terminal.epoch and tombstone_fits(txn, request, now):
             yield Match(txn, same=True, live=is_live(ws, txn))
-    for txn in under_host_batch(ws, terminal, operation.stan, now, profile.dup_hours):
+
+
+def _find_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
+    content = content_of(request)
+    yield from _find_tombstones(ws, terminal, request, now)
+    for txn in under_host_batch(ws, terminal, request.operation.stan, now, request.profile.dup_hours):
         if txn.state is not TxnState.TOMBSTONE:
             yield Match(txn, same_content(txn.content, content), is_live(ws, txn))
+
+
+def _find_by_local_time(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
+    """A number that wrapped is told by its time: another time is another key, in the open batch too."""
+    operation, profile = request.operation, request.profile
+    time = key_time(operation.local_date + operation.local_time, operation.transmitted)
+    if not time:
+        yield from _find_by_host_batch(ws, terminal, request, now)
+        return
+    content = content_of(request)
+    yield from _find_tombstones(ws, terminal, request, now)
+    for txn in under_local_time(ws, terminal, operation.stan, time, now, profile.dup_days):
+        yield Match(txn, same_content(txn.content, content), is_live(ws, txn))
+
+
+def under_local_time(ws: WorkingSet, terminal: Terminal, stan: str, time: str, now: datetime, days: int) -> list[Txn]:
+    """TID, STAN and time of the key: originals of the open batch or of the last `days`, of this epoch."""
+    since = now - timedelta(days=days)
+    return [
+        t
+        for t in ws.txns_by_stan(terminal.tid, stan)
+        if t.epoch == terminal.epoch
+        and t.state is not TxnState.TOMBSTONE
+        and time_of(t) == time
+        and (datetime.fromisoformat(t.created_at) > since or is_live(ws, t))
+    ]
 
 
 _FINDERS: Mapping[KeyScheme, Callable[[WorkingSet, Terminal, Request, datetime], Iterable[Match]]] = {
     KeyScheme.WIRE_BATCH: _find_by_wire_batch,
     KeyScheme.HOST_BATCH: _find_by_host_batch,
+    KeyScheme.LOCAL_TIME: _find_by_local_time,
 }
 
 
@@ -177,7 +221,7 @@ class Prior(StrEnum):
 
     NOTHING = "nothing"
     PENDING = "pending"
-    ANSWERED = "answered"  # captured, voided or declined
+    ANSWERED = "answered"  # approved (live, captured, voided, expired) or declined
     TRANSIENT = "transient"  # declined with 68, 91, 96 or 98
     UNDONE = "undone"  # reversed or tombstoned
 
@@ -227,6 +271,7 @@ DUPLICATES: tuple[DuplicateRow, ...] = (
     DuplicateRow(_SEEN, Ruling.CLOSED, same=False, live=False, advice=False, scheme=KeyScheme.WIRE_BATCH),
     DuplicateRow(_SEEN, Ruling.CLOSED_ADVICE, same=False, live=False, advice=True, scheme=KeyScheme.WIRE_BATCH),
     DuplicateRow(_SEEN, Ruling.DECIDE, same=False, live=False, scheme=KeyScheme.HOST_BATCH),
+    DuplicateRow(_SEEN, Ruling.DECIDE, same=False, live=False, scheme=KeyScheme.LOCAL_TIME),
 )
 
 

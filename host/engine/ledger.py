@@ -1,17 +1,16 @@
-"""Double entry in the acquirer's book: which accounts a reason moves, and by which sign. Pure.
+"""Double entry in the acquirer's book: which accounts a reason moves, and which way. Pure.
 
     issuer-clearing         what issuers owe the acquirer (debit balance)
     merchant-payable:MID    what the acquirer owes the merchant (credit balance)
     suspense                what waits for a person: never funded, never lost
 
 Each entry is two lines that sum to zero (A10). An amount is positive for money to the merchant and negative for money
-taken back; `posted` says what a transaction's own lines add up to, so an undo never guesses.
+taken back; `related.weight` says what a transaction's own lines add up to, so an undo never guesses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from host.errors import LedgerBroken
@@ -27,23 +26,21 @@ def merchant_payable(mid: str) -> str:
     return f"merchant-payable:{mid}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """sign: of a positive amount on issuer-clearing; the merchant's line is its opposite."""
-
-    sign: int
-    meaning: str
-
-
 CAPTURE, UNDO, VOID, DEBIT_AGAIN, ADJUSTMENT = "capture", "undo", "void", "debit-again", "adjustment"
+REFUND, REFUND_VOID, ADJUST = "refund", "refund-void", "adjust"
 
-#: Source: rules.md, sections 3 and 9 (profile HC: approval = capture).
-REASONS: dict[str, _Rule] = {
-    CAPTURE: _Rule(+1, "a sale was approved"),
-    UNDO: _Rule(-1, "a captured sale was reversed while its batch was open"),
-    VOID: _Rule(-1, "a captured sale was voided"),
-    DEBIT_AGAIN: _Rule(+1, "a void was reversed: the sale lives again"),
-    ADJUSTMENT: _Rule(+1, "RH4: the amount is signed already"),
+_BOTH = frozenset({-1, +1})
+
+#: Which way money may go for a reason, and what it means. Source: rules.md, sections 3 and 9.
+REASONS: dict[str, tuple[frozenset[int], str]] = {
+    CAPTURE: (frozenset({+1}), "a sale, completion or offline sale is captured"),
+    REFUND: (frozenset({-1}), "a refund is captured"),
+    VOID: (frozenset({-1}), "what was captured is voided"),
+    REFUND_VOID: (frozenset({+1}), "a refund is voided"),
+    ADJUST: (_BOTH, "a tip or adjustment: the new total less what stood"),
+    UNDO: (_BOTH, "reversed while its batch was open: the opposite of its own entries"),
+    DEBIT_AGAIN: (frozenset({+1}), "a void was reversed: what it had voided lives again"),
+    ADJUSTMENT: (_BOTH, "RH4: for a batch that is closed, in the open one"),
 }
 
 
@@ -66,15 +63,16 @@ def entry(
 ) -> tuple[Posting, ...]:
     """One balanced entry of the acquirer's book for this transaction.
 
-    Units: amount in minor units; positive but for ADJUSTMENT, whose sign is the caller's. The first line's id is the
-    entry's id. Raises: LedgerBroken when the lines do not sum to zero (nothing is then written, and the host stops).
+    Units: amount in minor units, positive for money to the merchant, negative for money taken back; the reason says
+    which it may be. The first line's id is the entry's id. Raises: LedgerBroken when the lines do not sum to zero
+    (nothing is then written, and the host stops).
     """
-    assert amount > 0 or reason == ADJUSTMENT, (reason, amount)
-    moved = REASONS[reason].sign * amount
+    assert amount, f"an entry of nothing ({reason}) for transaction {txn.id}"
+    assert (1 if amount > 0 else -1) in REASONS[reason][0], (reason, amount)
     first, second = new_id(), new_id()
     lines = tuple(
         Posting(row_id, first, ACQUIRER, account, value, txn.currency, txn.id, batch_id, reason, at)
-        for row_id, account, value in ((first, ISSUER_CLEARING, moved), (second, merchant_payable(txn.mid), -moved))
+        for row_id, account, value in ((first, ISSUER_CLEARING, amount), (second, merchant_payable(txn.mid), -amount))
     )
     check(lines)
     return lines

@@ -1,80 +1,41 @@
 """Issuer legs: what an answer, a silence or a restart makes of them (rules.md, section 9; RH7; FC 17-20, 55).
 
-States of a leg: asking (its transaction waits) -> done, or -> undoing (owed to the issuer, nobody waits) -> done. A yes
-that comes when nobody waits any more is never captured: it is met with 0420, repeated until acked.
+States of a leg: asking (its transaction waits) -> done, or -> undoing (owed to the issuer, nobody waits) -> done; owing
+(the leg itself is owed) -> done. A yes that comes when nobody waits any more is never captured: it is met with 0420,
+repeated until acked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
-from functools import lru_cache
 
-from host.engine import batches, ledger, outcomes, sale
-from host.engine.context import Context
+from host.engine import asks, booking, evidence, outcomes, sale
+from host.engine.advice import stand_in
+from host.engine.asks import (
+    APPROVED,
+    ASKING,
+    DEBIT,
+    DEBIT_AGAIN,
+    DONE,
+    HOLD,
+    INQUIRY,
+    OVERDUE,
+    OWING,
+    PARTIAL,
+    UNDO,
+    UNDOING,
+    UNDONE,
+)
 from host.engine.draft import Draft
 from host.engine.events import Ask, Decision, IssuerAnswer, LegOverdue
-from host.engine.identity import is_live
 from host.rows import Leg, Txn, TxnState
-from specs import profile as profiles
 from specs.codes import Refusal
-from specs.dialect import load
-from specs.profile import Profile
+from specs.operation import DEBITS, Kind
 
-ASKING, UNDOING, DONE = "asking", "undoing", "done"
-DEBIT, CREDIT, DEBIT_AGAIN, INQUIRY, UNDO = "debit", "credit", "debit-again", "inquiry", "undo"
-APPROVED, PARTIAL, OVERDUE, UNDONE = "approved", "partial", "overdue", "undone"
 NO_ANSWER = "no-answer"
-
-
-def profile_of(ctx: Context, dialect: str) -> Profile:
-    """The switches under which a stored transaction was decided."""
-    return ctx.profiles[dialect] if dialect in ctx.profiles else _built_in(dialect)
-
-
-@lru_cache(maxsize=32)
-def _built_in(name: str) -> Profile:
-    dialect = load(name)
-    return profiles.profile_of(dialect.name, dialect.profile)
-
-
-# ---- asks that are owed
-
-
-def undo(draft: Draft, leg: Leg, result: str = "") -> Ask:
-    """Owe the issuer a 0420 for this leg.
-
-    Commit first, then ask: a crash in between finds the row `undoing` and asks again; the issuer undoes a leg once.
-    """
-    return Ask(_owe(draft, leg, result or leg.result), undo=True)
-
-
-def debit_again(draft: Draft, void: Txn) -> Ask:
-    """Owe the issuer the debit that a reversed void had credited: leg 2 of the void, without a limit check."""
-    number = max((leg.number for leg in draft.ws.legs_of(void.id)), default=0) + 1
-    fresh = Leg(
-        draft.new_id(Leg),
-        void.id,
-        number,
-        DEBIT_AGAIN,
-        void.approved_amount,
-        void.currency,
-        void.pan_hash,
-        "",
-        "",
-        0,
-        "",
-    )
-    return Ask(_owe(draft, fresh, ""), undo=False)
-
-
-def _owe(draft: Draft, leg: Leg, result: str) -> Leg:
-    deadline = draft.ctx.now + timedelta(seconds=draft.ctx.settings.issuer_timeout_s)
-    return draft.put(replace(leg, state=UNDOING, tries=leg.tries + 1, deadline=deadline.isoformat(), result=result))
-
-
-# ---- events
+_OWN_AMOUNT = DEBITS | {Kind.PRE_AUTH, Kind.PRE_AUTH_INCREMENT}
+"""Kinds whose amount the issuer may cut; all else is taken back or given back whole."""
 
 
 def answered(draft: Draft, event: IssuerAnswer) -> Decision:
@@ -93,59 +54,71 @@ def overdue(draft: Draft, event: LegOverdue) -> Decision:
     leg = draft.ws.get(Leg, event.leg_id)
     if leg is None or leg.state == DONE:
         return Decision()
-    if leg.state == UNDOING:
-        return Decision(txn_id=leg.txn_id, asks=(_again(draft, leg),))
-    asks: tuple[Ask, ...] = ()
+    if leg.state in (UNDOING, OWING):
+        return Decision(txn_id=leg.txn_id, asks=(asks.repeat(draft, leg),))
+    owed: tuple[Ask, ...] = ()
     if leg.purpose == INQUIRY:
-        draft.put(replace(leg, state=DONE, result=OVERDUE))  # nothing moved: nothing to undo
+        asks.done(draft, leg, OVERDUE)  # nothing moved: nothing to undo
     else:
-        asks = (undo(draft, leg, OVERDUE),)
-    txn = _txn_of(draft, leg)
-    if txn.state is TxnState.PENDING:
-        undone_by = NO_ANSWER if asks else ""
-        txn = _decline(draft, txn, Refusal.ISSUER_SILENT, undone_by=undone_by)
+        owed = (asks.undo(draft, leg, OVERDUE),)
     if event.restart:
         draft.note(f"leg {leg.id} was found unfinished after a restart")
-    return _told(draft, txn, asks)
+    txn = _txn_of(draft, leg)
+    if txn.state is TxnState.PENDING:
+        return _unheard(draft, txn, leg, Refusal.ISSUER_SILENT, owed)
+    return _told(draft, txn, owed)
+
+
+def _unheard(draft: Draft, txn: Txn, leg: Leg, refusal: Refusal, owed: tuple[Ask, ...]) -> Decision:
+    """The issuer is away: no for a request, yes for an advice, whose leg is then owed."""
+    if txn.advice:
+        too_late, more = stand_in(draft, txn, leg)
+        if too_late is None:
+            return _told(draft, _now(draft, txn), (*owed, *more))
+        refusal = too_late
+    return _told(draft, booking.decline(draft, txn, refusal, undone_by=NO_ANSWER if owed else ""), owed)
 
 
 def _acked(draft: Draft, leg: Leg) -> Decision:
     if leg.state == UNDOING:
-        draft.put(replace(leg, state=DONE, result=UNDONE))
+        asks.done(draft, leg, UNDONE)
     return Decision(txn_id=leg.txn_id)
 
 
-def _again(draft: Draft, leg: Leg) -> Ask:
-    """0421 …, or the debit-again as it was: no count of tries ends it, each waits one issuer timeout."""
-    return Ask(_owe(draft, leg, leg.result), undo=leg.purpose != DEBIT_AGAIN)
-
-
 def _answer_to_asking(draft: Draft, leg: Leg, event: IssuerAnswer) -> Decision:
-    txn = _txn_of(draft, leg)
+    txn = _looked_at(draft, _txn_of(draft, leg), event)
     if not event.approved:
-        draft.put(replace(leg, state=DONE, result=event.refusal))
-        if txn.state is TxnState.PENDING:
-            txn = _decline(draft, txn, Refusal(event.refusal))
-        return _told(draft, txn)
+        asks.done(draft, leg, event.refusal)
+        if txn.state is not TxnState.PENDING:
+            return _told(draft, txn)
+        if event.refusal == Refusal.ISSUER_DOWN:
+            return _unheard(draft, txn, leg, Refusal.ISSUER_DOWN, ())
+        return _told(draft, booking.decline(draft, txn, Refusal(event.refusal)))
     if txn.state is not TxnState.PENDING:
         # Reversed while it was at the issuer: its yes is met with 0420, the original is answered 12.
         draft.note(f"the issuer's yes to transaction {txn.id} came after its reversal: undone")
-        return _told(draft, txn, (undo(draft, leg, APPROVED),))
-    return _CAPTURE[leg.purpose](draft, txn, leg, event)
+        return _told(draft, txn, (asks.undo(draft, leg, APPROVED),))
+    if leg.purpose == INQUIRY:
+        return _answer_inquiry(draft, txn, leg, event)
+    too_late = booking.moved_on(draft.ws, txn)
+    if too_late is not None:
+        return _told(draft, booking.decline(draft, txn, too_late), (asks.undo(draft, leg, APPROVED),))
+    return _accept(draft, txn, leg, event)
+
+
+def _answer_to_owing(draft: Draft, leg: Leg, event: IssuerAnswer) -> Decision:
+    if event.refusal == Refusal.ISSUER_DOWN:
+        return Decision(txn_id=leg.txn_id)  # nothing was sent: still owed, asked again when it is overdue
+    asks.done(draft, leg, APPROVED if event.approved else event.refusal)
+    if not event.approved:
+        txn = _txn_of(draft, leg)
+        code = "debit-again-refused" if leg.purpose == DEBIT_AGAIN else "owed-leg-refused"
+        text = f"the issuer refused the {leg.purpose} of {leg.amount} owed for transaction {txn.id} ({event.refusal})"
+        draft.alarm(txn.tid, code, text, txn_id=txn.id, batch_id=txn.batch_id)
+    return Decision(txn_id=leg.txn_id)
 
 
 def _answer_to_undoing(draft: Draft, leg: Leg, event: IssuerAnswer) -> Decision:
-    if leg.purpose == DEBIT_AGAIN and event.refusal == Refusal.ISSUER_DOWN:
-        return Decision(txn_id=leg.txn_id)  # nothing was sent: still owed, asked again when it is overdue
-    if leg.purpose == DEBIT_AGAIN:
-        draft.put(replace(leg, state=DONE, result=APPROVED if event.approved else event.refusal))
-        if not event.approved:
-            txn = _txn_of(draft, leg)
-            text = (
-                f"the issuer refused to debit transaction {txn.id} again ({event.refusal}): the card owes {leg.amount}"
-            )
-            draft.alarm(txn.tid, "debit-again-refused", text, txn_id=txn.id, batch_id=txn.batch_id)
-        return Decision(txn_id=leg.txn_id)
     draft.note(f"late answer of leg {leg.id}, which is being undone: not captured")
     return Decision(txn_id=leg.txn_id)
 
@@ -153,95 +126,63 @@ def _answer_to_undoing(draft: Draft, leg: Leg, event: IssuerAnswer) -> Decision:
 def _answer_to_done(draft: Draft, leg: Leg, event: IssuerAnswer) -> Decision:
     """A repeat of what is known; but a yes after a no (a link that said «down» too early) is undone."""
     said_no = leg.result not in (APPROVED, PARTIAL, UNDONE, OVERDUE)
-    if not (event.approved and said_no and leg.purpose in (DEBIT, CREDIT)):
+    if not (event.approved and said_no and leg.purpose != INQUIRY):
         return Decision(txn_id=leg.txn_id)
     draft.note(f"late yes of leg {leg.id} after a no: undone")
-    return Decision(txn_id=leg.txn_id, asks=(undo(draft, leg),))
+    return Decision(txn_id=leg.txn_id, asks=(asks.undo(draft, leg),))
 
 
 _ANSWERED: Mapping[str, Callable[[Draft, Leg, IssuerAnswer], Decision]] = {
     ASKING: _answer_to_asking,
+    OWING: _answer_to_owing,
     UNDOING: _answer_to_undoing,
     DONE: _answer_to_done,
 }
 
 
-# ---- what a yes does, by purpose (profile HC: approval = capture)
+def _looked_at(draft: Draft, txn: Txn, event: IssuerAnswer) -> Txn:
+    """What the issuer found in the chip's data, kept with the transaction."""
+    if event.note:
+        draft.note(event.note)
+    return evidence.note_chip(draft, txn, arqc=event.arqc) if event.arqc else txn
 
 
-def _capture_sale(draft: Draft, txn: Txn, leg: Leg, event: IssuerAnswer) -> Decision:
-    """Postings, running totals, answer and the leg's end in one commit.
+# ---- a yes in time
 
-    A crash just before it: the leg is found asking and is undone, the terminal reverses what it never heard of. Just
-    after: the terminal's reversal, or its repeat, finds the captured sale.
-    """
-    amount = event.approved_amount
-    assert 0 < amount <= leg.amount, f"leg {leg.id}: approved {amount} of {leg.amount}"
+
+def _accept(draft: Draft, txn: Txn, leg: Leg, event: IssuerAnswer) -> Decision:
+    """Approved, whole or in part: booked, and the leg's end in the same commit."""
+    txn = replace(txn, chip_answer=event.chip.hex().upper())
+    cuttable = leg.purpose in (DEBIT, HOLD) and txn.kind in _OWN_AMOUNT
+    amount = event.approved_amount if cuttable else txn.amount
+    assert not cuttable or 0 < amount <= leg.amount, f"leg {leg.id}: approved {amount} of {leg.amount}"
     partial = amount < txn.amount
-    profile = profile_of(draft.ctx, txn.dialect)
-    magic = sale.magic_code(profile.family, txn.amount, on=draft.ctx.settings.magic)
-    after = draft.put(
-        replace(
-            _stamped(draft, txn),
-            state=TxnState.CAPTURED,
-            approved_amount=amount,
-            response_code=outcomes.PARTIAL if partial else magic or outcomes.APPROVED,
-            auth_code=outcomes.auth_code_of(draft.ctx, txn.id),
-            balance=event.balance if partial else -1,
-            settlement="open",
-        )
+    magic = sale.magic_yes(booking.profile_of(draft.ctx, txn.dialect).family, txn)
+    asks.done(draft, leg, PARTIAL if partial else APPROVED)
+    after = booking.accept(
+        draft,
+        txn,
+        amount,
+        code=outcomes.PARTIAL if partial else magic or outcomes.APPROVED,
+        balance=event.balance if partial else -1,
     )
-    ledger.post(draft, ledger.CAPTURE, after, amount, after.batch_id)
-    batches.change(draft, txn, after)
-    draft.put(replace(leg, state=DONE, result=PARTIAL if partial else APPROVED))
-    return _told(draft, after)
-
-
-def _capture_void(draft: Draft, txn: Txn, leg: Leg, event: IssuerAnswer) -> Decision:
-    """The void counts, the sale is voided, the postings turn back; same crash argument as for a sale."""
-    original = draft.ws.txn(txn.original_id)
-    assert original is not None, f"void {txn.id}: original {txn.original_id} is not loaded"
-    if original.state is not TxnState.CAPTURED or not is_live(draft.ws, original):
-        # Reversed or settled while the credit was at the issuer: the void came too late, its credit is debited back.
-        return _told(draft, _decline(draft, txn, Refusal.VOID_NOT_POSSIBLE), (undo(draft, leg, APPROVED),))
-    after = draft.put(
-        replace(
-            _stamped(draft, txn),
-            state=TxnState.CAPTURED,
-            approved_amount=txn.amount,
-            response_code=outcomes.APPROVED,
-            auth_code=outcomes.auth_code_of(draft.ctx, txn.id),
-            settlement="open",
-        )
-    )
-    voided = draft.put(replace(original, state=TxnState.VOIDED, undone_by=f"void:{txn.id}", settlement="none"))
-    ledger.post(draft, ledger.VOID, after, after.approved_amount, after.batch_id)
-    batches.change(draft, original, voided)
-    batches.change(draft, txn, after)
-    draft.put(replace(leg, state=DONE, result=APPROVED))
-    return _told(draft, after)
+    return _told(draft, _now(draft, after))
 
 
 def _answer_inquiry(draft: Draft, txn: Txn, leg: Leg, event: IssuerAnswer) -> Decision:
     """The balance is stored for replays; the row is never captured (sale.py says why)."""
     after = draft.put(
         replace(
-            _stamped(draft, txn),
+            booking.stamped(draft, txn),
             state=TxnState.DECLINED,
             response_code=outcomes.APPROVED,
             balance=event.balance,
+            chip_answer=event.chip.hex().upper(),
             note="balance inquiry: answered, no money moved",
         )
     )
-    draft.put(replace(leg, state=DONE, result=APPROVED))
+    asks.done(draft, leg, APPROVED)
     return _told(draft, after)
-
-
-_CAPTURE: Mapping[str, Callable[[Draft, Txn, Leg, IssuerAnswer], Decision]] = {
-    DEBIT: _capture_sale,
-    CREDIT: _capture_void,
-    INQUIRY: _answer_inquiry,
-}
 
 
 # ---- telling
@@ -253,33 +194,23 @@ def _txn_of(draft: Draft, leg: Leg) -> Txn:
     return txn
 
 
-def _decline(draft: Draft, txn: Txn, refusal: Refusal, *, undone_by: str = "") -> Txn:
-    after = replace(
-        _stamped(draft, txn),
-        state=TxnState.DECLINED,
-        response_code=outcomes.code_of(profile_of(draft.ctx, txn.dialect), refusal),
-        refusal=refusal.value,
-        undone_by=undone_by,
-    )
-    return draft.put(after)
+def _now(draft: Draft, txn: Txn) -> Txn:
+    """The row as this decision has left it."""
+    found = draft.ws.txn(txn.id)
+    assert found is not None, f"transaction {txn.id} was put a moment ago"
+    return found
 
 
-def _stamped(draft: Draft, txn: Txn) -> Txn:
-    """With DE 12, 13 and 15 of the final answer, as every replay will say them."""
-    ctx = draft.ctx
-    return replace(txn, answered_at=outcomes.host_time(ctx), business_date=ctx.business_date.isoformat())
-
-
-def _told(draft: Draft, txn: Txn, asks: tuple[Ask, ...] = ()) -> Decision:
+def _told(draft: Draft, txn: Txn, owed: tuple[Ask, ...] = ()) -> Decision:
     """The outcome for everybody who waits for this transaction, signed with the key that the terminal uses."""
-    profile = profile_of(draft.ctx, txn.dialect)
+    profile = booking.profile_of(draft.ctx, txn.dialect)
     terminal = draft.ws.terminal(txn.tid)
     assert terminal is not None, f"transaction {txn.id}: terminal {txn.tid} is not loaded"
     signs = profile.mac and terminal.signed_on
     return Decision(
         outcome=outcomes.of_txn(draft.ctx, txn, profile.key_scheme),
         txn_id=txn.id,
-        asks=asks,
+        asks=owed,
         sign_key=terminal.key_in_use if signs else "",
         mac=profile.mac if signs else "",
     )

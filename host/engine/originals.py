@@ -1,155 +1,196 @@
-"""Which original a void or a reversal names, per key scheme (rules.md, section 1). Reads only."""
+"""Which original a message names, per key scheme: one function for each row of the table in rules.md, section 1.
+
+Reads only, and judges nothing but the rows that the table itself excludes: what has become of the named transaction
+(25, 12, 64 of section 8) is for the caller. CUP names by batch and STAN (DE 61), NAC by RRN (DE 37) or invoice (DE 62),
+ISO 87 by DE 90; a pre-authorisation is found by merchant, card and approval code, on any terminal of the merchant.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from host.engine.events import Request
-from host.engine.identity import (
-    batch_of_number,
-    is_live,
-    same_if_sent,
-    same_processing,
-    tombstone_fits,
-    under_host_batch,
-    under_wire_batch,
+from host.engine.identity import is_live, same_if_sent, under_wire_batch
+from host.engine.named_refund import RefundOf as RefundOf
+from host.engine.named_refund import named_by_refund as named_by_refund
+from host.engine.named_reversal import Named as Named
+from host.engine.named_reversal import NamedKey as NamedKey
+from host.engine.named_reversal import amount_fits as amount_fits
+from host.engine.named_reversal import batch_id_of_number as batch_id_of_number
+from host.engine.named_reversal import key_named_by_reversal as key_named_by_reversal
+from host.engine.named_reversal import named_by_reversal as named_by_reversal
+from host.engine.references import (
+    STANDS,
+    best,
+    by_de90,
+    by_invoice,
+    given,
+    invoice_of,
+    is_time_of,
+    known,
+    mid_of,
+    newest,
+    on_date,
+    own,
+    ref_of,
+    rrn_of,
 )
+from host.engine.related import standing
 from host.engine.working import WorkingSet
 from host.rows import Terminal, Txn, TxnState
-from specs.operation import Kind, OriginalRef
+from specs.kinds import DEBITS, RESERVATIONS, Kind
 from specs.profile import KeyScheme
+
+Find = Callable[[WorkingSet, Terminal, Request], "Txn | None"]
+
 
 # ---- void: «void» row of the table
 
 
 def named_by_void(ws: WorkingSet, terminal: Terminal, request: Request) -> Txn | None:
-    """The original that a void names, whatever has become of it; None = 25. Its own TID only."""
+    """The original that a void names, whatever has become of it; None = 25. Its own TID only.
+
+    Of a sale, a completion, an offline sale, in NAC and ISO 87 of a refund too. CUP and an RRN may name the sale or its
+    adjustment (related.py leads from one to the other); an invoice names the sale.
+    """
     return _VOID[request.profile.key_scheme](ws, terminal, request)
 
 
 def _void_by_wire_batch(ws: WorkingSet, terminal: Terminal, request: Request) -> Txn | None:
     """DE 61 batch + STAN, TID; DE 37 must agree when sent."""
-    ref = request.operation.original or OriginalRef()
-    rrn = ref.rrn or request.operation.rrn
-    found = under_wire_batch(ws, terminal, ref.batch, ref.stan) if ref.stan.strip("0") else []
-    return _newest(t for t in _known(found) if same_if_sent(t.rrn, rrn))
+    ref, rrn = ref_of(request), rrn_of(request.operation)
+    found = under_wire_batch(ws, terminal, ref.batch, ref.stan) if given(ref.stan) else []
+    return newest(t for t in known(found) if same_if_sent(t.rrn, rrn))
 
 
 def _void_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request) -> Txn | None:
-    """TID, DE 37; else DE 62 + DE 4 (0 allowed) in the open batch."""
+    """TID, DE 37; else DE 62 + DE 4 (0 allowed) in the open batch. DE 3 says whether a sale or a refund is meant."""
     operation = request.operation
-    ref = operation.original or OriginalRef()
-    rrn = (ref.rrn or operation.rrn).strip()
-    own = [t for t in _known(ws.all(Txn)) if t.tid == terminal.tid and t.epoch == terminal.epoch]
+    rrn = rrn_of(operation)
     if rrn:
-        return _newest(t for t in own if t.rrn == rrn)
-    invoice = (ref.invoice or operation.invoice).strip()
-    sales = [t for t in own if invoice and t.invoice.strip() == invoice and t.kind == Kind.SALE and is_live(ws, t)]
-    fitting = [t for t in sales if not operation.amount or t.approved_amount == operation.amount]
-    captured = [t for t in fitting if t.state is TxnState.CAPTURED]
-    return _newest(captured or fitting)
+        return newest(own(terminal, known(ws.txns_by_rrn(rrn))))
+    wanted = {Kind.REFUND} if operation.processing_code[:2] == _VOID_OF_REFUND else DEBITS
+    named = [t for t in by_invoice(ws, terminal, operation) if t.kind in wanted and is_live(ws, t)]
+    fitting = [t for t in named if operation.amount in (None, 0, standing(ws, t).approved_amount)]
+    return newest([t for t in fitting if standing(ws, t).state in STANDS] or fitting)
 
 
-_VOID: Mapping[KeyScheme, Callable[[WorkingSet, Terminal, Request], Txn | None]] = {
+def _void_by_de90(ws: WorkingSet, terminal: Terminal, request: Request) -> Txn | None:
+    """DE 90, TID; its MTI is 02x0 or 02x1."""
+    return newest(by_de90(ws, terminal, request, "02"))
+
+
+_VOID_OF_REFUND = "22"
+_VOID: Mapping[KeyScheme, Find] = {
     KeyScheme.WIRE_BATCH: _void_by_wire_batch,
     KeyScheme.HOST_BATCH: _void_by_host_batch,
+    KeyScheme.LOCAL_TIME: _void_by_de90,
 }
 
 
-# ---- reversal: «reversal» row of the table
+# ---- tip, adjustment
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What a reversal names: at most one of the three. other: k exists, but not with this amount or type."""
+def named_by_adjust(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Txn | None:
+    """The sale (or its last adjustment) that a tip or an adjustment names; None = 25. Its own TID only.
 
-    txn: Txn | None = None
-    tombstone: Txn | None = None
-    other: Txn | None = None
-
-
-def named_by_reversal(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Named:
-    """The transaction, the earlier tombstone, or the near miss that a reversal names; all None = unseen."""
-    return _REVERSAL[request.profile.key_scheme](ws, terminal, request, now)
+    CUP: DE 61 batch + STAN. NAC: DE 37, else DE 62, first in the open batch. ISO 87: DE 90 (MTI 02x0).
+    """
+    return _ADJUST[request.profile.key_scheme](ws, terminal, request)
 
 
-def _reversal_by_wire_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Named:
-    """DE 11 + 60.2 + TID; DE 61 is ignored (one firmware writes its own number there)."""
-    operation = request.operation
-    found = under_wire_batch(ws, terminal, operation.batch or "", operation.stan)
-    # A tombstone holds k whatever the content, so it and a transaction never stand side by side.
-    tombstone = _newest(t for t in found if t.state is TxnState.TOMBSTONE)
-    txn = _newest(_known(found))
-    if txn is None or amount_fits(txn, operation.amount):
-        return Named(txn=txn, tombstone=None if txn else tombstone)
-    return Named(other=txn)
+def _adjust_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request) -> Txn | None:
+    rrn = rrn_of(request.operation)
+    if rrn:
+        return newest(own(terminal, known(ws.txns_by_rrn(rrn))))
+    named = [t for t in by_invoice(ws, terminal, request.operation) if t.kind in DEBITS]
+    named = [t for t in named if is_live(ws, t)] or named  # invoice numbers serve again
+    return newest([t for t in named if t.state in STANDS] or named)
 
 
-def _reversal_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Named:
-    """TID, STAN, DE 3, DE 4 (+ DE 62, DE 37, PAN when sent), newest first, `reversal_days` back; a miss: TID, DE 62,
-    DE 3, DE 4 in the open batch (an 0400 with its own STAN)."""
-    operation, profile = request.operation, request.profile
-    since = now - timedelta(days=profile.reversal_days)
-    by_stan = [t for t in ws.txns_by_stan(terminal.tid, operation.stan) if t.epoch == terminal.epoch]
-    known = [t for t in _known(by_stan) if datetime.fromisoformat(t.created_at) > since]
-    exact = _newest(t for t in known if _nac_fits(t, request))
-    if exact:
-        return Named(txn=exact)
-    # Before the invoice is tried: a repeated 0400 for a sale that never came must not hit the sale that was made in
-    # its place under the same invoice number.
-    tombstone = _newest(t for t in by_stan if tombstone_fits(t, request, now, profile.tombstone_hours))
-    if tombstone:
-        return Named(tombstone=tombstone)
-    invoice = operation.invoice.strip()
-    by_invoice = (
+_ADJUST: Mapping[KeyScheme, Find] = {
+    KeyScheme.WIRE_BATCH: _void_by_wire_batch,
+    KeyScheme.HOST_BATCH: _adjust_by_host_batch,
+    KeyScheme.LOCAL_TIME: _void_by_de90,
+}
+
+
+# ---- completion, increment and void of a pre-authorisation
+
+
+def named_by_completion(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Txn | None:
+    """The pre-authorisation that a completion names, of any batch and any terminal of the merchant; None = 25.
+
+    MID, PAN, DE 38 and, in CUP, the date of DE 61 (0000 = any); ISO 87: DE 90 (MTI 01xx) before that. A live one comes
+    before a completed, voided or expired one, then the newest. Without DE 38 nothing is named. DE 90 may name one of
+    its increments instead.
+    """
+    return _preauth_by_de90(ws, terminal, request) or _preauth_by_card(ws, terminal, request, with_code=True)
+
+
+def named_by_preauth_void(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Txn | None:
+    """The pre-authorisation that its void names; None = 25. CUP: as completion. NAC: DE 37, else DE 62; then, and in
+    ISO 87 where DE 90 names none, as completion."""
+    scheme, operation = request.profile.key_scheme, request.operation
+    rrn = rrn_of(operation)
+    if scheme is KeyScheme.HOST_BATCH and rrn:
+        mid = mid_of(terminal, operation)
+        return best(t for t in ws.txns_by_rrn(rrn) if t.mid == mid and t.kind == Kind.PRE_AUTH)
+    if scheme is KeyScheme.HOST_BATCH and invoice_of(operation):
+        named = best(t for t in by_invoice(ws, terminal, operation) if t.kind == Kind.PRE_AUTH)
+        if named is not None:
+            return named
+    return named_by_completion(ws, terminal, request, now)
+
+
+def named_by_increment(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Txn | None:
+    """The live pre-authorisation that grows: MID, PAN, DE 38 if sent, the newest; ISO 87: DE 90 before that. None = 25.
+
+    One named by DE 90 is given back whatever has become of it.
+    """
+    named = _preauth_by_de90(ws, terminal, request)
+    if named is not None:
+        return named
+    found = _preauth_by_card(ws, terminal, request, with_code=False)
+    return found if found is not None and found.state is TxnState.AUTHORISED else None
+
+
+def _preauth_by_de90(ws: WorkingSet, terminal: Terminal, request: Request) -> Txn | None:
+    if request.profile.key_scheme is not KeyScheme.LOCAL_TIME:
+        return None
+    return best(t for t in by_de90(ws, terminal, request, "01") if t.kind in RESERVATIONS - {Kind.PRE_AUTH_VOID})
+
+
+def _preauth_by_card(ws: WorkingSet, terminal: Terminal, request: Request, *, with_code: bool) -> Txn | None:
+    operation, ref = request.operation, ref_of(request)
+    auth_code = (ref.auth_code or operation.auth_code).strip()
+    if not request.pan_hash or (with_code and not auth_code):
+        return None
+    return best(
         t
-        for t in _known(ws.all(Txn))
-        if invoice and (t.tid, t.epoch, t.invoice.strip()) == (terminal.tid, terminal.epoch, invoice) and is_live(ws, t)
-    )
-    by_own_stan = _newest(t for t in by_invoice if t.stan != operation.stan and _nac_fits(t, request))
-    if by_own_stan:
-        return Named(txn=by_own_stan)
-    return Named(other=_newest(_known(under_host_batch(ws, terminal, operation.stan, now, profile.dup_hours))))
-
-
-_REVERSAL: Mapping[KeyScheme, Callable[[WorkingSet, Terminal, Request, datetime], Named]] = {
-    KeyScheme.WIRE_BATCH: _reversal_by_wire_batch,
-    KeyScheme.HOST_BATCH: _reversal_by_host_batch,
-}
-
-
-def amount_fits(txn: Txn, amount: int | None) -> bool:
-    """The requested or the approved amount (RC 10) of the original; a void may have been sent with 0 (NAC)."""
-    fitting = {txn.amount, txn.approved_amount or txn.amount} | ({0} if txn.kind == Kind.VOID else set())
-    return amount is None or amount in fitting
-
-
-def _nac_fits(txn: Txn, request: Request) -> bool:
-    operation = request.operation
-    return (
-        same_processing(txn.processing_code, operation.processing_code)
-        and amount_fits(txn, operation.amount)
-        and same_if_sent(txn.invoice, operation.invoice)
-        and same_if_sent(txn.rrn, operation.rrn)
-        and same_if_sent(txn.pan_hash, request.pan_hash)
+        for t in ws.txns_of_card(mid_of(terminal, operation), request.pan_hash)
+        if t.kind == Kind.PRE_AUTH and t.auth_code and same_if_sent(t.auth_code, auth_code) and on_date(t, ref.date)
     )
 
 
-def _known(txns: Iterable[Txn]) -> list[Txn]:
-    """Originals; a tombstone is none."""
-    return [t for t in txns if t.state is not TxnState.TOMBSTONE]
+# ---- script result and the like: evidence of an earlier transaction
 
 
-def _newest(txns: Iterable[Txn]) -> Txn | None:
-    return max(txns, key=lambda t: t.id, default=None)
+def named_by_evidence(ws: WorkingSet, terminal: Terminal, request: Request) -> Txn | None:
+    """The transaction that a script result or a TC is about; None = unknown. Its own TID, of this epoch.
 
-
-def batch_id_of_number(ws: WorkingSet, terminal: Terminal, request: Request) -> int:
-    """The batch a tombstone is kept as long as: the latest generation of 60.2 (CUP), else the open one; 0 = none."""
-    if request.profile.key_scheme is KeyScheme.WIRE_BATCH:
-        batch = batch_of_number(ws, terminal, request.operation.batch or "")
-    else:
-        batch = ws.open_batch(terminal.tid)
-    return batch.id if batch else 0
+    By the original that it names (batch and STAN, RRN, invoice, DE 90), else by its own STAN and batch; newest first.
+    """
+    operation, ref = request.operation, ref_of(request)
+    scheme = request.profile.key_scheme
+    stan = ref.stan if given(ref.stan) else operation.stan
+    batch = ref.batch if given(ref.batch) else operation.batch or ""
+    if scheme is KeyScheme.WIRE_BATCH:
+        return newest(known(under_wire_batch(ws, terminal, batch, stan)))
+    by_stan = own(terminal, known(ws.txns_by_stan(terminal.tid, stan)))
+    if scheme is KeyScheme.LOCAL_TIME:
+        return newest(t for t in by_stan if is_time_of(t, ref.transmitted))
+    rrn = rrn_of(operation)
+    by_rrn = own(terminal, known(ws.txns_by_rrn(rrn))) if rrn else []
+    return newest(by_rrn or by_stan or by_invoice(ws, terminal, operation))

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from host.engine.context import Context
 from host.rows import Txn, TxnState
 from specs.codes import Refusal, for_refusal
-from specs.operation import Kind, Operation, Outcome
+from specs.operation import VOIDS, Kind, Operation, Outcome
 from specs.profile import KeyScheme, Profile
 
 APPROVED = "00"
@@ -21,6 +21,8 @@ SIGN_ON_AGAIN = "3"
 _SIGN_ON_AGAIN_AFTER = frozenset({Refusal.CLOSED_BATCH, Refusal.UNKNOWN_BATCH})
 _REFUSALS = {refusal.value: refusal for refusal in Refusal}
 """`Txn.refusal` also holds words that are no Refusal, such as «magic amount»."""
+_APPROVED = frozenset({TxnState.AUTHORISED, TxnState.CAPTURED, TxnState.VOIDED, TxnState.EXPIRED})
+"""States of what was approved when it was answered, and would be answered so again."""
 _RRN_DIGITS = 8
 _SERVICE_PREFIX = "99"
 """RRNs of answers that are no transaction (sign-on, settlement): transaction 99,000,000 of one day is far away."""
@@ -53,8 +55,10 @@ def auth_code_of(ctx: Context, txn_id: int) -> str:
     return f"{int.from_bytes(digest, 'big') % 10**6:06d}"
 
 
-def code_of(profile: Profile, refusal: Refusal) -> str:
-    """DE 39 for a refusal in the dialect's family."""
+def code_of(profile: Profile, refusal: Refusal, kind: str = "") -> str:
+    """DE 39 for a refusal in the dialect's family; a void of nothing as the profile says (`nac.not_found`)."""
+    if refusal is Refusal.ORIGINAL_NOT_FOUND and kind in VOIDS:
+        return profile.not_found
     return for_refusal(profile.family, refusal)
 
 
@@ -65,7 +69,7 @@ def of_refusal(
     again = profile.key_scheme is KeyScheme.WIRE_BATCH and refusal in _SIGN_ON_AGAIN_AFTER
     return _plain(
         ctx,
-        code_of(profile, refusal),
+        code_of(profile, refusal, operation.kind),
         rrn=rrn or service_rrn(ctx, operation.stan),
         currency=operation.currency,
         refusal=refusal,
@@ -97,7 +101,7 @@ def of_txn(ctx: Context, txn: Txn, scheme: KeyScheme) -> Outcome:
     assert txn.answered_at, f"transaction {txn.id} has no answer yet"
     refusal = _REFUSALS.get(txn.refusal)
     again = scheme is KeyScheme.WIRE_BATCH and refusal in _SIGN_ON_AGAIN_AFTER
-    said_yes = txn.state in (TxnState.CAPTURED, TxnState.VOIDED)
+    said_yes = txn.state in _APPROVED
     return _plain(
         ctx,
         txn.response_code,
@@ -111,6 +115,7 @@ def of_txn(ctx: Context, txn: Txn, scheme: KeyScheme) -> Outcome:
         organisation=txn.organisation,
         refusal=refusal,
         request=SIGN_ON_AGAIN if again else "0",
+        chip=bytes.fromhex(txn.chip_answer) if txn.chip_answer else None,
     )
 
 
@@ -131,6 +136,7 @@ def _plain(
     batch: str | None = None,
     keys: bytes | None = None,
     text: str = "",
+    chip: bytes | None = None,
 ) -> Outcome:
     """The part that every answer shares: time, day, who answered."""
     return Outcome(
@@ -150,4 +156,5 @@ def _plain(
         acquirer=ctx.settings.acquirer_code,
         organisation=organisation,
         text=text,
+        chip=chip,
     )

@@ -11,15 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from host.engine import batches, ledger, legs, outcomes
+from host.engine import adjust, asks, batches, booking, ledger, outcomes, preauth, related, void
 from host.engine.admission import new_txn
-from host.engine.checks import Case
+from host.engine.case import Case
+from host.engine.draft import Draft
 from host.engine.events import Ask, Decision
 from host.engine.identity import is_live
-from host.engine.originals import Named, batch_id_of_number, named_by_reversal
-from host.rows import Adjustment, Leg, Txn, TxnState
+from host.engine.originals import Named, batch_id_of_number, key_named_by_reversal, named_by_reversal
+from host.engine.related import COMPLETIONS
+from host.rows import Adjustment, Txn, TxnState
 from specs.codes import Refusal
-from specs.operation import Kind
+from specs.operation import ADJUSTMENTS, DEBITS, FINANCIAL, RESERVATIONS, VOIDS, Kind
 from specs.profile import KeyScheme
 
 BY_REVERSAL = "reversal"
@@ -30,6 +32,9 @@ class Found(StrEnum):
 
     LIVE_OPEN = "approved, live, batch open"
     LIVE_CLOSED = "approved, live, batch closed"
+    RESERVED = "a live pre-authorisation, its increment or its void"
+    COMPLETED = "a pre-authorisation that was completed since, or its increment"
+    ADJUSTED = "an adjustment that was adjusted since"
     REVERSED = "already reversed (repeat)"
     PENDING = "still at the issuer"
     NEVER_APPROVED = "known, never approved"
@@ -77,19 +82,31 @@ def what(case: Case, named: Named) -> Found:
     if named.other is not None:
         # By the host's batch (NAC) a number of a closed batch serves again: the original may still come and be taken
         # for a new sale, so it needs its tombstone. By the wire's number (CUP) it would be refused 22.
+        # ISO 87 tells them by their time.
         free = case.profile.key_scheme is KeyScheme.HOST_BATCH and not is_live(case.draft.ws, named.other)
         return Found.OTHER_CLOSED if free else Found.OTHER_AMOUNT
     if named.txn is None:
         return Found.TOMBSTONE if named.tombstone else Found.UNSEEN
     txn = named.txn
-    if txn.kind not in (Kind.SALE, Kind.VOID):
+    if txn.kind not in FINANCIAL | RESERVATIONS:
         return Found.NEVER_APPROVED  # an inquiry, whatever its state
-    if txn.state is TxnState.CAPTURED:
-        live = is_live(case.draft.ws, txn)
-        if txn.kind == Kind.VOID:
-            return Found.VOID_OPEN if live else Found.VOID_CLOSED
-        return Found.LIVE_OPEN if live else Found.LIVE_CLOSED
-    return _BY_STATE[txn.state]
+    return _live(case.draft, txn) if txn.state in related.LIVE else _BY_STATE[txn.state]
+
+
+def _live(draft: Draft, txn: Txn) -> Found:
+    if txn.kind in RESERVATIONS:
+        return Found.COMPLETED if _is_completed(txn) else Found.RESERVED
+    live = is_live(draft.ws, txn)
+    if txn.kind in VOIDS:
+        return Found.VOID_OPEN if live else Found.VOID_CLOSED
+    if txn.kind in ADJUSTMENTS and related.standing(draft.ws, related.root(draft.ws, txn)).id != txn.id:
+        return Found.ADJUSTED
+    return Found.LIVE_OPEN if live else Found.LIVE_CLOSED
+
+
+def _is_completed(txn: Txn) -> bool:
+    """A pre-auth void is captured too, and that is the best it can be."""
+    return txn.kind != Kind.PRE_AUTH_VOID and txn.state is TxnState.CAPTURED
 
 
 _BY_STATE: Mapping[TxnState, Found] = {
@@ -97,6 +114,7 @@ _BY_STATE: Mapping[TxnState, Found] = {
     TxnState.PENDING: Found.PENDING,
     TxnState.DECLINED: Found.NEVER_APPROVED,
     TxnState.VOIDED: Found.VOIDED,
+    TxnState.EXPIRED: Found.NEVER_APPROVED,  # its hold is gone already: nothing is left to undo
 }
 
 
@@ -108,30 +126,68 @@ def _answer(case: Case, txn: Txn, refusal: Refusal | None) -> Decision:
         refusal = None if code == outcomes.APPROVED else refusal
     else:
         code = outcomes.code_of(case.profile, refusal) if refusal else outcomes.APPROVED
-    return Decision(outcome=outcomes.of_reversal(ctx, case.operation, refusal, code, txn), txn_id=txn.id)
+    outcome = outcomes.of_reversal(ctx, case.operation, refusal, code, txn)
+    if case.profile.key_scheme is KeyScheme.LOCAL_TIME and txn.batch_id:
+        outcome = replace(outcome, business_date=batches.day_of(case.draft, txn.batch_id))
+    return Decision(outcome=outcome, txn_id=txn.id)
 
 
 # ---- what each row does
 
 
-def _undo(case: Case, txn: Txn) -> tuple[Ask, ...]:
-    """Undone: out of the totals, postings back, the issuer owed a 0420.
+def _take_back(case: Case, txn: Txn) -> tuple[Ask, ...]:
+    """Undone, and all that hangs on it: out of the totals, entries back, the issuer owed the opposite of each leg.
 
-    All one commit. A crash just before it: the terminal has no answer and sends the same 0400 again. Just after: its
-    repeat finds `reversed` and gets 00; the leg is found undoing and the 0420 goes out at the restart.
+    A sale takes its adjustments along, a pre-authorisation its increments. In a closed batch nothing changes (RH4): the
+    opposite lands in the open one, out of its comparison. All one commit. A crash just before it: the terminal has no
+    answer and sends the same 0400 again. Just after: its repeat finds `reversed` and gets 00; what the issuer is owed
+    is found undoing or owing and goes out at the restart.
     """
+    ws = case.draft.ws
+    weights = {t.id: related.weight(ws, t) for t in _with_it(case.draft, txn)}
+    owed: list[Ask] = []
+    for txn_id in sorted(weights, reverse=True):
+        member = ws.txn(txn_id)
+        assert member is not None, f"transaction {txn_id} was there a moment ago"
+        owed += asks.take_back(case.draft, member)
+        _reversed(case, member, weights[txn_id])
+    owed += _release(case.draft, txn)
+    if related.refunds(ws, txn) and txn.kind in DEBITS:
+        text = f"{txn.kind} {txn.id} was reversed although it was refunded"
+        case.draft.alarm(txn.tid, "reversal-of-refunded", text, txn_id=txn.id, batch_id=txn.batch_id)
+    return tuple(owed)
+
+
+def _with_it(draft: Draft, txn: Txn) -> list[Txn]:
+    """What falls together."""
+    if txn.kind in DEBITS:
+        return related.chain(draft.ws, txn)
+    return [txn, *related.increments(draft.ws, txn)] if txn.kind == Kind.PRE_AUTH else [txn]
+
+
+def _release(draft: Draft, txn: Txn) -> tuple[Ask, ...]:
+    """What it had taken the place of, or changed, is as it was before; what the issuer is owed for that."""
+    if txn.kind in COMPLETIONS:
+        preauth.reopen(draft, txn, asks.released(draft.ws, txn))
+    elif txn.kind in ADJUSTMENTS:
+        return adjust.withdrawn(draft, txn)
+    elif txn.kind == Kind.PRE_AUTH_INCREMENT:
+        preauth.grown(draft, txn, -txn.approved_amount)
+    elif txn.kind == Kind.PRE_AUTH_VOID:
+        preauth.void_reversed(draft, txn)
+    return ()
+
+
+def _reversed(case: Case, txn: Txn, weight: int) -> None:
     draft = case.draft
-    after = draft.put(replace(txn, state=TxnState.REVERSED, undone_by=BY_REVERSAL, settlement="none"))
-    ledger.post(draft, ledger.UNDO, after, after.approved_amount, after.batch_id)
+    live = is_live(draft.ws, txn)
+    settlement = "none" if live else txn.settlement
+    after = draft.put(replace(txn, state=TxnState.REVERSED, undone_by=BY_REVERSAL, held=0, settlement=settlement))
+    if weight and live and not booking.is_rh4(txn):
+        ledger.post(draft, ledger.UNDO, after, -weight, after.batch_id)
+    elif weight:
+        _book_adjustment(case, after, -weight)
     batches.change(draft, txn, after)
-    return (legs.undo(draft, _first_leg(case, txn)),)
-
-
-def _adjust(case: Case, txn: Txn) -> tuple[Ask, ...]:
-    """RH4: the closed batch stays as it was settled; its opposite lands in the open one, out of its comparison."""
-    after = case.draft.put(replace(txn, state=TxnState.REVERSED, undone_by=BY_REVERSAL))
-    _book_adjustment(case, after, -after.approved_amount)
-    return (legs.undo(case.draft, _first_leg(case, txn)),)
 
 
 def _mark_pending(case: Case, txn: Txn) -> tuple[Ask, ...]:
@@ -148,40 +204,42 @@ def _mark_pending(case: Case, txn: Txn) -> tuple[Ask, ...]:
             answered_at=outcomes.host_time(draft.ctx),
         )
     )
+    batches.date_batch(draft, txn.batch_id)  # ISO 87 shows it: a sale and its undoing
     return ()
 
 
 def _revive(case: Case, txn: Txn) -> tuple[Ask, ...]:
-    """The void is undone, the sale lives again, the issuer debits again."""
-    draft = case.draft
-    after = _void_undone(case, txn, settlement="none")
-    ledger.post(draft, ledger.DEBIT_AGAIN, after, after.approved_amount, after.batch_id)
+    """The void is undone, what it voided lives again, the issuer is owed the opposite. Of a closed batch, where both
+    were settled as zero together, the amount comes as an adjustment."""
+    draft, live = case.draft, is_live(case.draft.ws, txn)
+    owed, amount = void.revive(draft, txn, live=live)
+    settlement = "none" if live else txn.settlement
+    after = draft.put(replace(txn, state=TxnState.REVERSED, undone_by=BY_REVERSAL, settlement=settlement))
+    if amount and live:
+        ledger.post(draft, ledger.DEBIT_AGAIN if amount > 0 else ledger.UNDO, after, amount, after.batch_id)
+    elif amount:
+        _book_adjustment(case, after, amount)
     batches.change(draft, txn, after)
-    return (legs.debit_again(draft, after),)
-
-
-def _revive_closed(case: Case, txn: Txn) -> tuple[Ask, ...]:
-    """As `_revive`, but sale and void were settled as zero together: the sale's amount comes as an adjustment."""
-    after = _void_undone(case, txn, settlement=txn.settlement)
-    _book_adjustment(case, after, after.approved_amount)
-    return (legs.debit_again(case.draft, after),)
-
-
-def _void_undone(case: Case, void: Txn, *, settlement: str) -> Txn:
-    draft = case.draft
-    sale = draft.ws.txn(void.original_id)
-    assert sale is not None, f"void {void.id}: original {void.original_id} is not loaded"
-    # A void in an open batch has its sale there too; in a closed one both are settled.
-    revived = replace(
-        sale, state=TxnState.CAPTURED, undone_by="", settlement="settled" if settlement != "none" else "open"
-    )
-    batches.change(draft, sale, draft.put(revived))
-    return draft.put(replace(void, state=TxnState.REVERSED, undone_by=BY_REVERSAL, settlement=settlement))
+    return owed
 
 
 def _alarm_voided(case: Case, txn: Txn) -> tuple[Ask, ...]:
-    text = f"reversal of sale {txn.id}, which was undone by {txn.undone_by}: the void stands, undo that one instead"
+    text = (
+        f"reversal of {txn.kind} {txn.id}, which was undone by {txn.undone_by}: the void stands, undo that one instead"
+    )
     case.draft.alarm(txn.tid, "reversal-of-voided", text, txn_id=txn.id, batch_id=txn.batch_id)
+    return ()
+
+
+def _alarm_adjusted(case: Case, txn: Txn) -> tuple[Ask, ...]:
+    text = f"reversal of {txn.kind} {txn.id}, which was adjusted since: the newer adjustment stands"
+    case.draft.alarm(txn.tid, "reversal-of-adjusted", text, txn_id=txn.id, batch_id=txn.batch_id)
+    return ()
+
+
+def _alarm_completed(case: Case, txn: Txn) -> tuple[Ask, ...]:
+    text = f"reversal of {txn.kind} {txn.id}, which was completed since: the completion stands, undo that one instead"
+    case.draft.alarm(txn.tid, "reversal-of-completed", text, txn_id=txn.id, batch_id=txn.batch_id)
     return ()
 
 
@@ -194,14 +252,17 @@ def _alarm_near_miss(case: Case, txn: Txn) -> tuple[Ask, ...]:
 
 
 TABLE: Mapping[Found, _Row] = {
-    Found.LIVE_OPEN: _Row(None, _undo),
-    Found.LIVE_CLOSED: _Row(None, _adjust),
+    Found.LIVE_OPEN: _Row(None, _take_back),
+    Found.LIVE_CLOSED: _Row(None, _take_back),
+    Found.RESERVED: _Row(None, _take_back),
+    Found.COMPLETED: _Row(Refusal.NOTHING_TO_REVERSE, _alarm_completed),
+    Found.ADJUSTED: _Row(Refusal.NOTHING_TO_REVERSE, _alarm_adjusted),
     Found.REVERSED: _Row(None),
     Found.PENDING: _Row(None, _mark_pending),
     Found.NEVER_APPROVED: _Row(Refusal.NOTHING_TO_REVERSE),
     Found.VOIDED: _Row(Refusal.NOTHING_TO_REVERSE, _alarm_voided),
     Found.VOID_OPEN: _Row(None, _revive),
-    Found.VOID_CLOSED: _Row(None, _revive_closed),
+    Found.VOID_CLOSED: _Row(None, _revive),
     Found.OTHER_AMOUNT: _Row(Refusal.ORIGINAL_NOT_FOUND, _alarm_near_miss),
 }
 """UNSEEN, OTHER_CLOSED and TOMBSTONE answer as `reversal.unseen` says. OTHER_AMOUNT leaves no tombstone: k exists."""
@@ -217,8 +278,11 @@ def _unseen(case: Case) -> Txn:
     tombstone and gets the same code.
     """
     draft, profile = case.draft, case.profile
+    key = key_named_by_reversal(case.request)
     row = replace(
         new_txn(case, TxnState.TOMBSTONE, amount=case.operation.amount or 0),
+        stan=key.stan,
+        transmitted=key.transmitted,
         batch_id=batch_id_of_number(draft.ws, case.known_terminal, case.request),
         response_code=profile.reversal_unseen,
         refusal=Refusal.ORIGINAL_NOT_FOUND.value,
@@ -230,14 +294,9 @@ def _unseen(case: Case) -> Txn:
     return draft.put(row)
 
 
-def _first_leg(case: Case, txn: Txn) -> Leg:
-    found = [leg for leg in case.draft.ws.legs_of(txn.id) if leg.number == 1]
-    assert found, f"transaction {txn.id} was captured without a leg"
-    return found[0]
-
-
 def _book_adjustment(case: Case, txn: Txn, amount: int) -> None:
     draft = case.draft
     batch = batches.current(draft, case.known_terminal, None)
     draft.put(Adjustment(draft.new_id(Adjustment), txn.id, batch.id, amount, BY_REVERSAL, draft.now))
+    batches.date_batch(draft, batch.id)
     ledger.post(draft, ledger.ADJUSTMENT, txn, amount, batch.id)

@@ -7,16 +7,18 @@ are always H's own; where both agree that is an echo. A 0500 is never answered 9
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from host.engine import outcomes
-from host.engine.batches import Standing, adopt, close, closed, current, has_items, items, last_closed, standing
+from host.engine.batches import Standing, adopt, closed, current, has_items, last_closed, moved, standing
+from host.engine.closing import close, own_totals
+from host.engine.dialogue import Facts, code_for, facts_of
 from host.engine.draft import Draft
 from host.engine.events import Request
-from host.engine.items import differences, settled_by_items, sides_of, totals_of, upload_due
+from host.engine.items import differences, figures, settled_by_items, sides_of, totals_of, upload_whole
 from host.rows import Batch, BatchState, ExceptionItem, Terminal
 from specs.codes import Refusal
-from specs.families import family
 from specs.operation import Outcome, Verdict
 from specs.profile import Profile
 from specs.totals import Totals
@@ -24,19 +26,7 @@ from specs.totals import Totals
 ROUNDS_MAX = 3
 """How often «upload incomplete» may be said while no item comes: the rounds of a terminal (rules.md, section 10)."""
 NOTHING_TO_SETTLE = "21"
-SIDES: dict[str, tuple[str, ...]] = {"cup": ("domestic", "foreign"), "nac": ()}
-"""The sides that a family answers one by one."""
-COUNTS_VOIDS: dict[str, bool] = {"cup": True, "nac": False}
-"""Whether a voided sale and its void are uploaded, both (rules.md, section 5)."""
-NAC_CODES: dict[Verdict, str] = {
-    Verdict.AGREED: "00",
-    Verdict.DIFFERS: "95",
-    Verdict.UPLOAD_INCOMPLETE: "95",
-    Verdict.CLOSED_OTHER: "77",
-    Verdict.NUMBER_STALE: "80",
-    Verdict.NUMBER_UNKNOWN: "80",
-}
-"""DE 39 of a NAC 0510; STILL_DIFFERS is the profile's `final_not_agreed`."""
+_LIVE = (BatchState.OPEN, BatchState.DISPUTED)
 
 Sides = tuple[tuple[str, Verdict], ...]
 
@@ -55,12 +45,16 @@ class _Case:
         return self.request.profile
 
     @property
+    def facts(self) -> Facts:
+        return facts_of(self.profile)
+
+    @property
     def final(self) -> bool:
         return self.request.operation.final
 
     def own(self, batch: Batch) -> Totals:
         """The totals of H's books as they stand, counted the dialect's way."""
-        return family(self.profile.family).count(items(self.draft, batch))
+        return own_totals(self.draft, batch, self.profile)
 
     def open_has_items(self) -> bool:
         batch = self.draft.ws.open_batch(self.terminal.tid)
@@ -75,11 +69,11 @@ def decide_settle(draft: Draft, request: Request, terminal: Terminal) -> Outcome
     if draft.ws.unfinished_legs(terminal.tid):
         return None  # an item is in exactly one batch (rules.md, section 7)
     case = _Case(draft, request, terminal, request.operation.totals or Totals())
-    addressed = (_addressed_nac if request.profile.family == "nac" else _addressed_cup)(case)
+    addressed = _ADDRESSED[request.profile.family](case)
     if isinstance(addressed, Verdict):
         return _wrong_number(case, addressed)
-    if addressed.state in (BatchState.OPEN, BatchState.DISPUTED):
-        return _compare(case, addressed)
+    if addressed.state in _LIVE:
+        return _compare(case, moved(draft, addressed))
     return _already_closed(case, addressed)
 
 
@@ -127,6 +121,41 @@ def _unnumbered(case: _Case) -> Batch:
     return current(case.draft, case.terminal, None)
 
 
+def _addressed_iso87(case: _Case) -> Batch:
+    """No number on the wire: the open batch of DE 15 if that holds items of T, else the one closed last that day.
+
+    A day that H has closed nothing on, or no DE 15, means the open batch: it is compared, and a difference shows.
+    Nothing to settle is never a report about what was settled before.
+    """
+    draft, terminal = case.draft, case.terminal
+    day, batch = case.request.operation.day, draft.ws.open_batch(terminal.tid)
+    if not day:
+        return _unnumbered(case)
+    of_day = batch is not None and batch.epoch == terminal.epoch and _month_and_day(batch.day) == day
+    if batch is not None and of_day and (batch.state is BatchState.DISPUTED or not case.own(batch).empty):
+        return batch
+    done = [b for b in draft.ws.batches(terminal.tid) if b.state not in _LIVE and b.epoch == terminal.epoch]
+    done = [b for b in done if _month_and_day(b.day or b.business_date) == day]
+    if done and (not case.claim.empty or totals_of(done[-1].claimed) == case.claim):
+        return done[-1]
+    found = current(draft, terminal, None)
+    if found.day and not of_day:
+        draft.note(f"no batch of {day} here: compared with the open one, of {found.day}")
+    return found
+
+
+def _month_and_day(day: str) -> str:
+    """MMDD of YYYY-MM-DD."""
+    return day[5:7] + day[8:10]
+
+
+_ADDRESSED: Mapping[str, Callable[[_Case], Batch | Verdict]] = {
+    "cup": _addressed_cup,
+    "nac": _addressed_nac,
+    "iso87": _addressed_iso87,
+}
+
+
 def _closed(case: _Case, number: str) -> Batch:
     found = closed(case.draft, case.terminal, number)
     assert found is not None, number
@@ -139,7 +168,7 @@ def _wrong_number(case: _Case, verdict: Verdict) -> Outcome:
     if case.profile.family == "nac":
         return _answer(case, verdict, None, ())
     refused = outcomes.of_refusal(case.draft.ctx, case.profile, case.request.operation, Refusal.UNKNOWN_BATCH)
-    sides = tuple((side, verdict) for side in SIDES[case.profile.family])
+    sides = tuple((side, verdict) for side in case.facts.sides)
     return replace(refused, verdict=verdict, sides=sides, totals=case.claim)
 
 
@@ -157,7 +186,7 @@ def _compare(case: _Case, batch: Batch) -> Outcome:
     told = replace(batch, claimed=_json(case.claim), answered=_json(own), sides=json.dumps(sides))
     if not own.differing(case.claim):
         # Items staged in an earlier dispute stay on the list; the host's own are missing only from a whole upload.
-        whole = case.final and len(draft.ws.staged(batch.id)) == upload_due(told)
+        whole = case.final and upload_whole(draft, told)
         done = close(draft, told, Verdict.AGREED, _differences(case, told, whole=whole))
         return _answer(case, Verdict.AGREED, done, sides, own)
     return _trailer(case, told, own) if case.final else _dispute(case, told, own, sides, Verdict.DIFFERS)
@@ -174,6 +203,7 @@ def _dispute(case: _Case, batch: Batch, own: Totals, sides: Sides, verdict: Verd
             state=BatchState.DISPUTED,
             verdict=str(verdict),
             business_date=batch.business_date or case.draft.ctx.business_date.isoformat(),
+            moved_at=case.draft.now,
             upload_rounds=batch.upload_rounds + (verdict is Verdict.UPLOAD_INCOMPLETE),
         )
     )
@@ -182,12 +212,17 @@ def _dispute(case: _Case, batch: Batch, own: Totals, sides: Sides, verdict: Verd
 
 def _trailer(case: _Case, batch: Batch, own: Totals) -> Outcome:
     """NAC 960000 whose totals do not agree: once «upload incomplete», else closed with the exception list, or agreed
-    when the upload was whole and equal item by item: then the terminal's sums were wrong, and not its items.
+    when the upload was whole and equal item by item: then the terminal's sums were wrong, and not its items. ISO 87
+    0520: closed, with one exception for each figure, since no items are on its wire.
 
     The same 95 is said again to a trailer that comes without any item since (the answer was lost): closing then would
     call items the host's alone that the terminal is about to send.
     """
-    missing = len(case.draft.ws.staged(batch.id)) != upload_due(batch)
+    if not case.facts.uploads:
+        listed = figures(case.draft, batch, own, case.claim, case.facts.report)
+        done = close(case.draft, batch, Verdict.STILL_DIFFERS, listed)
+        return _answer(case, Verdict.STILL_DIFFERS, done, (), own)
+    missing = not upload_whole(case.draft, batch)
     unheard = batch.verdict == Verdict.UPLOAD_INCOMPLETE and batch.upload_rounds < ROUNDS_MAX
     if missing and (batch.upload_rounds == 0 or unheard):
         return _dispute(case, batch, own, (), Verdict.UPLOAD_INCOMPLETE)
@@ -198,7 +233,7 @@ def _trailer(case: _Case, batch: Batch, own: Totals) -> Outcome:
 
 
 def _differences(case: _Case, batch: Batch, *, whole: bool) -> list[ExceptionItem]:
-    return differences(case.draft, batch, counts_voids=COUNTS_VOIDS[case.profile.family], whole=whole)
+    return differences(case.draft, batch, case.facts, whole=whole and case.facts.uploads)
 
 
 # --- a closed batch ---------------------------------------------------------------------------------------------------
@@ -229,27 +264,8 @@ def _already_closed(case: _Case, batch: Batch) -> Outcome:
 
 def _report(case: _Case, batch: Batch, own: Totals) -> None:
     """One exception for each figure that T reports otherwise, once however often T repeats it."""
-    known = {(e.item_key, e.side_amount, e.detail) for e in case.draft.ws.exceptions(batch.id)}
-    for side, group in sorted({(s.side, s.group) for s in (*own.sums, *case.claim.sums)}):
-        ours, theirs = own.get(side, group), case.claim.get(side, group)
-        detail = f"closed with {ours.count} items, the terminal has {theirs.count}"
-        key = f"{side}/{group}"
-        if ours == theirs or (key, theirs.amount, detail) in known:
-            continue
-        case.draft.put(
-            ExceptionItem(
-                id=case.draft.new_id(ExceptionItem),
-                batch_id=batch.id,
-                tid=batch.tid,
-                txn_id=0,
-                item_key=key,
-                reason="report-after-close",
-                amount=ours.amount,
-                side_amount=theirs.amount,
-                detail=detail,
-                at=case.draft.now,
-            )
-        )
+    for exception in figures(case.draft, batch, own, case.claim, case.facts.report):
+        case.draft.put(exception)
 
 
 # --- the answer -------------------------------------------------------------------------------------------------------
@@ -258,7 +274,7 @@ def _report(case: _Case, batch: Batch, own: Totals) -> None:
 def _sides(case: _Case, own: Totals, verdict: Verdict) -> Sides:
     """Each side of the dialect: agreed, or `verdict` where the claim differs."""
     differing = own.differing(case.claim)
-    return tuple((s, verdict if s in differing else Verdict.AGREED) for s in SIDES[case.profile.family])
+    return tuple((s, verdict if s in differing else Verdict.AGREED) for s in case.facts.sides)
 
 
 def _stored_sides(batch: Batch) -> Sides:
@@ -269,19 +285,13 @@ def _json(totals: Totals) -> str:
     return json.dumps(totals.to_json())
 
 
-def _code(profile: Profile, verdict: Verdict) -> str:
-    """DE 39. CUP says it in DE 48 and carries none when good; an error there is made by `_wrong_number`."""
-    if profile.family != "nac":
-        return profile.settle_code
-    return profile.final_not_agreed if verdict is Verdict.STILL_DIFFERS else NAC_CODES[verdict]
-
-
 def _answer(case: _Case, verdict: Verdict, batch: Batch | None, sides: Sides, totals: Totals | None = None) -> Outcome:
     good = outcomes.of_service(case.draft.ctx, case.request.operation)
+    day = (case.facts.by_day and batch.day) or batch.business_date if batch else ""
     return replace(
         good,
-        code=_code(case.profile, verdict),
-        business_date=(batch.business_date if batch else "") or good.business_date,
+        code=code_for(case.profile, verdict),
+        business_date=day or good.business_date,
         currency=case.request.operation.currency,
         totals=totals,
         verdict=verdict,

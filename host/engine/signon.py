@@ -1,10 +1,13 @@
-"""Sign-on with new working keys, sign-off, echo (rules.md, section 4; security.md, section 1; FC 23, 26, 31, 46)."""
+"""Sign-on (log-on) with or without new working keys, sign-off, echo.
+
+Source: rules.md, section 4; security.md, section 1; failure-catalogue 23, 26, 31, 46, 47.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from host.engine import batches, outcomes, provisioning
+from host.engine import batches, closing, download, outcomes, provisioning
 from host.engine.checks import Case
 from host.engine.draft import Draft
 from host.engine.events import Decision
@@ -18,6 +21,7 @@ _TDK_BYTES = 16
 _UNUSED_MAX = 3
 """Keys of sign-ons in a row that are kept beside the one last used; a terminal with an older one is told A0."""
 RESET_ALARM = "terminal-reset"
+TWO_UNITS = "two-serials"
 
 
 def sign_on(case: Case) -> Decision:
@@ -35,6 +39,8 @@ def sign_on(case: Case) -> Decision:
             return Decision(waits_tid=True)
         terminal = _new_epoch(case, terminal)
     terminal = provisioning.seen(draft, case.request, terminal, case.key)
+    terminal = _same_unit(draft, terminal, operation.serial.strip())
+    terminal = download.done(draft, terminal, download.SIGN_ON_AGAIN)
     adopt = operation.batch if draft.ctx.settings.provisioning == provisioning.AUTO else None
     number = batches.current_number(draft, terminal, adopt)
     terminal, keys = _with_new_keys(draft, terminal, operation.key_layout)
@@ -75,6 +81,16 @@ def _with_new_keys(draft: Draft, terminal: Terminal, layout: int) -> tuple[Termi
     return draft.put(signed), wrap_keys(bytes.fromhex(terminal.tmk), keys, layout)
 
 
+def _same_unit(draft: Draft, terminal: Terminal, serial: str) -> Terminal:
+    """Another serial number than last time means two units under one TID, which mix up their batches (FC 47)."""
+    if not serial or serial == terminal.serial:
+        return terminal
+    if terminal.serial:
+        text = f"two serials under one TID: {serial} signs on where {terminal.serial} did before"
+        draft.alarm(terminal.tid, TWO_UNITS, text)
+    return draft.put(replace(terminal, serial=serial))
+
+
 def _starts_again(case: Case, terminal: Terminal) -> bool:
     """`terminal_reset = "epoch"` with provisioning auto; strict keeps (rules.md, section 4)."""
     settings = case.draft.ctx.settings
@@ -85,7 +101,7 @@ def _starts_again(case: Case, terminal: Terminal) -> bool:
 def _new_epoch(case: Case, terminal: Terminal) -> Terminal:
     """Keys and tombstones of earlier epochs leave the search; what was open is closed with exceptions."""
     draft, stan = case.draft, case.operation.stan
-    closed = batches.close_for_reset(draft, terminal)
+    closed = closing.close_for_reset(draft, terminal)
     text = f"signed on with STAN {stan} after {terminal.last_stan}: taken for re-flashed, epoch {terminal.epoch + 1}"
     draft.alarm(terminal.tid, RESET_ALARM, text, batch_id=closed.id if closed else 0)
-    return draft.put(replace(terminal, epoch=terminal.epoch + 1, last_stan="", signed_on=False, old_mak=""))
+    return draft.put(replace(terminal, epoch=terminal.epoch + 1, last_stan="", signed_on=False, old_mak="", serial=""))

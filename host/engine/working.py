@@ -6,9 +6,9 @@ are applied so that the next event of the group sees them. Nothing here writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from host.rows import (
     Adjustment,
@@ -27,6 +27,9 @@ from host.rows import (
 
 R = TypeVar("R")
 
+MERCHANT_ROWS_MAX = 200
+"""Rows of one merchant under one key that a look-up over all its terminals sees: the newest ones."""
+
 
 @dataclass(slots=True)
 class Needs:
@@ -37,8 +40,16 @@ class Needs:
     stans: (tid, stan) -> all txns of the newest epochs under that STAN (any batch, tombstones included).
     numbers: (tid, batch number) -> the latest generation of that number.
     rrns, invoices: (tid, value) -> txns. mids: merchants.
-    txn_ids, leg_ids, batch_ids: by id; a txn comes with its terminal, its batch, its legs, its adjustments and the
-    original it names (with that one's batch and legs).
+    merchant_rrns, merchant_stans, merchant_cards: (mid, RRN or STAN or card hash) -> what this merchant's terminals did
+    under it, whatever the batch: at most MERCHANT_ROWS_MAX of the newest a key. Of a card only approved originals, of a
+    STAN only terminals that are the merchant's today.
+    days: (tid, MMDD) -> the newest batches that were opened or closed on that day (ISO 87 settles by DE 15).
+    txn_ids, leg_ids, batch_ids: by id.
+    kin_of_tids: the tids whose messages name an original: what acts on that one (refunds, increments) comes too.
+
+    Every txn comes with its terminal, its batch, its legs, its adjustments, the originals it goes back to, and what
+    stands in its place (`replaced_by`). A pre-authorisation, and an original that another loaded txn names, comes with
+    all that acts on it: increments, refunds, voids, but not what was declined. Legs and batches of all of these too.
     items_of_tids: the tids whose open, disputed and named batches are needed with all their txns, staged items,
     exceptions (settlement and upload).
     pan_hashes, issuer_txn_ids: the issuer's own books, its accounts and its legs of those txns. Only the issuer asks.
@@ -50,12 +61,33 @@ class Needs:
     numbers: set[tuple[str, str]] = field(default_factory=set)
     rrns: set[tuple[str, str]] = field(default_factory=set)
     invoices: set[tuple[str, str]] = field(default_factory=set)
+    merchant_rrns: set[tuple[str, str]] = field(default_factory=set)
+    merchant_stans: set[tuple[str, str]] = field(default_factory=set)
+    merchant_cards: set[tuple[str, str]] = field(default_factory=set)
+    days: set[tuple[str, str]] = field(default_factory=set)
     txn_ids: set[int] = field(default_factory=set)
     leg_ids: set[int] = field(default_factory=set)
     batch_ids: set[int] = field(default_factory=set)
     items_of_tids: set[str] = field(default_factory=set)
+    kin_of_tids: set[str] = field(default_factory=set)
     pan_hashes: set[str] = field(default_factory=set)
     issuer_txn_ids: set[int] = field(default_factory=set)
+
+
+_KEYS: Mapping[type, Mapping[str, Callable[[Any], Hashable]]] = {
+    Txn: {
+        "stan": lambda t: (t.tid, t.stan),
+        "batch": lambda t: t.batch_id,
+        "rrn": lambda t: t.rrn,
+        "card": lambda t: (t.mid, t.pan_hash),
+        "invoice": lambda t: (t.tid, t.invoice.strip()),
+        "original": lambda t: t.original_id,
+    },
+    Batch: {"tid": lambda b: b.tid},
+    Terminal: {"tid": lambda t: t.tid},
+    Leg: {"txn": lambda g: g.txn_id},
+}
+"""Row class -> name of an index -> the key of a row in it."""
 
 
 class WorkingSet:
@@ -63,40 +95,37 @@ class WorkingSet:
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows: dict[type, dict[int, Row]] = {}
-        self._stan_index: dict[tuple[str, str], set[int]] = {}
-        self._batch_index: dict[int, set[int]] = {}
-        self._tid_batches: dict[str, set[int]] = {}
-        self._terminals: dict[str, int] = {}
+        self._index: dict[tuple[type, str], dict[Hashable, set[int]]] = {
+            (table, name): {} for table, keys in _KEYS.items() for name in keys
+        }
         self.apply(rows)
 
     def apply(self, puts: Iterable[Row]) -> None:
         """Take rows in: new ones, or new forms of old ones."""
         for row in puts:
-            old = self._rows.setdefault(type(row), {}).get(row.id)
-            self._rows[type(row)][row.id] = row
-            if isinstance(row, Txn):
-                self._stan_index.setdefault((row.tid, row.stan), set()).add(row.id)
-                if isinstance(old, Txn) and old.batch_id != row.batch_id:
-                    self._batch_index.get(old.batch_id, set()).discard(row.id)
-                self._batch_index.setdefault(row.batch_id, set()).add(row.id)
-            elif isinstance(row, Batch):
-                self._tid_batches.setdefault(row.tid, set()).add(row.id)
-            elif isinstance(row, Terminal):
-                self._terminals[row.tid] = row.id
+            table = type(row)
+            rows = self._rows.setdefault(table, {})
+            old = rows.get(row.id)
+            rows[row.id] = row
+            for name, key_of in _KEYS.get(table, {}).items():
+                index, key = self._index[table, name], key_of(row)
+                if old is not None and (was := key_of(old)) != key:
+                    index[was].discard(row.id)
+                index.setdefault(key, set()).add(row.id)
 
     def take_back(self, row: Row, old: Row | None) -> None:
         """Undo one apply: put the old form back, or forget a row that was new (a decision that failed)."""
         if old is not None:
             self.apply([old])
             return
-        del self._rows[type(row)][row.id]
-        if isinstance(row, Txn):
-            self._stan_index[row.tid, row.stan].discard(row.id)
-            self._batch_index[row.batch_id].discard(row.id)
-        elif isinstance(row, Batch):
-            self._tid_batches[row.tid].discard(row.id)
-        elif isinstance(row, Terminal):
-            self._terminals.pop(row.tid, None)
+        last = self._rows[type(row)].pop(row.id)
+        for name, key_of in _KEYS.get(type(row), {}).items():
+            self._index[type(row), name][key_of(last)].discard(row.id)
+
+    def _found(self, table: type[R], name: str, key: Hashable) -> list[R]:
+        """Rows under a key of an index, oldest first."""
+        rows = self._rows.get(table, {})
+        return [cast(R, rows[i]) for i in sorted(self._index[table, name].get(key, ()))]
 
     def all(self, table: type[R]) -> list[R]:
         """Every loaded row of a class, by id."""
@@ -109,7 +138,7 @@ class WorkingSet:
 
     def terminal(self, tid: str) -> Terminal | None:
         """The terminal with this TID, None when it is not known."""
-        return self.get(Terminal, self._terminals.get(tid, 0))
+        return next(iter(self._found(Terminal, "tid", tid)), None)
 
     def merchant(self, mid: str) -> Merchant | None:
         """The merchant with this MID, None when it is not known."""
@@ -117,8 +146,7 @@ class WorkingSet:
 
     def batches(self, tid: str) -> list[Batch]:
         """Loaded batches of a terminal, oldest first."""
-        found = [self.get(Batch, i) for i in sorted(self._tid_batches.get(tid, ()))]
-        return [b for b in found if b is not None]
+        return self._found(Batch, "tid", tid)
 
     def open_batch(self, tid: str) -> Batch | None:
         """The terminal's open or disputed batch; there is at most one."""
@@ -133,13 +161,27 @@ class WorkingSet:
 
     def txns_by_stan(self, tid: str, stan: str) -> list[Txn]:
         """All loaded originals and tombstones under a STAN, oldest first."""
-        found = [self.get(Txn, i) for i in sorted(self._stan_index.get((tid, stan), ()))]
-        return [t for t in found if t is not None]
+        return self._found(Txn, "stan", (tid, stan))
+
+    def txns_by_rrn(self, rrn: str) -> list[Txn]:
+        """All loaded transactions with this retrieval reference, of any terminal, oldest first."""
+        return self._found(Txn, "rrn", rrn)
+
+    def txns_by_invoice(self, tid: str, invoice: str) -> list[Txn]:
+        """All loaded transactions of a terminal under an invoice number (blanks around it aside), oldest first."""
+        return self._found(Txn, "invoice", (tid, invoice.strip()))
+
+    def txns_of_card(self, mid: str, pan_hash: str) -> list[Txn]:
+        """All loaded transactions of a card at a merchant, oldest first."""
+        return self._found(Txn, "card", (mid, pan_hash))
+
+    def acting_on(self, txn_id: int) -> list[Txn]:
+        """What names this transaction as its original (voids, refunds, increments, adjustments, completions)."""
+        return self._found(Txn, "original", txn_id) if txn_id else []
 
     def txns_of_batch(self, batch_id: int) -> list[Txn]:
         """Transactions of a batch, oldest first, the ones of this group included."""
-        found = [self.get(Txn, i) for i in sorted(self._batch_index.get(batch_id, ()))]
-        return [t for t in found if t is not None]
+        return self._found(Txn, "batch", batch_id)
 
     def txn(self, txn_id: int) -> Txn | None:
         """One transaction, None for 0 and for what was not loaded."""
@@ -147,11 +189,18 @@ class WorkingSet:
 
     def legs_of(self, txn_id: int) -> list[Leg]:
         """The issuer legs of a transaction, done ones too."""
-        return [leg for leg in self.all(Leg) if leg.txn_id == txn_id]
+        return self._found(Leg, "txn", txn_id)
 
     def unfinished_legs(self, tid: str) -> list[Leg]:
-        """Legs of this terminal without an outcome (state asking)."""
-        return [g for g in self.all(Leg) if g.state == "asking" and (t := self.txn(g.txn_id)) and t.tid == tid]
+        """Legs of this terminal whose transaction waits for their outcome (state asking); a close waits for them."""
+        return self._legs_of_tid(tid, ("asking",))
+
+    def owed_legs(self, tid: str) -> list[Leg]:
+        """Legs of this terminal that the issuer still has to hear of (undoing, owing). Nobody ever waits for these."""
+        return self._legs_of_tid(tid, ("undoing", "owing"))
+
+    def _legs_of_tid(self, tid: str, states: tuple[str, ...]) -> list[Leg]:
+        return [g for g in self.all(Leg) if g.state in states and (t := self.txn(g.txn_id)) and t.tid == tid]
 
     def staged(self, batch_id: int) -> list[StagedItem]:
         """Uploaded items of a batch, in the order in which they came."""

@@ -24,9 +24,11 @@ from host.engine.events import Ask, Event, IssuerAnswer
 from host.engine.working import Needs, WorkingSet
 from host.errors import StoreUnavailable
 from host.issuer.cards import CardIndex
-from host.issuer.decide import CardData, answer
+from host.issuer.decide import CardData, Known, answer
+from host.issuer.scripts import ScriptTable
 from host.rows import Row
 from host.store.store import Store
+from specs.bins import Bins
 from specs.codes import Refusal
 from specs.masking import mask_text
 
@@ -85,6 +87,8 @@ class ImmediateLink:
     store: Store
     cards: CardIndex
     faults: list[LinkFault] = field(default_factory=list)
+    bins: Bins = field(default_factory=Bins)
+    scripts: ScriptTable = field(default_factory=ScriptTable)
     _sent: list[tuple[Ask, LinkFault | None]] = field(default_factory=list)
     _on_the_way: list[tuple[datetime, int, IssuerAnswer]] = field(default_factory=list)
     _deliver: Callable[[Event], None] = field(default=lambda _event: None)
@@ -119,11 +123,13 @@ class ImmediateLink:
     def _issuer_acts(self, ctx: Context) -> None:
         """The issuer's own group: load, decide, commit its own books, and only then answer."""
         batch, self._sent = self._sent, []
+        scripts: list[int] = []
         try:
             ws = self.store.load(_needs(batch))
-            said, puts = self._decide(batch, ws, ctx)
+            said, puts = self._decide(batch, ws, ctx, scripts)
             self.store.commit(puts)
         except StoreUnavailable as error:
+            self.scripts.sent(scripts, -1)
             log.warning("the issuer's store refuses: it stays silent", error=str(error), messages=len(batch))
             return
         # A crash here: the issuer has acted and nobody knows; the leg is undone after the restart.
@@ -134,19 +140,22 @@ class ImmediateLink:
                 self._answer_at(ctx.now + timedelta(seconds=late), told)
 
     def _decide(
-        self, batch: list[tuple[Ask, LinkFault | None]], ws: WorkingSet, ctx: Context
+        self, batch: list[tuple[Ask, LinkFault | None]], ws: WorkingSet, ctx: Context, scripts: list[int]
     ) -> tuple[list[tuple[LinkFault | None, IssuerAnswer]], list[Row]]:
         said: list[tuple[LinkFault | None, IssuerAnswer]] = []
         puts: list[Row] = []
         for ask, fault in batch:
             txn = ws.txn(ask.leg.txn_id)
             card = CardData(txn.pan, txn.organisation) if txn is not None else CardData("", "")
+            known = Known(self.cards, self.bins, self.scripts.due(ask.leg.pan_hash))
             try:
-                decision = answer(ws, ask, card, self.cards, ctx)
+                decision = answer(ws, ask, card, known, ctx)
             except Exception:
                 log.error("the issuer cannot decide a leg", leg=ask.leg.id, trace=mask_text(traceback.format_exc()))
                 continue
             puts += decision.puts
+            scripts += decision.scripts
+            self.scripts.sent(decision.scripts)
             said.append((fault, decision.answer))
         return said, puts
 

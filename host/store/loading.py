@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from host.engine.working import Needs, WorkingSet
+from host.engine.working import MERCHANT_ROWS_MAX, Needs, WorkingSet
 from host.rows import (
     Adjustment,
     Batch,
@@ -23,7 +23,8 @@ from host.rows import (
     Txn,
 )
 from host.store.driver import Driver
-from host.store.schema import Codec
+from host.store.schema import NAMED_BY_CARD, Codec
+from specs.operation import Kind
 
 R = TypeVar("R", bound=Row)
 
@@ -40,7 +41,16 @@ LATEST_GENERATION = (
     " ORDER BY b.epoch DESC, b.generation DESC, b.id DESC LIMIT 1)"
 )
 NEWEST_EPOCHS = "t.epoch >= COALESCE((SELECT m.epoch - 1 FROM terminal m WHERE m.tid = t.tid), 0)"
-UNFINISHED = "t.state <> 'done'"
+UNFINISHED = ("asking", "undoing", "owing")
+ACTING = "t.original_id <> 0 AND t.state <> 'declined'"
+MERCHANT_CARD = f"t.mid = ? AND t.pan_hash = ? AND {NAMED_BY_CARD}"
+MERCHANT_STAN = "t.tid IN (SELECT m.tid FROM terminal m WHERE m.mid = ?) AND t.stan = ?"
+KEYS_OF_UNION = 32
+"""Look-ups of one statement whose keys have a query each."""
+LINKS_MAX = 4
+"""How far back a chain of originals goes: void, completion, increment, pre-authorisation."""
+DAYS_MAX = 8
+"""Batches of one terminal and one day: a close by hand or two beside the daily one."""
 
 
 class Loader:
@@ -60,55 +70,107 @@ class Loader:
             *self._pairs(Batch, "number", needs.numbers, LATEST_GENERATION),
             *self._load(Batch, "id", needs.batch_ids),
         ]
-        txns = [
+        batches += self._of_days(needs.days)
+        named = [
             *self._pairs(Txn, "stan", needs.stans, NEWEST_EPOCHS),
             *self._pairs(Txn, "rrn", needs.rrns),
             *self._pairs(Txn, "invoice", needs.invoices, "t.invoice <> ''"),
             *self._load(Txn, "id", needs.txn_ids),
         ]
+        wide = [
+            *self._load(Txn, "rrn", {rrn for _, rrn in needs.merchant_rrns}),
+            *self._newest_of(needs.merchant_cards, MERCHANT_CARD),
+            *self._newest_of(needs.merchant_stans, MERCHANT_STAN),
+        ]
         legs = self._load(Leg, "id", needs.leg_ids)
         legs += self._unfinished_legs(needs.tids)
-        txns += self._load(Txn, "id", {g.txn_id for g in legs} - {t.id for t in txns})
-        self._surroundings(txns, batches, needs.tids)
-        self._issuer(needs)
+        named += self._load(Txn, "id", {g.txn_id for g in legs} - {t.id for t in named})
         whole = [b.id for b in batches if b.tid in needs.items_of_tids]
-        self._items(whole)
+        uncaptured = self._items(whole)
+        close = {t.id for t in wide} | {t.id for t in named if t.tid in needs.kin_of_tids}
+        self._surroundings([*named, *wide, *uncaptured], batches, needs.tids, close)
+        self._issuer(needs)
         return self._ws
 
-    def _surroundings(self, txns: list[Txn], batches: list[Batch], known_tids: set[str]) -> None:
-        """A txn comes with the original it names; each with its terminal, batch, legs and adjustments."""
-        known = {t.id for t in txns}
-        txns = txns + self._load(Txn, "id", {t.original_id for t in txns if t.original_id} - known)
-        ids = {t.id for t in txns}
-        self._load(Batch, "id", {t.batch_id for t in txns if t.batch_id} - {b.id for b in batches})
-        self._load(Terminal, "tid", {t.tid for t in txns} - known_tids)
-        self._load(Leg, "txn_id", ids)
-        self._load(Adjustment, "txn_id", ids)
+    def _surroundings(self, txns: list[Txn], batches: list[Batch], known_tids: set[str], close: set[int]) -> None:
+        """A txn comes with its chain of originals and with what stands in its place, a pre-authorisation, an original
+        and what is in `close` with all that acts on it; each with its terminal, batch, legs and adjustments."""
+        every = self._linked({t.id: t for t in txns})
+        close = close | {t.original_id for t in every.values() if t.original_id}
+        close |= {t.id for t in every.values() if t.kind == Kind.PRE_AUTH}
+        every |= {t.id: t for t in self._load(Txn, "original_id", close & every.keys(), ACTING)}
+        self._load(Batch, "id", {t.batch_id for t in every.values() if t.batch_id} - {b.id for b in batches})
+        self._load(Leg, "txn_id", every)
+        self._load(Adjustment, "txn_id", every)
         # An issuer's answer names a transaction only, and what it leads to is signed with its terminal's key.
-        self._load(Terminal, "tid", {t.tid for t in txns if self._ws.terminal(t.tid) is None})
+        self._load(Terminal, "tid", {t.tid for t in every.values()} - known_tids)
+
+    def _linked(self, txns: dict[int, Txn]) -> dict[int, Txn]:
+        """With the originals that they name, those that these name, and what replaced any of them."""
+        fresh = list(txns.values())
+        for _ in range(LINKS_MAX):
+            wanted = {i for t in fresh for i in (t.original_id, t.replaced_by) if i} - txns.keys()
+            fresh = self._load(Txn, "id", wanted)
+            txns |= {t.id: t for t in fresh}
+        return txns
 
     def _issuer(self, needs: Needs) -> None:
         self._load(IssuerAccount, "pan_hash", needs.pan_hashes)
         self._load(IssuerLeg, "txn_id", needs.issuer_txn_ids)
 
-    def _items(self, batch_ids: list[int]) -> None:
-        """Whole batches: with the legs of what is still in flight, which a close has to wait for."""
+    def _items(self, batch_ids: list[int]) -> list[Txn]:
+        """Whole batches. Gives back what a close has to wait for or to capture: it comes with legs and relatives."""
         txns = self._load(Txn, "batch_id", batch_ids)
-        self._load(Leg, "txn_id", {t.id for t in txns if t.state == "pending"})
+        self._load(Adjustment, "batch_id", batch_ids)
         self._load(StagedItem, "batch_id", batch_ids)
         self._load(ExceptionItem, "batch_id", batch_ids)
+        return [t for t in txns if t.state in ("pending", "authorised")]
 
     def _unfinished_legs(self, tids: set[str]) -> list[Leg]:
         """Few in all (a leg lives for the length of one issuer's answer): by their own index, then by terminal."""
-        if not tids:
-            return []
         codec = self._codecs[Leg]
-        sql = f"SELECT {codec.columns}, x.tid FROM leg t JOIN txn x ON x.id = t.txn_id WHERE t.state = "
         found: list[Leg] = []
-        for state in ("asking", "undoing"):
-            for values in self._driver.query(f"{sql}'{state}'"):
-                if values[-1] in tids:
-                    found.append(codec.decode(values[:-1]))
+        for chunk in _chunks(tids):
+            marks = ", ".join([self._driver.mark] * len(chunk))
+            for state in UNFINISHED:
+                sql = (
+                    f"SELECT {codec.columns} FROM leg t JOIN txn x ON x.id = t.txn_id"
+                    f" WHERE t.state = '{state}' AND x.tid IN ({marks})"
+                )
+                found += [codec.decode(values) for values in self._driver.query(sql, chunk)]
+        self._ws.apply(found)
+        return found
+
+    def _newest_of(self, keys: Collection[tuple[str, str]], condition: str) -> list[Txn]:
+        """The newest MERCHANT_ROWS_MAX rows of each (mid, value): a query a key, so that its index is read no further
+        than that, many queries a statement. condition: has two marks."""
+        codec: Codec[Txn] = self._codecs[Txn]
+        one = (
+            f"SELECT * FROM (SELECT {codec.columns} FROM {codec.name} t WHERE {condition}"
+            f" ORDER BY t.id DESC LIMIT {MERCHANT_ROWS_MAX}) AS found"
+        ).replace("?", self._driver.mark)
+        found: dict[int, Txn] = {}
+        for chunk in _chunks(keys, KEYS_OF_UNION):
+            sql = " UNION ALL ".join([one] * len(chunk))
+            rows = (codec.decode(v) for v in self._driver.query(sql, [part for pair in chunk for part in pair]))
+            found |= {row.id: row for row in rows}
+        self._ws.apply(found.values())
+        return list(found.values())
+
+    def _of_days(self, keys: Collection[tuple[str, str]]) -> list[Batch]:
+        """Batches that were opened or closed on a day, by (tid, MMDD): the newest of them. Asked for by one message of
+        a day and terminal, so a query each."""
+        codec: Codec[Batch] = self._codecs[Batch]
+        mark = self._driver.mark
+        sql = (
+            f"SELECT {codec.columns} FROM {codec.name} t WHERE t.tid = {mark}"
+            f" AND {mark} IN (substr(t.day, 6), substr(t.business_date, 6)) ORDER BY t.id DESC LIMIT {DAYS_MAX}"
+        )
+        found = [
+            codec.decode(values)
+            for tid, day in sorted(keys)
+            for values in self._driver.query(sql, (tid, f"{day[:2]}-{day[2:]}"))
+        ]
         self._ws.apply(found)
         return found
 
@@ -141,10 +203,10 @@ class Loader:
         return list(found.values())
 
 
-def _chunks(keys: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    """Sorted chunks of at most CHUNK keys, each padded with its last key to a power of two."""
+def _chunks(keys: Iterable[Any], most: int = CHUNK) -> Iterator[Sequence[Any]]:
+    """Sorted chunks of at most `most` keys, each padded with its last key to a power of two."""
     ordered = sorted(keys)
-    for start in range(0, len(ordered), CHUNK):
-        chunk = ordered[start : start + CHUNK]
+    for start in range(0, len(ordered), most):
+        chunk = ordered[start : start + most]
         size = 1 << (len(chunk) - 1).bit_length()
         yield chunk + [chunk[-1]] * (size - len(chunk))

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from host.checker.books import HostBooks
 from host.errors import StoreUnavailable
+from host.rows import Txn
 from host.store.driver import Driver, transaction
-from host.store.schema import META, SPARSE, SQL_TABLES, Codec
+from host.store.schema import LIVE_PREAUTH, META, SPARSE, SQL_TABLES, Codec
 
 R = TypeVar("R")
 
@@ -101,6 +102,13 @@ class Reader:
         decode = cast("Codec[R]", self._codecs[table]).decode
         with self._lend() as driver:
             return [decode(values) for values in _run(driver, statement)]
+
+    def live_preauths(self) -> list[Txn]:
+        """Every pre-authorisation that still holds money, oldest first, by an index of its own."""
+        codec = self._codecs[Txn]
+        sql = f"SELECT {codec.columns} FROM {codec.name} t WHERE {LIVE_PREAUTH} ORDER BY t.created_at, t.id"
+        with self._lend() as driver:
+            return [codec.decode(values) for values in driver.query(sql)]
 
     def count(self, table: type) -> int:
         """How many rows a table has."""

@@ -33,6 +33,7 @@ from host.rows import (
     Terminal,
     Txn,
 )
+from specs.kinds import DEBITS, Kind
 
 SCHEMA_VERSION = 2
 """Raised with every change of a table; a store with a higher one is refused (StoreVersion)."""
@@ -43,11 +44,12 @@ APPEND_ONLY: frozenset[type] = frozenset({Posting, Adjustment, MessageRow, Alarm
 """Written by a plain INSERT: a second row under the same id is an error, never a change of history."""
 
 INDEXES: dict[type, tuple[tuple[str, ...], ...]] = {
-    Txn: (("tid", "stan"), ("batch_id",), ("tid", "rrn"), ("tid", "invoice")),
+    Terminal: (("mid",),),
+    Txn: (("tid", "stan"), ("batch_id",), ("rrn", "tid"), ("tid", "invoice"), ("original_id",)),
     Batch: (("tid", "state"), ("tid", "number")),
     Leg: (("state",), ("txn_id",)),
     Posting: (("txn_id",),),
-    Adjustment: (("txn_id",),),
+    Adjustment: (("txn_id",), ("batch_id",)),
     ExceptionItem: (("batch_id",),),
     MessageRow: (("tid",), ("mti",), ("stan",), ("txn_id",)),
     Alarm: (("tid",),),
@@ -61,8 +63,20 @@ UNIQUE: dict[type, tuple[tuple[str, ...], ...]] = {
     StagedItem: (("batch_id", "item_key"),),
 }
 
-SPARSE: dict[tuple[type, str], str] = {(Txn, "invoice"): "invoice <> ''", (MessageRow, "txn_id"): "txn_id <> 0"}
+SPARSE: dict[tuple[type, str], str] = {
+    (Txn, "invoice"): "invoice <> ''",
+    (Txn, "original_id"): "original_id <> 0",
+    (MessageRow, "txn_id"): "txn_id <> 0",
+}
 """Columns that are often "" or 0: their index leaves such rows out, and a look-up has to repeat the condition."""
+
+_BY_CARD_KINDS = ", ".join(f"'{kind}'" for kind in sorted(DEBITS | {Kind.PRE_AUTH}))
+_BY_CARD_STATES = ", ".join(f"'{state}'" for state in ("authorised", "captured", "voided", "reversed", "expired"))
+NAMED_BY_CARD = f"pan_hash <> '' AND kind IN ({_BY_CARD_KINDS}) AND state IN ({_BY_CARD_STATES})"
+"""What a message may name by merchant and card: approved sales and pre-authorisations. Its index leaves out all else,
+so that the newest rows of a card are found without reading past its declines; a look-up repeats the condition."""
+LIVE_PREAUTH = "kind = 'pre-auth' AND state = 'authorised'"
+"""What may expire: a handful among all transactions, found by their age."""
 
 ONE_LIVE_BATCH = "batch_one_live"
 LIVE_KEY = "txn_live_key"
@@ -71,8 +85,8 @@ LIVE_KEY = "txn_live_key"
 batch_one_live: a terminal has at most one batch that is open or disputed.
 txn_live_key: no two originals of one key live at a time (RH1). The key as far as all three dialects share it: terminal
 and epoch, the host batch, the number on the wire (an advice carried into the open batch keeps its own), STAN, and the
-local time (ISO87 tells a wrapped STAN by it; CUP and NAC send none). Only rows of a batch count that hold or held money
-in it: a declined try may be decided again (rules.md, section 2), tombstones of one STAN may differ in content.
+time of its key (ISO87 tells a wrapped STAN by it; CUP and NAC send none). Only rows of a batch count that hold or held
+money in it: a declined try may be decided again (rules.md, section 2), tombstones of one STAN may differ in content.
 """
 
 
@@ -126,8 +140,13 @@ def _guards() -> None:
     live = sa.and_(
         txn.batch_id > 0, txn.state.in_(["pending", "authorised", "captured", "reversed", "voided", "expired"])
     )
-    key = (txn.tid, txn.stan, txn.epoch, txn.batch_id, txn.wire_batch, txn.local_time)
-    sa.Index(LIVE_KEY, *key, unique=True, sqlite_where=live, postgresql_where=live)
+    time = sa.text("(CASE WHEN length(local_time) = 10 THEN local_time ELSE transmitted END)")  # identity.key_time
+    key = (txn.tid, txn.stan, txn.epoch, txn.batch_id, txn.wire_batch, time)
+    sa.Index(LIVE_KEY, *key, unique=True, sqlite_where=live, postgresql_where=live, _table=SQL_TABLES[Txn])
+    by_card = sa.text(NAMED_BY_CARD)
+    sa.Index("txn_by_card", txn.mid, txn.pan_hash, txn.id, sqlite_where=by_card, postgresql_where=by_card)
+    expiring = sa.text(LIVE_PREAUTH)
+    sa.Index("txn_expiring", txn.created_at, sqlite_where=expiring, postgresql_where=expiring)
     open_now = batch.state.in_(["open", "disputed"])
     sa.Index(ONE_LIVE_BATCH, batch.tid, unique=True, sqlite_where=open_now, postgresql_where=open_now)
 

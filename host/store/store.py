@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -44,8 +46,10 @@ from host.store.postgres import PostgresDriver
 from host.store.reader import Reader, ReaderPool
 from host.store.schema import SCHEMA_VERSION, Codec, codec, ddl, table_name
 from host.store.sqlite import SqliteDriver
+from specs.profile import Profile, profile_of
 
 _FLOOR = "highest id cleared: "
+_PROFILE = "profile of dialect: "
 KEPT_BY_CLEAR = frozenset({Merchant, Terminal})
 """interface.md, section 3, `POST /reset`: merchants, terminals and keys stay."""
 
@@ -121,6 +125,20 @@ class Store:
         """The key of the card hashes in this store (host.pan_hash)."""
         return bytes.fromhex(self.meta()["pan_hash_key"])
 
+    def profiles(self) -> dict[str, Profile]:
+        """The switches of every dialect that ever had a listener on this store, by its name, as they last were."""
+        kept = {name.removeprefix(_PROFILE): text for name, text in self.meta().items() if name.startswith(_PROFILE)}
+        return {name: profile_of(name, json.loads(text)) for name, text in kept.items()}
+
+    def keep_profiles(self, profiles: Mapping[str, Profile]) -> None:
+        """Remember the dialects of this run: a later run without their listeners can finish what they began."""
+        rows = [(_PROFILE + name, json.dumps(asdict(profile))) for name, profile in profiles.items()]
+        known = self.meta()
+        changed = [(name, text) for name, text in rows if known.get(name) != text]
+        if changed:
+            with self._lock, transaction(self._driver, write=True):
+                self._driver.execute_many(_set_meta(self._driver), changed)
+
     def reader(self) -> Reader:
         """The desk's and the checker's way in: never blocks the writer (in memory: between two groups)."""
         return self._reader
@@ -156,6 +174,14 @@ class Store:
             f" WHERE p.txn_id IN ({txns}) AND p.account = 'cardholder:' || {account}.pan_hash"
         )
         self._driver.execute(f"UPDATE {account} SET debited = debited - COALESCE(({moved}), 0)", (tid,))
+        leg = name[IssuerLeg]
+        # As host.issuer.decide moves it: holds and releases by what was approved, and every leg by what it let go.
+        held = (
+            f"SELECT SUM(CASE WHEN g.purpose IN ('hold', 'hold-again') THEN g.approved_amount"
+            f" WHEN g.purpose = 'release' THEN -g.approved_amount ELSE 0 END - g.released) FROM {leg} g"
+            f" WHERE g.txn_id IN ({txns}) AND g.pan_hash = {account}.pan_hash AND NOT g.undone"
+        )
+        self._driver.execute(f"UPDATE {account} SET held = held - COALESCE(({held}), 0)", (tid,))
         of_txns: tuple[type, ...] = (Posting, Adjustment, Leg, IssuerLeg)
         of_batches: tuple[type, ...] = (StagedItem, ExceptionItem)
         of_tid: tuple[type, ...] = (MessageRow, Alarm, JournalUpload, Txn, Batch)

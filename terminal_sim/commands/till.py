@@ -124,9 +124,13 @@ def sale(
     pin: PinOption = "",
     tip: Annotated[str, typer.Option("--tip", metavar="N", help="The tip in AMOUNT (NAC, ISO 87).")] = "",
     cash: Annotated[str, typer.Option("--cash", metavar="N", help="The cash handed out, part of AMOUNT.")] = "",
+    chip_refuses: Annotated[
+        bool, typer.Option("--chip-refuses", help="The chip says no after the host's yes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Sell (消费)."""
+    from specs.operation import Entry
     from terminal_sim.moves import Sale
 
     def order(_: Memory) -> Sale:
@@ -135,7 +139,9 @@ def sale(
         parts = part(tip, "--tip", whole), part(cash, "--cash", whole)
         if sum(parts) >= whole:
             faulty("--tip and --cash: together less than AMOUNT")
-        return Sale(whole, read, *parts, pin=keyed)
+        if chip_refuses and read.entry not in (Entry.CHIP, Entry.TAP):
+            faulty("--chip-refuses: only with --entry chip or tap")
+        return Sale(whole, read, *parts, pin=keyed, chip_refuses=chip_refuses)
 
     act(folder, order, as_json)
 

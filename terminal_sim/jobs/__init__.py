@@ -10,7 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from terminal_sim import moves
-from terminal_sim.jobs import balance, echo, reversal, sale, settle, signoff, signon, upload, void
+from terminal_sim.jobs import (
+    balance,
+    complete,
+    download,
+    echo,
+    offline,
+    preauth,
+    refund,
+    reversal,
+    sale,
+    script,
+    settle,
+    signoff,
+    signon,
+    stored,
+    upload,
+    void,
+)
 from terminal_sim.turn import Turn
 from terminal_sim.wire import Answer, Failure
 
@@ -31,6 +48,15 @@ RULES: Mapping[type[moves.Job], Rules] = {
     moves.Balance: Rules(balance.start, balance.on_answer, balance.on_failure),
     moves.Sale: Rules(sale.start, sale.on_answer, sale.on_failure),
     moves.Void: Rules(void.start, void.on_answer, void.on_failure),
+    moves.Refund: Rules(refund.start, refund.on_answer, refund.on_failure),
+    moves.PreAuth: Rules(preauth.start, preauth.on_answer, preauth.on_failure),
+    moves.PreAuthVoid: Rules(preauth.start_void, preauth.on_void_answer, preauth.on_void_failure),
+    moves.Complete: Rules(complete.start, complete.on_answer, complete.on_failure),
+    moves.OfflineSale: Rules(offline.start, offline.on_answer, offline.on_failure),
+    moves.Adjust: Rules(offline.start_adjust, offline.on_answer, offline.on_failure),
+    moves.SendStored: Rules(stored.start, stored.on_answer, stored.on_failure),
+    moves.SendScript: Rules(script.start, script.on_answer, script.on_failure),
+    moves.Download: Rules(download.start, download.on_answer, download.on_failure),
     moves.Reverse: Rules(reversal.start, reversal.on_answer, reversal.on_failure),
     moves.Settle: Rules(settle.start, settle.on_answer, settle.on_failure),
     moves.Upload: Rules(upload.start, upload.on_answer, upload.on_failure),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from specs.money import format_amount
 from specs.operation import Kind
+from terminal_sim import chipcard
 from terminal_sim.jobs import plain
 from terminal_sim.moves import Balance, End, Result
 from terminal_sim.turn import Turn
@@ -12,7 +13,15 @@ from terminal_sim.wire import Answer, Failure
 
 def start(turn: Turn, job: Balance) -> None:
     """Ask; an inquiry moves no money, so no reversal is stored before it."""
-    turn.send(job, turn.operation(Kind.BALANCE, stan=turn.take_stan(), card=job.card))
+    stan = turn.take_stan()
+    operation = turn.operation(
+        Kind.BALANCE,
+        stan=stan,
+        card=job.card,
+        pin_block=turn.pin_block(job.pin, job.card.pan),
+        chip=chipcard.arqc_data(job.card, 0, stan, turn.moment, currency=turn.memory.config.currency, kind="31"),
+    )
+    turn.send(job, operation)
 
 
 def on_answer(turn: Turn, job: Balance, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""What sale and void share: owe first, then send; one write turns the debt into a journal row.
+"""What all online money orders share: owe first, then send; one write turns the debt into a journal row.
 
 On flash at each moment, and so what a cut there leaves:
     before rev-store   nothing but a spent STAN: nothing was sent
@@ -9,12 +9,12 @@ On flash at each moment, and so what a cut there leaves:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from specs.operation import Operation
-from terminal_sim import slips
-from terminal_sim.jobs import plain
-from terminal_sim.moves import End, Job, Result, SignOn
+from terminal_sim import chipcard, slips
+from terminal_sim.jobs import plain, script
+from terminal_sim.moves import End, Job, Result, Reverse, SignOn
 from terminal_sim.state import ROWS_MAX, ROWS_WARNING, Pending, Row
 from terminal_sim.turn import Turn
 from terminal_sim.wire import Answer, Failure
@@ -22,7 +22,7 @@ from terminal_sim.wire import Answer, Failure
 UNKNOWN = "unknown: query first"
 """RT10: doubt is never shown as failure."""
 BATCH_NUMBER_REFUSED = "22"
-_DOMESTIC = frozenset({"CUP", "000"})
+DOMESTIC = frozenset({"CUP", "000"})
 _ORGANISATION_DE = 63
 
 
@@ -32,6 +32,8 @@ def owe_and_send(turn: Turn, job: Job, operation: Operation) -> None:
     assert turn.memory.pending is None, "a second reversal would overwrite the first"
     request = turn.wire.request(operation)
     image = turn.wire.reversal(request, Failure.NO_ANSWER)
+    if operation.chip is not None and not chipcard.can_be_checked(operation.card):
+        turn.show(chipcard.NO_KEY)
     turn.note("rev-stored", stan=operation.stan)
     # A cut before this write: the STAN is spent, nothing left. After it: the host may or may not have the request,
     # and the boot sends the 0400, which it answers 25 or 00; either way nothing stays booked.
@@ -42,13 +44,48 @@ def owe_and_send(turn: Turn, job: Job, operation: Operation) -> None:
     turn.send(job, operation, request)
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What an approval puts into the journal: its own row, and other rows that it changes."""
+
+    row: Row
+    changed: tuple[Row, ...] = ()
+
+
+def decided(turn: Turn, answer: Answer, booking: Booking | None = None, *, chip_refuses: bool = False) -> None:
+    """The host's word on an online request: booked when it is a yes that the card agrees to, else told as declined.
+
+    chip_refuses: the card's word is no, whatever the issuer says (failure-catalogue 80).
+    """
+    if not turn.wire.approved(answer.code):
+        declined(turn, answer)
+        return
+    operation = asked(turn)
+    booking = booking or Booking(row_of(turn, answer, operation))
+    if operation.chip is None:
+        book(turn, answer, booking.row, booking.changed)
+        return
+    says = chipcard.card_says(operation.card, operation.chip, answer.outcome.chip, answer.code)
+    if chip_refuses or says is chipcard.Says.AAC:
+        _card_refused(turn, answer)
+        return
+    final = chipcard.final_data(operation.chip).hex().upper()
+    book(turn, answer, replace(booking.row, chip=final, chip_end=str(says)), booking.changed)
+
+
+def asked(turn: Turn) -> Operation:
+    """The operation whose answer is at hand."""
+    assert turn.running.exchange is not None
+    return turn.running.exchange.operation
+
+
 def book(turn: Turn, answer: Answer, row: Row, changed: Iterable[Row] = ()) -> None:
-    """RT2: the row in, the reversal out and the slip kept, in one write; then the paper."""
-    asked = turn.running.exchange.operation.amount if turn.running.exchange else row.amount
+    """RT2: the row in, the reversal out, the slip and a script's result kept, in one write; then the paper."""
+    operation = asked(turn)
     slip = slips.transaction(turn.memory.config, turn.wire.name, row)
     turn.note("rev-cleared", stan=row.stan, code=answer.code)
     turn.note("slip", stan=row.stan, code=answer.code, detail="approved")
-    memory = turn.memory.with_rows(changed)
+    memory = script.owed(turn, turn.memory.with_rows(changed), operation, answer)
     # A cut before this write: the reversal is still there and undoes what the host has approved (no slip was printed).
     # After it: the row counts, the reversal is gone, and the slip can be printed again from here.
     turn.save(
@@ -60,14 +97,24 @@ def book(turn: Turn, answer: Answer, row: Row, changed: Iterable[Row] = ()) -> N
         host_time=row.at or memory.host_time,
     )
     turn.print(slip)
-    if ROWS_WARNING <= len(turn.memory.rows) < ROWS_MAX:
-        turn.show(f"journal {len(turn.memory.rows)} of {ROWS_MAX}: settle soon 请结算")
-    end = End.PARTIAL if asked is not None and row.amount < asked else End.APPROVED
+    warn_when_nearly_full(turn)
+    end = End.PARTIAL if operation.amount is not None and row.amount < operation.amount else End.APPROVED
     text = f"{end}: {answer.code} {turn.wire.text(answer.code)}"
+    if row.chip_end == chipcard.Says.ARPC_WRONG:
+        text += " (the issuer could not prove itself to the card)"
     turn.show(text)
     turn.finish(
-        Result(end, text, answer.code, asked, row.amount, row.stan, row.rrn, row.auth_code, turn.memory.batch, slip)
+        Result(
+            *(end, text, answer.code, operation.amount, row.amount),
+            *(row.stan, row.rrn, row.auth_code, turn.memory.batch, slip),
+        )
     )
+
+
+def warn_when_nearly_full(turn: Turn) -> None:
+    """Tell from 90 % on (rules.md section 10)."""
+    if ROWS_WARNING <= len(turn.memory.rows) < ROWS_MAX:
+        turn.show(f"journal {len(turn.memory.rows)} of {ROWS_MAX}: settle soon 请结算")
 
 
 def row_of(turn: Turn, answer: Answer, operation: Operation) -> Row:
@@ -76,14 +123,9 @@ def row_of(turn: Turn, answer: Answer, operation: Operation) -> Row:
     assert operation.amount is not None
     outcome = answer.outcome
     amount = operation.amount if outcome.amount is None else min(operation.amount, outcome.amount)
-    return Row(
-        stan=operation.stan,
-        batch=turn.memory.batch,
-        kind=operation.kind,
+    return replace(
+        row_asked(turn, operation),
         amount=amount,
-        pan=operation.card.pan,
-        expiry=operation.card.expiry,
-        entry=operation.card.entry,
         rrn=outcome.rrn,
         auth_code=outcome.auth_code,
         response_code=outcome.code,
@@ -92,15 +134,42 @@ def row_of(turn: Turn, answer: Answer, operation: Operation) -> Row:
         organisation=outcome.organisation,
         issuer=outcome.issuer,
         acquirer=outcome.acquirer,
+        day=outcome.business_date,
+    )
+
+
+def row_asked(turn: Turn, operation: Operation) -> Row:
+    """The row of an operation as far as the terminal itself knows it. at: its own time."""
+    assert operation.card is not None
+    assert operation.amount is not None
+    return Row(
+        stan=operation.stan,
+        batch=turn.memory.batch,
+        kind=operation.kind,
+        amount=operation.amount,
+        pan=operation.card.pan,
+        expiry=operation.card.expiry,
+        entry=operation.card.entry,
+        auth_code=operation.auth_code,
+        at=turn.moment.local,
         original_stan=operation.original.stan if operation.original else "",
         invoice=operation.invoice,
+        tip=operation.tip or 0,
+        cash=operation.cash or 0,
+        advice=operation.advice,
+        transmitted=operation.transmitted,
+        local_at=operation.local_date + operation.local_time,
+        operator=turn.memory.who,
     )
 
 
 def _is_foreign(turn: Turn, answer: Answer) -> bool:
     """The side of a CUP row: DE 63 of the answer, CUP and 000 domestic, any other foreign (rules.md section 5)."""
     said = answer.message.get(_ORGANISATION_DE)
-    return turn.wire.name == "cup" and said is not None and said[:3] not in _DOMESTIC
+    return turn.wire.name == "cup" and said is not None and said[:3] not in DOMESTIC
+
+
+# --- not approved
 
 
 def declined(turn: Turn, answer: Answer) -> None:
@@ -110,11 +179,12 @@ def declined(turn: Turn, answer: Answer) -> None:
     turn.note("rev-cleared", stan=pending.stan, code=answer.code)
     turn.note("shown", stan=pending.stan, code=answer.code, detail="declined")
     signed_on = turn.memory.signed_on and not plain.asks_for_sign_on(turn, answer.code)
+    memory = script.owed(turn, turn.memory, asked(turn), answer)
     # A cut before this write: the reversal is sent and answered 12; after it: nothing is owed.
-    turn.save("rev-clear", pending=None, signed_on=signed_on)
+    turn.save("rev-clear", memory, pending=None, signed_on=signed_on)
     text = f"declined: {answer.code} {turn.wire.text(answer.code)}"
     if turn.wire.name == "cup" and answer.code == BATCH_NUMBER_REFUSED:
-        text += _after_refused_number(turn)
+        text += after_refused_number(turn)
     turn.show(text)
     turn.finish(
         Result(
@@ -129,9 +199,23 @@ def declined(turn: Turn, answer: Answer) -> None:
     )
 
 
-def _after_refused_number(turn: Turn) -> str:
+def _card_refused(turn: Turn, answer: Answer) -> None:
+    """The host said yes and the card no (AAC): the reversal stays, with reason 06, and goes at once (flows.md 2)."""
+    pending = turn.memory.pending
+    assert pending is not None
+    turn.note("shown", stan=pending.stan, code=answer.code, detail="card-declined")
+    memory = script.owed(turn, turn.memory, asked(turn), answer)
+    # A cut before this write: the reversal is owed all the same, with reason 98. After it: with 06; no row either way.
+    turn.save("rev-store", memory, pending=replace(pending, reason=str(Failure.GARBLED)))
+    text = f"declined by the card (the host said {answer.code}): the host's approval is reversed"
+    turn.show(text)
+    turn.then(Reverse(lenient=True))
+    turn.finish(Result(End.DECLINED, text, answer.code, pending.amount, stan=pending.stan, batch=pending.batch))
+
+
+def after_refused_number(turn: Turn) -> str:
     """RH6 from this side: with rows settle first; without, sign on, take the host's number, let the operator retry."""
-    if turn.memory.rows:
+    if not turn.memory.batch_empty:
         return "; the host refuses this batch number: settle first"
     turn.then(SignOn(quiet=True))
     return "; the host refuses this batch number: signing on for another, then try again"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specs import codes
-from specs.operation import Kind, OriginalRef
+from specs.operation import FINANCIAL, VOIDS, Kind, OriginalRef
+from terminal_sim import originals, slips
 from terminal_sim.jobs import plain
 from terminal_sim.moves import End, Result, Reverse
 from terminal_sim.state import Memory, Pending, Row, RowState
@@ -14,6 +15,8 @@ from terminal_sim.wire import REASON_DE, Answer, Failure
 
 SENDS_MAX = 3
 """In one try; then it waits for the next request, settlement or boot (rules.md section 10). It is never dropped."""
+UNDONE = "00"
+"""The only acknowledgement that says that the host had the transaction (rules.md section 5, ISO 87)."""
 
 
 def start(turn: Turn, job: Reverse) -> None:
@@ -33,6 +36,8 @@ def start(turn: Turn, job: Reverse) -> None:
         reason=pending.reason,
         original=OriginalRef(pending.stan, pending.batch, amount=pending.amount),
     )
+    if job.sends:
+        image = turn.wire.family.repeat_of(image)  # ISO 87: 0421; the others send it as it was
     # Nothing is written before: the record stands on flash already. The MAC is made anew with today's key.
     turn.send(replace(job, sends=job.sends + 1), operation, image)
 
@@ -45,7 +50,7 @@ def on_answer(turn: Turn, job: Reverse, answer: Answer) -> None:
         turn.note("rev-cleared", stan=pending.stan, code=answer.code)
         # A cut before this write: the same 0400 again, answered again. After it: nothing is owed, and a row that had
         # been written beside the reversal is out of totals and upload.
-        turn.save("rev-clear", _undone(turn.memory, pending), pending=None)
+        turn.save("rev-clear", _undone(turn, pending, answer), pending=None)
         turn.show(f"reversal of STAN {pending.stan} done ({answer.code})")
         turn.finish()
         return
@@ -69,18 +74,50 @@ def _give_up(turn: Turn, job: Reverse, why: str, *, refused: bool) -> None:
     assert pending is not None
     text = f"the reversal of STAN {pending.stan} is still owed: {why}"
     turn.show(text)
+    if refused or job.sends >= SENDS_MAX:  # flows.md section 4; it is no voucher, so it is not the «last slip»
+        config, at = turn.memory.config, turn.moment.local
+        turn.print(slips.fault(config, turn.wire.name, pending, why, operator=turn.memory.who, at=at))
     if job.lenient and (refused or turn.running.result is not None):
         turn.finish()
     else:
         turn.stop(Result(End.NOT_SENT, text, batch=turn.memory.batch))
 
 
-def _undone(memory: Memory, pending: Pending) -> Memory:
-    """RT2, if both survived: the reversal wins. The row leaves the totals; a void's sale lives again."""
+def _undone(turn: Turn, pending: Pending, answer: Answer) -> Memory:
+    """RT2, if both survived: the reversal wins. The row leaves the totals; what a void took back lives again.
+
+    Where reversed items count on both sides (ISO 87), the 00 says that the host has one, and so this journal gets one.
+    """
+    memory = turn.memory
     row = next((r for r in memory.rows if (r.stan, r.kind) == (pending.stan, pending.kind)), None)
     if row is None:
-        return memory
+        return _counted(turn, pending, answer)
     changed: list[Row] = [replace(row, state=RowState.REVERSED)]
-    if row.kind is Kind.VOID and (sale := memory.row(stan=row.original_stan)):
-        changed.append(replace(sale, state=RowState.JOURNALED))
+    if row.kind in VOIDS | {Kind.PRE_AUTH_VOID} and (original := memory.row(stan=row.original_stan)):
+        standing = originals.voided_adjustment_of(memory, original)
+        changed += [replace(r, state=RowState.JOURNALED) for r in (original, standing) if r]
     return memory.with_rows(changed)
+
+
+def _counted(turn: Turn, pending: Pending, answer: Answer) -> Memory:
+    """The memory with a reversed row at the amount that was asked for; a reversed void is simply undone."""
+    memory = turn.memory
+    counts = turn.wire.profile.reversed == "both" and pending.kind in FINANCIAL - VOIDS
+    if not counts or answer.code != UNDONE:
+        return memory
+    image, outcome = pending.image, answer.outcome
+    row = Row(
+        stan=pending.stan,
+        batch=pending.batch,
+        kind=pending.kind,
+        amount=pending.amount,
+        pan=image.get(2) or "",
+        state=RowState.REVERSED,
+        rrn=outcome.rrn,
+        response_code=answer.code,
+        at=outcome.at,
+        day=outcome.business_date,
+        transmitted=(image.get(90) or "")[10:20],
+        operator=memory.who,
+    )
+    return replace(memory, rows=(*memory.rows, row))

@@ -20,7 +20,7 @@ def on_answer(turn: Turn, job: SignOff, answer: Answer) -> None:
         plain.declined(turn, answer.code, "sign-off")
         return
     # A cut before: still signed on here, off at the host; the next request meets A0 and a sign-on mends it.
-    turn.save("key-store", signed_on=False)
+    turn.save("key-store", signed_on=False, operator="")  # who was logged in is out too (flows.md, section 0)
     turn.show("signed off")
     turn.finish(Result(End.OK, "signed off", code=answer.code))
 

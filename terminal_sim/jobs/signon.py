@@ -18,13 +18,16 @@ from terminal_sim.turn import Turn
 from terminal_sim.wire import Answer, Failure
 
 KEY_BYTES = 40
-"""PIK and MAK of double length (60.3 = 003)."""
+"""PIK and MAK of double length (60.3 = 003); where no key is used (NAC, ISO 87) none is asked for."""
+SIGN_ON_AGAIN = "3"
+"""Header digit 6 that asks for it."""
 DIFFERENT_NUMBERS = "batch numbers differ: settle first"
 
 
 def start(turn: Turn, job: SignOn) -> None:
     """Ask for keys, date and batch number."""
-    turn.send(job, turn.operation(Kind.SIGN_ON, stan=turn.take_stan(), key_layout=KEY_BYTES))
+    layout = KEY_BYTES if turn.wire.profile.mac else 0
+    turn.send(job, turn.operation(Kind.SIGN_ON, stan=turn.take_stan(), key_layout=layout))
 
 
 def on_answer(turn: Turn, job: SignOn, answer: Answer) -> None:
@@ -46,6 +49,7 @@ def on_answer(turn: Turn, job: SignOn, answer: Answer) -> None:
         batch=number,
         settlement=settlement,
         host_time=outcome.at or turn.memory.host_time,
+        download="0" if turn.memory.download == SIGN_ON_AGAIN else turn.memory.download,
     )
     differs = outcome.batch is not None and outcome.batch != number
     text = f"signed on, batch {number}" + (f" ({DIFFERENT_NUMBERS})" if differs else "")

@@ -1,20 +1,22 @@
 """Batch upload (批上送): every record that the host may lack, each flagged only after its ack (RT8), then the end.
 
-The flags on the rows are the cursor: whatever happens, the upload goes on at the first row without one.
+The flags on the rows are the cursor: whatever happens, the upload goes on at the first message without one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from specs import codes
-from specs.operation import Card, Kind, Operation, OriginalRef, UploadItem, Verdict
-from terminal_sim.jobs import settle
+from specs.message import Message
+from specs.operation import Card, Kind, Operation, Outcome, UploadForm, Verdict
+from terminal_sim.jobs import closing, settle_iso87, settle_nac
+from terminal_sim.jobs.parcels import Parcel, waiting
 from terminal_sim.moves import Upload, UploadEnd
-from terminal_sim.state import Memory, Row, RowState, Settlement
+from terminal_sim.state import Row
 from terminal_sim.turn import Turn
-from terminal_sim.wire import Answer, Failure, Wire
+from terminal_sim.wire import Answer, Failure
 
 SENDS_MAX = 3
 ROUNDS_MAX = 3
@@ -22,51 +24,45 @@ ROUNDS_MAX = 3
 _UNREADABLE = "30"
 _NOT_ABOUT_THE_RECORD = codes.TRANSIENT | codes.FORMAT_IDENTITY_KEY - {_UNREADABLE}
 """Trouble of the host, or of keys and identity: the record is still owed (RT8), and the settlement goes on later."""
-GROUP: Mapping[str, int] = {"cup": 8, "nac": 1}
-"""Records in one 0320 (cup.md 5.5, nac.md 6)."""
-
-
-def waiting(memory: Memory, wire: Wire) -> tuple[Row, ...]:
-    """The rows still to be sent, in the order of the journal."""
-    settlement = memory.settlement
-    assert settlement is not None
-    return tuple(row for row in memory.live_rows if _goes_up(row, settlement, wire) and not _decided(row))
-
-
-def _decided(row: Row) -> bool:
-    return row.uploaded or bool(row.rejected)
-
-
-def _goes_up(row: Row, settlement: Settlement, wire: Wire) -> bool:
-    """CUP: all of a side that differs, the voided sale and its void too. NAC: neither of the two (rules.md 5)."""
-    if wire.name == "cup":
-        return ("foreign" if row.foreign else "domestic") in settlement.upload_sides
-    return row.state is RowState.JOURNALED and row.kind is not Kind.VOID
 
 
 def start(turn: Turn, job: Upload) -> None:
-    """Send the next records that are not flagged; the end follows when there are none."""
-    rows = waiting(turn.memory, turn.wire)
-    size = GROUP[turn.wire.name]
-    if not rows:
+    """Send the next message whose records are not flagged; the end follows when there is none."""
+    parcels = waiting(turn.memory, turn.wire)
+    if not parcels:
         turn.then(UploadEnd(round=job.round, renumbered=job.renumbered))
         turn.finish()
         return
-    operation = _records(turn, rows[:size], more=len(rows) > size)
-    turn.send(replace(job, sends=job.sends + 1), operation, slow=True)
+    operation, request = _message(turn, parcels[0], more=len(parcels) > 1)
+    turn.send(replace(job, sends=job.sends + 1), operation, request, slow=True)
 
 
-def _records(turn: Turn, rows: tuple[Row, ...], *, more: bool) -> Operation:
+def _message(turn: Turn, parcel: Parcel, *, more: bool) -> tuple[Operation, Message | None]:
+    """The operation, and the request where it is not made from it.
+
+    A group and a NAC record take a STAN of their own; copies and chip items go under the original's (flows.md 0).
+    """
+    first = parcel.rows[0]
+    if parcel.form is UploadForm.COPY:
+        assert first.image is not None
+        operation = turn.operation(Kind.UPLOAD, stan=first.stan, batch=first.batch, items=parcel.items)
+        return operation, turn.wire.family.copy_of(first.image, turn.wire.dialect)
+    if parcel.form is UploadForm.GROUP:
+        return _records(turn, parcel, more=more), None
+    return _chip_item(turn, parcel), None
+
+
+def _records(turn: Turn, parcel: Parcel, *, more: bool) -> Operation:
     """One 0320 with its own STAN; the originals are named by the items. NAC sends the record's own elements besides."""
-    assert turn.memory.settlement is not None
-    first = rows[0]
+    first, item = parcel.rows[0], parcel.items[0]
     return turn.operation(
         Kind.UPLOAD,
         stan=turn.take_stan(),
-        batch=turn.memory.settlement.batch,
-        items=tuple(_item(row) for row in rows),
+        batch=closing.current(turn).batch,
+        items=parcel.items,
         more=more,
-        amount=first.amount,
+        amount=item.amount,
+        tip=item.tip,
         card=Card(first.pan, first.expiry, entry=first.entry),
         invoice=first.invoice,
         rrn=first.rrn,
@@ -76,9 +72,18 @@ def _records(turn: Turn, rows: tuple[Row, ...], *, more: bool) -> Operation:
     )
 
 
-def _item(row: Row) -> UploadItem:
-    ref = OriginalRef(row.stan, row.batch, row.rrn, row.invoice, row.amount, row.auth_code)
-    return UploadItem(ref, row.amount, row.kind, row.pan, row.foreign)
+def _chip_item(turn: Turn, parcel: Parcel) -> Operation:
+    row, item = parcel.rows[0], parcel.items[0]
+    return turn.operation(
+        Kind.TC_UPLOAD,
+        stan=row.stan,
+        batch=row.batch,
+        items=(replace(item, currency=turn.memory.config.currency),),
+        balanced=not closing.current(turn).upload_sides,
+        amount=row.amount,
+        card=Card(row.pan, row.expiry, entry=row.entry),
+        chip=item.chip,
+    )
 
 
 def on_answer(turn: Turn, job: Upload, answer: Answer) -> None:
@@ -87,7 +92,7 @@ def on_answer(turn: Turn, job: Upload, answer: Answer) -> None:
         if answer.code in codes.TRANSIENT and job.sends < SENDS_MAX:
             start(turn, job)
         else:
-            settle.refused(turn, answer.code, "upload")
+            closing.refused(turn, answer.code, "upload")
         return
     accepted = answer.code in codes.UPLOAD_ACK
     sent = _sent_rows(turn)
@@ -111,16 +116,15 @@ def on_failure(turn: Turn, job: Upload, failure: Failure) -> None:
     if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
         start(turn, job)
     else:
-        settle.unanswered(turn, "upload")
+        closing.unanswered(turn, "upload")
 
 
 # --- the end message ------------------------------------------------------------------------------------------------
 
 
 def start_end(turn: Turn, job: UploadEnd) -> None:
-    """Send the end of the upload: CUP 0320 with 202 or 207, NAC 0500 with 960000."""
-    settlement = turn.memory.settlement
-    assert settlement is not None
+    """Send the end of the upload: CUP 0320 with 202 or 207, NAC 0500 with 960000, ISO 87 0520."""
+    settlement = closing.current(turn)
     stan = turn.take_stan()
     if turn.wire.name == "cup":
         uploaded = sum(row.uploaded for row in turn.memory.rows)
@@ -129,17 +133,28 @@ def start_end(turn: Turn, job: UploadEnd) -> None:
             Kind.UPLOAD_END, stan=stan, batch=settlement.batch, count=uploaded, balanced=balanced
         )
     else:
-        operation = turn.operation(Kind.SETTLE, stan=stan, batch=settlement.batch, totals=settlement.totals, final=True)
+        operation = turn.operation(
+            Kind.SETTLE,
+            stan=stan,
+            batch=settlement.batch,
+            totals=settlement.totals,
+            final=True,
+            day=settlement.day,
+            advice=turn.wire.name == "iso87",
+        )
     turn.send(replace(job, sends=job.sends + 1), operation, slow=True)
 
 
 def on_end_answer(turn: Turn, job: UploadEnd, answer: Answer) -> None:
-    """Close the batch as the host says; NAC 95 starts another round while there is one left."""
-    if turn.wire.name == "cup":
-        _on_cup_end(turn, answer)
-    elif settle.on_nac_verdict(turn, job.renumbered, answer.outcome):
+    """Close the batch as the host says."""
+    _ENDED[turn.wire.name](turn, job, answer.outcome)
+
+
+def _on_nac_end(turn: Turn, job: UploadEnd, outcome: Outcome) -> None:
+    """95 starts another round while there is one left."""
+    if settle_nac.ended(turn, job.renumbered, outcome):
         return
-    elif answer.outcome.verdict is Verdict.UPLOAD_INCOMPLETE and job.round < ROUNDS_MAX:
+    if outcome.verdict is Verdict.UPLOAD_INCOMPLETE and job.round < ROUNDS_MAX:
         # The host still lacks some: all flags off and once more. A cut before this write: 960000 again, 95 again.
         unflagged = [replace(row, uploaded=False) for row in turn.memory.rows]
         turn.save("upload-flag", turn.memory.with_rows(unflagged))
@@ -147,22 +162,32 @@ def on_end_answer(turn: Turn, job: UploadEnd, answer: Answer) -> None:
         turn.then(Upload(round=job.round + 1, renumbered=job.renumbered))
         turn.finish()
     else:
-        settle.refused(turn, answer.code, "end of upload")
+        closing.refused(turn, outcome.code, "end of upload")
 
 
-def _on_cup_end(turn: Turn, answer: Answer) -> None:
-    settlement = turn.memory.settlement
-    assert settlement is not None
-    if answer.code not in codes.UPLOAD_ACK:
-        settle.refused(turn, answer.code, "end of upload")
+def _on_cup_end(turn: Turn, job: UploadEnd, outcome: Outcome) -> None:
+    if outcome.code not in codes.UPLOAD_ACK:
+        closing.refused(turn, outcome.code, "end of upload")
         return
-    agreed = all(verdict == Verdict.AGREED for _, verdict in settlement.sides)
-    settle.archive(turn, agreed=agreed, code=answer.code, theirs=None, at=answer.outcome.at)
+    agreed = all(verdict == Verdict.AGREED for _, verdict in closing.current(turn).sides)
+    closing.archive(turn, agreed=agreed, code=outcome.code, theirs=None, at=outcome.at)
+
+
+_ENDED: Mapping[str, Callable[[Turn, UploadEnd, Outcome], None]] = {
+    "cup": _on_cup_end,
+    "nac": _on_nac_end,
+    "iso87": lambda turn, _, outcome: settle_iso87.on_final_answer(turn, outcome),
+}
 
 
 def on_end_failure(turn: Turn, job: UploadEnd, failure: Failure) -> None:
-    """The same end again, up to SENDS_MAX; then the settlement stays unfinished."""
-    if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
-        start_end(turn, job)
+    """The same end again, up to SENDS_MAX; then the settlement stays unfinished. ISO 87 repeats the message (0521)."""
+    if failure is Failure.NOT_SENT or job.sends >= SENDS_MAX:
+        closing.unanswered(turn, "end of upload")
+    elif turn.wire.name == "iso87":
+        assert turn.running.exchange is not None
+        sent = turn.running.exchange
+        repeat = turn.wire.family.repeat_of(sent.request)
+        turn.send(replace(job, sends=job.sends + 1), sent.operation, repeat, slow=True)
     else:
-        settle.unanswered(turn, "end of upload")
+        start_end(turn, job)

@@ -1,62 +1,82 @@
-"""Void (消费撤销): cancel a sale of the open batch, once, in full."""
+"""Void (消费撤销): cancel a sale, completion, offline sale or (NAC, ISO 87) refund of the open batch, once, in full."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from specs.operation import Card, Kind, OriginalRef
+from specs.operation import ADJUSTMENTS, DEBITS, Card, Kind
+from terminal_sim import originals
 from terminal_sim.jobs import money
 from terminal_sim.moves import Void
 from terminal_sim.state import Memory, Row, RowState
 from terminal_sim.turn import Turn
-from terminal_sim.wire import Answer, Failure
+from terminal_sim.wire import Answer, Failure, Wire
+
+VOIDABLE = DEBITS | {Kind.REFUND}
+_REFUND_VOID = "220000"
+"""DE 3 of the void of a refund (nac.md 4); a void of anything else needs none to be said."""
 
 
-def refusal(memory: Memory, job: Void) -> str:
-    """Why the terminal itself will not void, "" when it will."""
+def refusal(memory: Memory, wire: Wire, job: Void, *, now: bool = False) -> str:
+    """Why the terminal itself will not void, "" when it will. now: what is stored has had its chance to be sent."""
     name = f"STAN {job.stan}" if job.stan else f"RRN {job.rrn}"
     row = memory.row(stan=job.stan, rrn=job.rrn)
     if row is None:
         return f"void: {name} is not in the open batch"
-    if row.kind is not Kind.SALE:
+    if row.kind in ADJUSTMENTS:
+        return f"void: {name} is a {row.kind}: void the sale, STAN {row.original_stan}"
+    if row.kind not in VOIDABLE:
         return f"void: {name} is a {row.kind}, not a sale"
+    if row.kind is Kind.REFUND and wire.name == "cup":
+        return f"void: {name} is a refund, and no message voids one here"
+    if now and (row.stored or _standing(memory, row).stored):
+        return f"void: {name} or its adjustment is stored, and the host does not have it yet"
     return "" if row.state is RowState.JOURNALED else f"void: {name} is {row.state} already"
 
 
 def start(turn: Turn, job: Void) -> None:
-    """Store the reversal of the void, then send it; refused here when its sale is gone."""
-    if why := refusal(turn.memory, job):  # the reversal before it may have taken the sale out
+    """Store the reversal of the void, then send it; refused here when its original is gone."""
+    if why := refusal(turn.memory, turn.wire, job, now=True):  # what went before it may have taken the original out
         turn.refuse(why)
         return
-    sale = _original(turn, job)
+    row = _original(turn, job)
+    amount = originals.final_amount(turn.memory, row)
+    # NAC wants the original's time in DE 12 and 13 (nac.md 3); in ISO 87 they are the void's own, as its key.
+    times = {"local_date": row.at[:4], "local_time": row.at[4:]} if turn.wire.name != "iso87" else {}
     operation = turn.operation(
-        Kind.VOID,
+        Kind.COMPLETION_VOID if row.kind in originals.COMPLETIONS else Kind.VOID,
         stan=turn.take_stan(),
-        amount=sale.amount,
-        card=Card(sale.pan, sale.expiry, entry=sale.entry),
-        original=OriginalRef(sale.stan, sale.batch, sale.rrn, sale.invoice, sale.amount, sale.auth_code),
-        invoice=sale.invoice,
-        rrn=sale.rrn,
-        auth_code=sale.auth_code,
-        local_date=sale.at[:4],
-        local_time=sale.at[4:],
+        amount=amount,
+        card=Card(row.pan, row.expiry, entry=row.entry),
+        original=replace(originals.reference(row), amount=amount),
+        invoice=row.invoice,
+        rrn=row.rrn,
+        auth_code=row.auth_code,
+        processing_code=_REFUND_VOID if row.kind is Kind.REFUND else "",
+        organisation=row.organisation,
+        **times,
     )
     money.owe_and_send(turn, job, operation)
 
 
 def on_answer(turn: Turn, job: Void, answer: Answer) -> None:
-    """Approved: the void's row, the sale marked, the reversal cleared, all in one write (RT2)."""
-    assert turn.running.exchange is not None
+    """Approved: the void's row, the original marked, the reversal cleared, all in one write (RT2)."""
     if not turn.wire.approved(answer.code):
         money.declined(turn, answer)
         return
-    sale = _original(turn, job)
-    row = replace(money.row_of(turn, answer, turn.running.exchange.operation), foreign=sale.foreign)
-    money.book(turn, answer, row, [replace(sale, state=RowState.VOIDED)])
+    original = _original(turn, job)
+    standing = _standing(turn.memory, original)
+    operation = money.asked(turn)
+    row = replace(
+        money.row_of(turn, answer, operation), amount=operation.amount or 0, foreign=original.foreign, of=original.kind
+    )
+    # Of an adjusted sale both are voided: the sale stays «adjusted», its adjustment is what counts (rules.md 5).
+    changed = {r.stan: replace(r, state=RowState.VOIDED) for r in (original, standing)}
+    money.decided(turn, answer, money.Booking(row, tuple(changed.values())))
 
 
 def on_failure(turn: Turn, job: Void, failure: Failure) -> None:
-    """Nothing sent: nothing owed. Else the outcome is unknown, the void is to be reversed and the sale stands."""
+    """Nothing sent: nothing owed. Else the outcome is unknown, the void is to be reversed and the original stands."""
     money.failed(turn, failure, "void")
 
 
@@ -64,3 +84,8 @@ def _original(turn: Turn, job: Void) -> Row:
     row = turn.memory.row(stan=job.stan, rrn=job.rrn)
     assert row is not None
     return row
+
+
+def _standing(memory: Memory, row: Row) -> Row:
+    """The row that counts: the adjustment of an adjusted one, else itself."""
+    return (originals.adjustment_of(memory, row) if row.adjusted else None) or row

@@ -25,7 +25,7 @@ from tests.support.two_books import (
     HOST_FAULTS,
     HOST_POINTS,
     WIRE_FAULTS,
-    Deed,
+    Act,
     ForceClose,
     HostFault,
     Inquire,
@@ -110,7 +110,7 @@ def _quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
-DAYS: dict[str, tuple[int, tuple[Deed, ...]]] = {
+DAYS: dict[str, tuple[int, tuple[Act, ...]]] = {
     "plain": (0, (Sell(100), Sell(7_000, "partial"), Void(0), Settle())),
     "dispute": (-1, (Sell(100), Sell(200, "foreign1"), Void(0), Meddle("phantom"), Settle())),
     "closed by the host": (-3, (Sell(100), ForceClose(), Sell(7_000, "partial"), Settle())),

@@ -21,8 +21,33 @@ from host.engine.decide import decide
 from host.engine.events import Ask, Decision, Event, IssuerAnswer, LegOverdue, MacEvidence, Request
 from host.engine.needs import needs
 from host.engine.working import Needs, WorkingSet
-from host.rows import Alarm, Batch, BatchState, Leg, Merchant, Posting, Row, Terminal, Txn
-from specs.operation import Card, Entry, Kind, Operation, OriginalRef, Outcome
+from host.rows import (
+    Adjustment,
+    Alarm,
+    Batch,
+    BatchState,
+    ExceptionItem,
+    Leg,
+    Merchant,
+    Posting,
+    Row,
+    StagedItem,
+    Terminal,
+    Txn,
+    TxnState,
+)
+from specs.operation import (
+    ADJUSTMENTS,
+    DEBITS,
+    RESERVATIONS,
+    VOIDS,
+    Card,
+    Entry,
+    Kind,
+    Operation,
+    OriginalRef,
+    Outcome,
+)
 from specs.profile import KeyScheme, Profile
 
 R = TypeVar("R")
@@ -34,6 +59,7 @@ NOW = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
 CUP = Profile(family="cup", key_scheme=KeyScheme.WIRE_BATCH)
 """Without sign-on and MAC, which have tests of their own."""
 NAC = Profile(family="nac", key_scheme=KeyScheme.HOST_BATCH)
+ISO87 = Profile(family="iso87", key_scheme=KeyScheme.LOCAL_TIME)
 
 Issuer = Callable[[Ask], IssuerAnswer | None]
 
@@ -51,7 +77,7 @@ def refuse(refusal: str) -> Issuer:
     """The issuer says no to whatever may be refused; what is owed it takes."""
 
     def answer(ask: Ask) -> IssuerAnswer | None:
-        if ask.undo or ask.leg.purpose == "debit-again":
+        if ask.undo or ask.leg.state == "owing" or ask.leg.purpose == "debit-again":
             return approve(ask)
         return IssuerAnswer(ask.leg.id, ask.leg.txn_id, ask.leg.purpose, False, 0, refusal)
 
@@ -63,7 +89,11 @@ def partly(amount: int) -> Issuer:
 
     def answer(ask: Ask) -> IssuerAnswer | None:
         said = approve(ask)
-        return said if ask.undo or said is None else replace(said, approved_amount=amount, refusal="partial", balance=0)
+        return (
+            said
+            if ask.undo or said is None or not ask.partial
+            else replace(said, approved_amount=amount, refusal="partial", balance=0)
+        )
 
     return answer
 
@@ -87,6 +117,20 @@ def a_card(pan: str = PAN, **changes: Any) -> Card:
     return Card(pan=pan, expiry=changes.pop("expiry", "3012"), entry=Entry.SWIPE, **changes)
 
 
+_SHOWS_A_CARD = DEBITS | RESERVATIONS | {Kind.BALANCE, Kind.REFUND}
+ADVICES = ADJUSTMENTS | {Kind.OFFLINE_SALE, Kind.COMPLETION_ADVICE}
+"""Kinds that tell what has happened; in CUP a refund too, which says so itself."""
+_TAKEN_BACK = (*VOIDS, Kind.PRE_AUTH_VOID)
+
+
+def _processing(kind: Kind, *, wire_batch: bool) -> str:
+    """DE 3 (cup.md section 4, nac.md section 4)."""
+    if kind in _TAKEN_BACK:
+        return "200000" if wire_batch else "020000"
+    other = {Kind.BALANCE: "310000", Kind.REFUND: "200000", Kind.CASH_BACK: "090000"}
+    return "030000" if wire_batch and kind is Kind.PRE_AUTH else other.get(kind, "000000")
+
+
 def a_request(kind: Kind, profile: Profile = CUP, *, mac: MacEvidence | None = None, **changes: Any) -> Request:
     """A request as a dialect's reader makes it; `changes` are Operation fields, stan may be an integer.
 
@@ -95,15 +139,15 @@ def a_request(kind: Kind, profile: Profile = CUP, *, mac: MacEvidence | None = N
     wire_batch = profile.key_scheme is KeyScheme.WIRE_BATCH
     if isinstance(changes.get("stan"), int):
         changes["stan"] = f"{changes['stan']:06d}"
-    processing = {Kind.VOID: "200000" if wire_batch else "020000", Kind.BALANCE: "310000"}.get(kind, "000000")
-    changes.setdefault("processing_code", processing)
+    changes.setdefault("processing_code", _processing(kind, wire_batch=wire_batch))
     changes.setdefault("tid", TID)
     changes.setdefault("mid", MID)
     if wire_batch:
         changes.setdefault("batch", "000001")
         changes.setdefault("currency", "156")
-    if kind in (Kind.SALE, Kind.BALANCE):
+    if kind in _SHOWS_A_CARD:
         changes.setdefault("card", a_card())
+    changes.setdefault("advice", kind in ADVICES)
     pan = changes["card"].pan if changes.get("card") else ""
     changes.setdefault("content", (("processing", changes["processing_code"][:2]), ("pan", pan)))
     operation = Operation(kind=kind, **changes)
@@ -159,7 +203,8 @@ class Desk:
         return decision
 
     def context(self) -> Context:
-        return Context(self.now, self.now.date(), self.settings, self.ids, keys)
+        profiles = {self.profile.family: self.profile}
+        return Context(self.now, self.now.date(), self.settings, self.ids, keys, profiles)
 
     def later(self, **span: float) -> None:
         self.now += timedelta(**span)
@@ -235,24 +280,35 @@ class Desk:
 
 def load(books: WorkingSet, wanted: Needs) -> WorkingSet:
     """What the store would load for these needs (host/engine/working.py, `Needs`), out of books in memory."""
-    txns = _named(books, wanted)
-    tids = wanted.tids | {t.tid for t in txns}
-    txns |= {o for t in txns if (o := books.txn(t.original_id)) is not None}
+    named = _named(books, wanted)
     own = [b for b in books.all(Batch) if b.tid in wanted.tids]
     closed = [b for b in own if b.state not in (BatchState.OPEN, BatchState.DISPUTED)]
     batches = {b for b in own if b not in closed} | set(closed[-1:])
     batches |= {b for tid, n in wanted.numbers if (b := books.batch_numbered(tid, n)) is not None}
-    batches |= {b for b in books.all(Batch) if b.id in wanted.batch_ids | {t.batch_id for t in txns}}
+    batches |= {b for b in books.all(Batch) if b.id in wanted.batch_ids or _of_day(b, wanted)}
     whole = {b.id for b in batches if b.tid in wanted.items_of_tids}
-    txns |= {t for t in books.all(Txn) if t.batch_id in whole}
+    items = {t for t in books.all(Txn) if t.batch_id in whole}
+    named |= {t for t in items if t.state in (TxnState.PENDING, TxnState.AUTHORISED)}
+    related = _with_relatives(books, named, wanted)
+    batches |= {b for b in books.all(Batch) if b.id in {t.batch_id for t in related}}
+    tids = wanted.tids | {t.tid for t in related}
+    txns = items | related
     rows: Iterable[Row] = [
         *(t for t in books.all(Terminal) if t.tid in tids),
         *(m for m in books.all(Merchant) if m.mid in wanted.mids),
         *batches,
         *txns,
-        *(g for g in books.all(Leg) if g.txn_id in {t.id for t in txns}),
+        *(g for g in books.all(Leg) if g.txn_id in {t.id for t in related}),
+        *(a for a in books.all(Adjustment) if a.txn_id in {t.id for t in related}),
+        *(s for s in books.all(StagedItem) if s.batch_id in whole),
+        *(e for e in books.all(ExceptionItem) if e.batch_id in whole),
     ]
     return WorkingSet(rows)
+
+
+def _of_day(batch: Batch, wanted: Needs) -> bool:
+    days = {(batch.tid, day[5:].replace("-", "")) for day in (batch.day, batch.business_date) if day}
+    return bool(days & wanted.days)
 
 
 def _named(books: WorkingSet, wanted: Needs) -> set[Txn]:
@@ -266,4 +322,25 @@ def _named(books: WorkingSet, wanted: Needs) -> set[Txn]:
         or (t.tid, t.stan) in wanted.stans
         or (t.tid, t.rrn) in wanted.rrns
         or (t.tid, t.invoice) in wanted.invoices
+        or (t.mid, t.rrn) in wanted.merchant_rrns
+        or (t.mid, t.stan) in wanted.merchant_stans
+        or ((t.mid, t.pan_hash) in wanted.merchant_cards and _by_card(t))
     }
+
+
+def _by_card(txn: Txn) -> bool:
+    never = (TxnState.DECLINED, TxnState.PENDING, TxnState.TOMBSTONE)
+    return txn.kind in DEBITS | {Kind.PRE_AUTH} and txn.state not in never
+
+
+def _with_relatives(books: WorkingSet, named: set[Txn], wanted: Needs) -> set[Txn]:
+    """The originals that they go back to, what replaced any of them, and what acts on the originals, on
+    pre-authorisations and on what was named by a message about an original."""
+    every, fresh = set(named), named
+    while fresh:
+        fresh = {o for t in fresh for i in (t.original_id, t.replaced_by) if (o := books.txn(i))} - every
+        every |= fresh
+    acted_on = {t.original_id for t in every} | {t.id for t in every if t.kind == Kind.PRE_AUTH}
+    merchants = {mid for mid, _ in wanted.merchant_rrns | wanted.merchant_stans | wanted.merchant_cards}
+    acted_on |= {t.id for t in named if t.tid in wanted.kin_of_tids or t.mid in merchants}
+    return every | {t for i in acted_on for t in books.acting_on(i) if t.state is not TxnState.DECLINED}

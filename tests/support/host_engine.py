@@ -50,7 +50,8 @@ class EngineHost:
         self.store = wrap(opened) if wrap else opened
         self.link = ImmediateLink(self.store, index_test_cards(self.store.pan_hash_key))
         self.settings = Settings(magic=False)
-        self.runner = Runner(self.store, self.clock, self.settings, self.link)
+        profiles = {profile.family: profile}
+        self.runner = Runner(self.store, self.clock, self.settings, self.link, profiles=profiles)
         self.heard: list[tuple[Request, Outcome | None]] = []
 
     @property

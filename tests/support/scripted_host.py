@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from specs import codec
+from specs import codec, downloads
 from specs.dialect import Dialect
 from specs.families import family
 from specs.message import Message
-from specs.operation import Kind, Operation, Outcome, Unreadable, Verdict
+from specs.operation import ADJUSTMENTS, FINANCIAL, VOIDS, Kind, Operation, OriginalRef, Outcome, Unreadable, Verdict
 from specs.profile import profile_of
 from specs.security import MAC_ALGORITHMS
 from specs.testcards import organisation
@@ -29,7 +29,10 @@ AT = "1121093015"
 
 @dataclass
 class Booked:
-    """One transaction as the host holds it. state: captured | voided | reversed."""
+    """One transaction as the host holds it. state: captured | voided | reversed. adjusted: another stands in its place.
+
+    of: what a void takes back. day: the settlement date, MMDD.
+    """
 
     kind: Kind
     stan: str
@@ -38,6 +41,9 @@ class Booked:
     foreign: bool = False
     state: str = "captured"
     original: str = ""
+    adjusted: bool = False
+    of: Kind | None = None
+    day: str = ""
 
 
 Reply = list[bytes | Exception]
@@ -96,10 +102,18 @@ class ScriptedHost:
     refuse_numbers: set[str] = field(default_factory=set)
     decline: dict[int, str] = field(default_factory=dict)
     """Amount -> response code of a sale that is declined."""
+    chip: bytes | Callable[[bytes], bytes] | None = None
+    """DE 55 of every answer to a sale or pre-authorisation with chip data, or what makes it of the request's."""
+    asks: dict[str, str] = field(default_factory=dict)
+    """MTI of a request -> header digit 6 of its answers."""
+    day: str = "1121"
+    """The business date of what is booked now, MMDD."""
     seen: list[Message] = field(default_factory=list)
     books: dict[str, Booked] = field(default_factory=dict)
     tombstones: set[str] = field(default_factory=set)
     staged: list[str] = field(default_factory=list)
+    uploaded: list[tuple[str, str, int]] = field(default_factory=list)
+    """Form, STAN and amount of every record of every 0320, in the order of arrival."""
     closed: dict[str, tuple[Totals, Outcome]] = field(default_factory=dict)
     disputed: Outcome | None = None
 
@@ -122,6 +136,14 @@ class ScriptedHost:
         """STAN -> amount of the sales that stand."""
         found = self.books.values()
         return {item.stan: item.amount for item in found if item.kind is Kind.SALE and item.state == "captured"}
+
+    def standing(self) -> dict[str, tuple[Kind, int]]:
+        """STAN -> kind and amount of everything that stands and moves money."""
+        return {
+            b.stan: (b.kind, b.amount)
+            for b in self.books.values()
+            if b.kind in FINANCIAL and b.state == "captured" and not b.adjusted
+        }
 
     # --- bytes
 
@@ -163,7 +185,8 @@ class ScriptedHost:
         else:
             outcome = getattr(self, "_" + operation.kind.replace("-", "_"))(operation)
         rrn = f"{len(self.seen):012d}"
-        return self.family.write_answer(request, replace(outcome, at=AT, rrn=outcome.rrn or rrn), self.dialect)
+        told = replace(outcome, at=AT, rrn=outcome.rrn or rrn, request=self.asks.get(request.mti, outcome.request))
+        return self.family.write_answer(request, told, self.dialect)
 
     def _sign_on(self, operation: Operation) -> Outcome:
         return Outcome(code="00", keys=KEY_BLOCK, batch=self.batch)
@@ -171,7 +194,10 @@ class ScriptedHost:
     def _sign_off(self, operation: Operation) -> Outcome:
         return Outcome(code="00")
 
-    _echo = _sign_off
+    _echo = _script_result = _sign_off
+
+    def _download(self, operation: Operation) -> Outcome:
+        return Outcome(code="00", data=downloads.answer(operation.function, operation.data, "SCRIPTED SHOP"))
 
     def _balance(self, operation: Operation) -> Outcome:
         return Outcome(code="00", balance=12345, currency="156")
@@ -187,14 +213,28 @@ class ScriptedHost:
             return Outcome(code=self.decline[operation.amount])
         return self._book(operation, organisation(operation.card.pan))
 
-    def _book(self, operation: Operation, scheme: str, original: str = "") -> Outcome:
+    _cash_back = _pre_auth = _pre_auth_increment = _sale
+
+    def _book(
+        self, operation: Operation, scheme: str, original: Booked | None = None, kind: Kind | None = None
+    ) -> Outcome:
         assert operation.amount is not None
         batch = operation.batch or self.batch
         foreign = scheme != "CUP" and self.dialect.family == "cup"
-        assert operation.stan not in self.books, "the terminal used a STAN twice"
-        self.books[operation.stan] = Booked(
-            operation.kind, operation.stan, batch, operation.amount, foreign, original=original
-        )
+        before = self.books.get(operation.stan)
+        repeated = operation.advice and before is not None and before.amount == operation.amount
+        assert before is None or repeated, "the terminal used a STAN twice"
+        if not repeated:
+            self.books[operation.stan] = Booked(
+                kind or operation.kind,
+                operation.stan,
+                batch,
+                operation.amount,
+                foreign,
+                original=original.stan if original else "",
+                of=original.kind if original and operation.kind in VOIDS else None,
+                day=self.day,
+            )
         return Outcome(
             code="00",
             auth_code="A12345",
@@ -202,8 +242,25 @@ class ScriptedHost:
             organisation=scheme,
             issuer="03080000",
             acquirer="48520000",
-            business_date="1121",
+            business_date=self.day,
+            chip=self._chip_of(operation.chip),
         )
+
+    def _chip_of(self, request: bytes | None) -> bytes | None:
+        if request is None:
+            return None
+        return self.chip(request) if callable(self.chip) else self.chip
+
+    def _named(self, named: OriginalRef | None, kinds: frozenset[Kind] = FINANCIAL) -> Booked | None:
+        """What a message names: by STAN, else by invoice, else by RRN (the number of the message here)."""
+        if named is None:
+            return None
+        for booked in self.books.values():
+            if booked.kind in kinds and booked.stan in (named.stan, named.invoice):
+                return booked
+        rrns = {f"{at:012d}": message.get(11) or "" for at, message in enumerate(self.seen, 1)}
+        found = self.books.get(rrns.get(named.rrn, ""))
+        return found if found and found.kind in kinds else None
 
     def _void(self, operation: Operation) -> Outcome:
         named = operation.original
@@ -213,8 +270,72 @@ class ScriptedHost:
             return Outcome(code="25")
         if sale.state != "captured":
             return Outcome(code="12")
-        sale.state = "voided"
-        return self._book(operation, "VIS" if sale.foreign else "CUP", original=sale.stan)
+        standing = next((b for b in self.books.values() if self._stands_for(b, sale)), sale)
+        if operation.amount != standing.amount:
+            return Outcome(code="64")
+        sale.state = standing.state = "voided"
+        completed = sale.kind in (Kind.COMPLETION, Kind.COMPLETION_ADVICE)
+        kind = Kind.COMPLETION_VOID if completed else Kind.VOID
+        return self._book(operation, "VIS" if sale.foreign else "CUP", original=sale, kind=kind)
+
+    _completion_void = _void
+
+    def _stands_for(self, booked: Booked, sale: Booked) -> bool:
+        return booked.kind in ADJUSTMENTS and booked.original == sale.stan and not booked.adjusted
+
+    def _pre_auth_void(self, operation: Operation) -> Outcome:
+        reserved = self._reserved(operation)
+        if reserved is None:
+            return Outcome(code="25")
+        if reserved.state != "captured":
+            return Outcome(code="12")
+        reserved.state = "voided"
+        return self._book(operation, "CUP", original=reserved)
+
+    def _reserved(self, operation: Operation) -> Booked | None:
+        """The pre-authorisation that is named, by its STAN or, as the wire has it, by its code: all have the same."""
+        named = self._named(operation.original, frozenset({Kind.PRE_AUTH}))
+        kinds = [b for b in self.books.values() if b.kind is Kind.PRE_AUTH and b.state != "reversed"]
+        return named or (kinds[-1] if kinds else None)
+
+    def _completion(self, operation: Operation) -> Outcome:
+        if operation.amount in self.decline:
+            return Outcome(code=self.decline[operation.amount])
+        reserved = self._reserved(operation)
+        if reserved is None:
+            return Outcome(code="25")
+        return self._book(operation, "CUP", original=reserved)
+
+    _completion_advice = _completion
+
+    def _advice(self, operation: Operation) -> Outcome:
+        assert operation.card is not None
+        if operation.amount in self.decline:
+            return Outcome(code=self.decline[operation.amount])
+        return self._book(operation, operation.organisation or organisation(operation.card.pan))
+
+    _offline_sale = _advice
+
+    def _refund(self, operation: Operation) -> Outcome:
+        assert operation.amount is not None
+        sale = self._named(operation.original)
+        if operation.amount in self.decline:
+            return Outcome(code=self.decline[operation.amount])
+        return self._book(operation, operation.organisation or "CUP", original=sale)
+
+    def _adjust(self, operation: Operation) -> Outcome:
+        assert operation.amount is not None
+        if operation.amount in self.decline:
+            return Outcome(code=self.decline[operation.amount])
+        sale = self._named(operation.original)
+        if sale is None:
+            return Outcome(code="25")
+        for booked in self.books.values():
+            if booked is sale or self._stands_for(booked, sale):
+                booked.adjusted = booked.stan != operation.stan
+        return self._book(operation, "VIS" if sale.foreign else "CUP", original=sale)
+
+    _tip = _adjust
 
     def _reversal(self, operation: Operation) -> Outcome:
         named = operation.original
@@ -224,42 +345,55 @@ class ScriptedHost:
             self.tombstones.add(named.stan)
             return Outcome(code="25")
         assert booked.amount == operation.amount, "the reversal does not fit its original"
-        if booked.state == "captured" and booked.original:
-            self.books[booked.original].state = "captured"
+        if booked.state == "captured" and booked.original and booked.kind in (*VOIDS, Kind.PRE_AUTH_VOID):
+            sale = self.books[booked.original]
+            for again in (sale, *(b for b in self.books.values() if self._stands_for(b, sale))):
+                again.state = "captured"
         booked.state = "reversed"
-        return Outcome(code="00", amount=booked.amount)
+        return Outcome(code="00", amount=booked.amount, business_date=booked.day)
 
     # --- settlement
 
-    def totals(self) -> Totals:
-        """What the host counts in its open batch."""
+    def totals(self, day: str = "") -> Totals:
+        """What the host counts in its open batch, or on one day of it."""
+        both = profile_of(self.dialect.name, self.dialect.profile).reversed == "both"
         items = [
-            BatchItem(b.kind, b.amount, b.foreign, b.state == "voided")
+            BatchItem(b.kind, b.amount, b.foreign, b.state == "voided", b.adjusted, b.state == "reversed", b.of)
             for b in self.books.values()
-            if b.state != "reversed" and b.batch not in self.closed
+            if (b.state != "reversed" or (both and b.kind not in VOIDS))
+            and b.batch not in self.closed
+            and day in ("", b.day)
+            and b.kind in FINANCIAL
         ]
         return self.family.count([*items, *self.extra])
 
     def _settle(self, operation: Operation) -> Outcome:
-        assert operation.batch is not None
         assert operation.totals is not None
-        if operation.batch in self.closed:
-            totals, outcome = self.closed[operation.batch]
+        number = operation.batch or self._number_of(operation.day)
+        if number in self.closed:
+            totals, outcome = self.closed[number]
             same = not totals.differing(operation.totals)
             return outcome if same else replace(outcome, verdict=Verdict.CLOSED_OTHER)
-        if operation.batch in self.refuse_numbers:
+        if number in self.refuse_numbers:
             return Outcome(code="22" if self.mac else "80")
-        wrong = self.totals().differing(operation.totals)
+        ours = self.totals(operation.day)
+        wrong = ours.differing(operation.totals)
         verdict = Verdict.DIFFERS if wrong else Verdict.AGREED
         if operation.final:
             verdict = Verdict.AGREED if not wrong else Verdict.STILL_DIFFERS
         sides = tuple((side, Verdict.DIFFERS if side in wrong else Verdict.AGREED) for side in ("domestic", "foreign"))
-        outcome = Outcome(code="", verdict=verdict, sides=sides if self.mac else (), totals=self.totals())
+        outcome = Outcome(code="", verdict=verdict, sides=sides if self.mac else (), totals=ours)
         if verdict is Verdict.DIFFERS:
             self.disputed = outcome
         else:
-            self._close(operation.batch, operation.totals, outcome)
+            self._close(number, operation.totals, outcome)
         return outcome
+
+    def _number_of(self, day: str) -> str:
+        """ISO 87: the open batch if it holds anything of that day, else the last one closed then (rules.md 6)."""
+        numbers = [b.batch for b in self.books.values() if b.day == day]
+        waiting = [number for number in numbers if number not in self.closed]
+        return (waiting or numbers or [self.batch])[-1]
 
     def _close(self, number: str, totals: Totals, outcome: Outcome) -> None:
         self.closed[number] = (totals, outcome)
@@ -273,7 +407,10 @@ class ScriptedHost:
         for item in operation.items:
             if item.ref.stan not in self.staged:
                 self.staged.append(item.ref.stan)
+        self.uploaded += [(item.form.value, item.ref.stan, item.amount) for item in operation.items]
         return Outcome(code="00", amount=operation.items[0].amount, count=len(operation.items))
+
+    _tc_upload = _upload
 
     def _upload_end(self, operation: Operation) -> Outcome:
         assert operation.batch is not None

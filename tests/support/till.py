@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from specs.dialect import load
-from specs.operation import Card, Entry
+from specs.operation import FINANCIAL, Card, Entry
 from terminal_sim.driver import Driver
 from terminal_sim.errors import PowerCut
 from terminal_sim.flash import CutPower, MemoryFlash, SteadyPower
@@ -46,9 +47,9 @@ class Screen:
 class Till:
     """See the module. `press` keeps one machine alive; `power_up` boots a new one from the flash."""
 
-    def __init__(self, dialect: str = "cup", *, settle_empty: bool = False) -> None:
+    def __init__(self, dialect: str = "cup", **config_: Any) -> None:
         self.wire = Wire.of(load(dialect))
-        config = Config("12345678", "123456789012345", f"{dialect}://127.0.0.1:1", settle_empty=settle_empty)
+        config = Config("12345678", "123456789012345", f"{dialect}://127.0.0.1:1", **config_)
         self.flash = MemoryFlash(Memory(config))
         self.host = ScriptedHost(load(dialect))
         self.line = ScriptedLine(self.host)
@@ -99,8 +100,13 @@ class Till:
 def agree(till: Till) -> None:
     """Terminal and host hold the same live sales, closed batches and nothing half done."""
     rows = [row for closed in till.memory.archive for row in closed.rows] + list(till.memory.rows)
-    live = {row.stan: row.amount for row in rows if row.kind == "sale" and row.state == "journaled"}
-    assert live == till.host.live()
+    standing = {
+        row.stan: (row.kind, row.amount)
+        for row in rows
+        if row.kind in FINANCIAL and row.state == "journaled" and not row.adjusted and not row.stored
+    }
+    assert standing == till.host.standing()
     assert len({(row.stan, row.batch) for row in rows}) == len(rows)
     assert till.memory.pending is None
-    assert {closed.batch for closed in till.memory.archive} == set(till.host.closed)
+    if till.wire.name != "iso87":  # there a batch has a day and no number
+        assert {closed.batch for closed in till.memory.archive} == set(till.host.closed)

@@ -14,10 +14,11 @@ and power are not. A schedule is a list of steps and nothing else, so a run can 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from hashlib import sha256
+from typing import Any, Protocol, cast
 
 from host.checker import report
 from host.checker.books import HostBooks
@@ -32,22 +33,39 @@ from host.issuer.cards import index_test_cards
 from host.issuer.link import FaultKind, ImmediateLink, LinkFault
 from host.pan_hash import pan_hash
 from host.rows import Row as HostRow
+from host.rows import Terminal as TerminalRow
 from host.rows import TxnState
 from host.runner import Runner
 from host.server import Connection
 from host.service import Service
+from host.store.reader import Reader
 from host.store.store import Store, open_store
-from specs.dialect import load
+from specs.dialect import Dialect, load
 from specs.endpoint import Endpoint
 from specs.framing import FrameReader
 from specs.journal import TerminalBook
-from specs.operation import Card, Entry, Kind
-from specs.testcards import load_test_cards
+from specs.operation import ADJUSTMENTS, DEBITS, Card, Kind
+from specs.profile import profile_of
 from terminal_sim.book import book
+from terminal_sim.cards import card_from
 from terminal_sim.driver import Driver
 from terminal_sim.errors import LineLost, NotConnected, PowerCut
 from terminal_sim.flash import CutPower, MemoryFlash, Power, SteadyPower
-from terminal_sim.moves import Balance, Boot, Echo, End, Key, Order, Result, Sale, Settle, SignOff, SignOn
+from terminal_sim.moves import (
+    Balance,
+    Boot,
+    Download,
+    Echo,
+    End,
+    Key,
+    Order,
+    Result,
+    Sale,
+    SendStored,
+    Settle,
+    SignOff,
+    SignOn,
+)
 from terminal_sim.moves import Void as VoidOrder
 from terminal_sim.state import Config, Memory, Row, RowState
 from terminal_sim.terminal import Terminal
@@ -66,35 +84,83 @@ VERY_LATE = 4
 """Messages of the terminal that overtake a very late one."""
 
 
-def card(name: str) -> Card:
-    """A documented test card, swiped."""
-    found = load_test_cards()[name]
-    return Card(found.pan, found.expiry, f"{found.pan}D{found.expiry}2010000000000", entry=Entry.SWIPE)
+def card(name: str, entry: str = "swipe") -> Card:
+    """A documented test card."""
+    return card_from(name, entry)
+
+
+def dialect_of(name: str, capture: str = "HC") -> Dialect:
+    """A built-in dialect under a capture profile."""
+    dialect = load(name)
+    return replace(dialect, profile={**dialect.profile, "capture": capture})
 
 
 # ---- a schedule
 
 
-@dataclass(frozen=True)
-class Sell:
+class Deed(Protocol):
+    """Something that somebody at the terminal may ask of it."""
+
+    def order(self, memory: Memory) -> Order | None:
+        """The order that it comes to, with what the flash holds now; None when there is nothing that it could mean."""
+
+
+class Typed:
+    """A repr that is the call which makes it again, without what is as it would be anyway."""
+
+    def __repr__(self) -> str:
+        return typed(self)
+
+
+def typed(value: object) -> str:
+    """What has to be typed to have this value of a dataclass again."""
+    assert is_dataclass(value)
+    given = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != f.default}
+    return f"{type(value).__name__}({', '.join(f'{name}={worth!r}' for name, worth in given.items())})"
+
+
+@dataclass(frozen=True, repr=False)
+class Sell(Typed):
     """A sale. card: the name of a documented test card (a schedule is printed, and shows no number)."""
 
     amount: int
     card: str = "credit1"
+    entry: str = "swipe"
+    pin: str = ""
+    tip: int = 0
+    cash: int = 0
+
+    def order(self, memory: Memory) -> Order:
+        return Sale(self.amount, card(self.card, self.entry), self.tip, self.cash, self.pin)
 
 
-@dataclass(frozen=True)
-class Inquire:
+@dataclass(frozen=True, repr=False)
+class Inquire(Typed):
     """A balance inquiry."""
 
     card: str = "credit1"
+    pin: str = ""
+
+    def order(self, memory: Memory) -> Order:
+        return Balance(card(self.card), self.pin)
 
 
-@dataclass(frozen=True)
-class Void:
-    """Void the nth sale of the open journal, whatever has become of it."""
+@dataclass(frozen=True, repr=False)
+class Void(Typed):
+    """Void the nth sale, completion or refund of the open journal, whatever has become of it."""
 
     nth: int
+
+    def order(self, memory: Memory) -> Order | None:
+        row = nth_row(memory.rows, DEBITS | {Kind.REFUND}, self.nth)
+        return VoidOrder(stan=row.stan) if row else None
+
+
+def nth_row(rows: Iterable[Row], kinds: Iterable[Kind], nth: int) -> Row | None:
+    """One of the rows of these kinds, counted round and round; None when there is none."""
+    wanted = frozenset(kinds)
+    found = [row for row in rows if row.kind in wanted]
+    return found[nth % len(found)] if found else None
 
 
 @dataclass(frozen=True)
@@ -106,7 +172,8 @@ class Wait:
 
 @dataclass(frozen=True)
 class Meddle:
-    """Somebody puts the books apart. what: "clear-reversal" (FC 21), "phantom" (a row that the host never saw, 38)."""
+    """Somebody puts the books apart. what: "clear-reversal" (FC 21), "phantom" (a row that the host never saw, 38),
+    "missing" (the newest sale is wiped out of the journal)."""
 
     what: str
 
@@ -116,7 +183,14 @@ class ForceClose:
     """The back office closes the terminal's open batch (rules.md, section 7)."""
 
 
-Deed = ForceClose | SignOn | SignOff | Echo | Settle | Sell | Inquire | Void | Wait | Meddle
+@dataclass(frozen=True)
+class HostAsks:
+    """The people at the host want something of the terminal. digit: the header's sixth (cup.md, section 1)."""
+
+    digit: str
+
+
+Act = Deed | Order | ForceClose | HostAsks | Wait | Meddle
 
 WIRE_FAULTS = (
     *("deliver", "refuse", "reset", "drop-request", "drop-answer"),
@@ -150,7 +224,7 @@ class Step:
     refuse: the flash step that cannot be written. issuer: (kind, on, times, seconds) of a LinkFault, gone afterwards.
     """
 
-    deed: Deed | None
+    deed: Act | None
     wire: tuple[str, ...] = ()
     cut: tuple[str, str, int] | None = None
     refuse: str = ""
@@ -159,7 +233,7 @@ class Step:
 
     def __repr__(self) -> str:
         """What has to be typed to have it again."""
-        deed = repr(self.deed).replace("(renumbered=0)", "()").replace("(rename=False, quiet=False)", "()")
+        deed = typed(self.deed) if self.deed is not None else "None"
         wrong = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "deed"}
         return f"Step({', '.join([deed, *(f'{name}={value!r}' for name, value in wrong.items() if value)])})"
 
@@ -198,8 +272,9 @@ class _Commits:
 class Host:
     """The host process: all but the store dies in a crash."""
 
-    def __init__(self, clock: Clock, seed: int = 7) -> None:
+    def __init__(self, clock: Clock, dialect: Dialect, seed: int = 7) -> None:
         self.clock = clock
+        self.dialect = dialect
         self.store = open_store("sqlite://", seed=seed, created_at=START.isoformat())
         self.cards = index_test_cards(self.store.pan_hash_key)
         self.link_faults: list[LinkFault] = []
@@ -237,7 +312,11 @@ class Host:
         self.service = Service(FaultTable(), self.store.pan_hash_key)
         link = ImmediateLink(cast(Store, _Commits(self.store, "issuer", self._strike)), self.cards, self.link_faults)
         store = cast(Store, _Commits(self.store, "commit", self._strike))
-        self.runner = Runner(store, self.clock, Settings(magic=False), link, before_commit=self.service.rows)
+        self.runner = Runner(
+            *(store, self.clock, Settings(magic=False), link),
+            before_commit=self.service.rows,
+            profiles={self.dialect.name: profile_of(self.dialect.name, self.dialect.profile)},
+        )
         self.service.start(self.runner, cast(Any, _Loop()))
 
     def _strike(self, point: str) -> tuple[str, str]:
@@ -290,6 +369,8 @@ class Line:
     def __init__(self, endpoint: Endpoint, host: Host, wire: Wire) -> None:
         self.faults: deque[str] = deque()
         self.messages = 0
+        self.said = sha256()
+        """Of every byte that the two ends put on the line, in their order."""
         self._endpoint = endpoint
         self._host = host
         self._wire = wire
@@ -306,6 +387,7 @@ class Line:
 
     def send(self, payload: bytes, timeout_s: float) -> None:
         self.messages += 1
+        self.said.update(b">" + payload)
         self._inbox.extend(self._late)
         self._late.clear()
         held, self._held = self._held, []
@@ -361,6 +443,7 @@ class Line:
         generation = self._generation
 
         def arrive(payload: bytes) -> bool:
+            self.said.update(b"<" + payload)
             if fault == "late-answer":
                 self._late.append(payload)
             elif fault != "drop-answer" and generation == self._generation:
@@ -436,11 +519,11 @@ class _TillClock:
 class TwoBooks:
     """See the module. results: what each step came to, None where the power failed."""
 
-    def __init__(self, dialect: str = "cup", *, stan: str = "000100", watch: bool = True) -> None:
+    def __init__(self, dialect: str = "cup", capture: str = "HC", *, stan: str = "000100", watch: bool = True) -> None:
         config = Config(TID, MID, f"{dialect}://127.0.0.1:1")
-        self.wire = Wire.of(load(dialect))
+        self.wire = Wire.of(dialect_of(dialect, capture))
         self.clock = Clock(UTC, START, running=False)
-        self.host = Host(self.clock)
+        self.host = Host(self.clock, self.wire.dialect)
         self.line = Line(Endpoint(self.wire.dialect, "127.0.0.1", 1), self.host, self.wire)
         self.flash = MemoryFlash(Memory(config, stan=stan))
         self.screen = Screen()
@@ -506,7 +589,7 @@ class TwoBooks:
         except LineLost:
             pass
 
-    def _do(self, deed: Deed | None) -> Result | None:
+    def _do(self, deed: Act | None) -> Result | None:
         match deed:
             case Wait(seconds):
                 self._wait(seconds)
@@ -517,15 +600,14 @@ class TwoBooks:
             case ForceClose():
                 self._quietly(self._force_close)
                 return None
-            case Sell(amount, name):
-                return self._order(Sale(amount, card(name)))
-            case Inquire(name):
-                return self._order(Balance(card(name)))
-            case Void(nth):
-                sales = [row for row in self.memory.rows if row.kind is Kind.SALE]
-                return self._order(VoidOrder(stan=sales[nth % len(sales)].stan)) if sales else None
-            case _:
+            case HostAsks(digit):
+                self.host.runner.call(lambda store, _: store.commit(_asking(store.reader(), digit)))
+                return None
+            case None | SignOn() | SignOff() | Echo() | Settle() | SendStored() | Download():
                 return self._order(deed)
+            case _:
+                order = cast(Deed, deed).order(self.memory)
+                return self._order(order) if order is not None else None
 
     def _order(self, order: Order | None) -> Result:
         """On the living machine, or the boot of a new one."""
@@ -553,6 +635,8 @@ class TwoBooks:
             stan = memory.next_stan()
             row = Row(stan, memory.batch, Kind.SALE, 4_200, card("credit1").pan, "3012", at="0302090000", invoice=stan)
             changed = replace(memory, stan=stan, rows=(*memory.rows, row))
+        elif what == "missing" and (row_ := _last_plain_sale(memory)) is not None:
+            changed = replace(memory, rows=tuple(row for row in memory.rows if row is not row_))
         else:
             return
         self.meddled = True
@@ -598,7 +682,7 @@ class TwoBooks:
 
     def _settled(self) -> bool:
         memory = self.memory
-        return not memory.live_rows and memory.pending is None and memory.settlement is None
+        return not (memory.live_rows or memory.pending or memory.settlement or memory.script)
 
     def _wait(self, seconds: float) -> None:
         """Nothing stays on its way for hours."""
@@ -611,6 +695,7 @@ class TwoBooks:
     def settled(self) -> None:
         """The end of a day (E1, E2, E6, L1): both books alike or the difference listed, no charge without sale."""
         books = self.check()
+        self.forced = self.forced or any(batch.forced for batch in books.batches)  # a cutoff does it too
         compared = compare(books, self.journal())
         for pair in compared.differing:
             assert self.meddled, f"nobody meddled, but {pair}"
@@ -621,12 +706,19 @@ class TwoBooks:
                 assert not books.exceptions, books.exceptions
                 assert not unsettled(books), [item.why for item in unsettled(books)]
             assert self._sold() == self._charged(books)
-        assert self._captured(books) == self._charged(books)
+        assert self._captured(books) == self._charged(books) == self._posted(books)
+        assert self._reserved(books) == self._held(books)
         assert all(leg.state == "done" for leg in books.legs), books.legs
         assert all(txn.settlement != "open" for txn in books.txns), "captured and in no closed batch"
         closed = Counter(batch.number for batch in books.batches if batch.closed_at)
         archived = Counter(archived.batch for archived in self.memory.archive)
         assert archived <= closed if self.forced else archived == closed, (archived, closed)
+
+    def nothing_held(self) -> None:
+        """E6: no hold outlives its expiry."""
+        books = self.check()
+        assert not self._held(books), [txn for txn in books.txns if txn.held]
+        assert not self._reserved(books)
 
     def again(self) -> None:
         """The next day works: a sale, and a settlement that agrees."""
@@ -639,30 +731,66 @@ class TwoBooks:
         self._wait(20)
         self.settled()
 
-    def _sold(self) -> Counter[str]:
-        """Card hash -> what the terminal's people have sold to it, for good."""
-        rows = [row for archived in self.memory.archive for row in archived.rows]
+    def _sold(self) -> dict[str, int]:
+        """Card hash -> what the terminal's people have sold to it for good, less what they gave back."""
         net: Counter[str] = Counter()
-        for row in rows:
-            if row.kind is Kind.SALE and row.state is RowState.JOURNALED:
-                net[pan_hash(self.host.store.pan_hash_key, row.pan)] += row.amount
-        return +net
+        for row in (row for archived in self.memory.archive for row in archived.rows):
+            if row.state is RowState.JOURNALED and not row.adjusted:
+                net[pan_hash(self.host.store.pan_hash_key, row.pan)] += _SIGN.get(row.kind, 0) * row.amount
+        return _not_zero(net)
 
-    def _captured(self, books: HostBooks) -> Counter[str]:
+    def _captured(self, books: HostBooks) -> dict[str, int]:
         net: Counter[str] = Counter()
         for txn in books.txns:
-            if txn.kind == Kind.SALE and txn.state is TxnState.CAPTURED:
-                net[txn.pan_hash] += txn.approved_amount
-        return +net
+            if txn.state is TxnState.CAPTURED and not txn.replaced_by:
+                net[txn.pan_hash] += _SIGN.get(Kind(txn.kind), 0) * txn.approved_amount
+        return _not_zero(net)
 
-    def _charged(self, books: HostBooks) -> Counter[str]:
-        assert all(account.debited >= 0 for account in books.accounts)
-        return +Counter({account.pan_hash: account.debited for account in books.accounts})
+    def _posted(self, books: HostBooks) -> dict[str, int]:
+        """Card hash -> what the acquirer's ledger has against the card's issuer."""
+        net: Counter[str] = Counter()
+        for posting in books.postings:
+            if posting.book == "acquirer" and posting.account.startswith("issuer-clearing"):
+                net[books.txn_by_id[posting.txn_id].pan_hash] += posting.amount
+        return _not_zero(net)
+
+    def _charged(self, books: HostBooks) -> dict[str, int]:
+        return _not_zero({account.pan_hash: account.debited for account in books.accounts})
+
+    def _reserved(self, books: HostBooks) -> dict[str, int]:
+        """Card hash -> what the open pre-authorisations still keep for it."""
+        net: Counter[str] = Counter()
+        for txn in books.txns:
+            net[txn.pan_hash] += txn.held if txn.state is TxnState.AUTHORISED else 0
+        return _not_zero(net)
+
+    def _held(self, books: HostBooks) -> dict[str, int]:
+        assert all(account.held >= 0 for account in books.accounts)
+        return _not_zero({account.pan_hash: account.held for account in books.accounts})
 
 
-def run(dialect: str, steps: Iterable[Step], *, watch: bool = True) -> TwoBooks:
+_SIGN = dict.fromkeys(DEBITS | ADJUSTMENTS, 1) | {Kind.REFUND: -1}
+"""What a transaction that stands adds to what was sold."""
+
+
+def _asking(books: Reader, digit: str) -> list[HostRow]:
+    return [replace(terminal, request=digit) for terminal in books.select(TerminalRow, {"tid": TID})]
+
+
+def _not_zero(sums: Mapping[str, int]) -> dict[str, int]:
+    return {key: value for key, value in sums.items() if value}
+
+
+def _last_plain_sale(memory: Memory) -> Row | None:
+    """The newest sale that nothing hangs on."""
+    named = {row.original_stan for row in memory.rows}
+    plain = (r for r in reversed(memory.rows) if r.kind is Kind.SALE and r.state is RowState.JOURNALED)
+    return next((row for row in plain if not row.adjusted and row.stan not in named), None)
+
+
+def run(dialect: str, steps: Iterable[Step], *, capture: str = "HC", watch: bool = True) -> TwoBooks:
     """A whole schedule from first contact to the second settlement. watch: every invariant after every step as well."""
-    world = TwoBooks(dialect, watch=watch)
+    world = TwoBooks(dialect, capture, watch=watch)
     for step in steps:
         world.play(step)
     world.heal()

@@ -12,7 +12,7 @@ from host.engine.context import Context, Ids, Settings
 from host.engine.events import Ask, IssuerDecision
 from host.engine.working import WorkingSet
 from host.issuer.cards import index_test_cards
-from host.issuer.decide import NOMINAL_BALANCE, CardData, answer
+from host.issuer.decide import NOMINAL_BALANCE, CardData, Known, answer
 from host.issuer.link import FaultKind, LinkFault
 from host.pan_hash import pan_hash
 from host.rows import IssuerAccount, IssuerLeg, Leg, Posting, TxnState
@@ -58,7 +58,11 @@ class Issuer:
         leg = Leg(txn * 10 + number, txn, number, purpose, amount, "156", hashed, "asking", "", 0, "")
         context = Context(NOW, date(2026, 3, 2), Settings(), self.ids, lambda size: b"\x01" * size)
         return answer(
-            self.ws, Ask(leg, undo, pin), CardData("622316******0014", "CUP"), index_test_cards(KEY, CARDS), context
+            self.ws,
+            Ask(leg, undo, pin),
+            CardData("622316******0014", "CUP"),
+            Known(index_test_cards(KEY, CARDS)),
+            context,
         )
 
     @property

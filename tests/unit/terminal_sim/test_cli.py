@@ -219,7 +219,7 @@ def test_a_wrong_set_up_is_one_line_and_makes_nothing(tmp_path: Path, words: lis
     "words",
     [
         ["sale", "1000", "--card", "nobody"],
-        ["sale", "1000", "--entry", "chip"],
+        ["sale", "1000", "--entry", "wave"],
         ["void"],
         ["void", "--stan", "1", "--rrn", "2"],
         ["void", "--stan", "one"],

@@ -14,9 +14,9 @@ from specs.operation import Entry, Kind
 from specs.totals import Sum, Totals
 from terminal_sim import flash_format
 from terminal_sim.errors import FlashBusy, FlashError, PowerCut
-from terminal_sim.flash import CutPower, DirFlash, power_from
-from terminal_sim.moves import Sale, Settle, SignOn, Void
-from terminal_sim.state import Archived, Config, Memory, Phase, Row, Settlement, Slip
+from terminal_sim.flash import CutPower, DirFlash, MemoryFlash, power_from
+from terminal_sim.moves import Adjust, OfflineSale, Sale, Settle, SignOn, Void
+from terminal_sim.state import Archived, Config, Memory, Phase, Row, ScriptResult, Settlement, Slip
 from tests.support.scripted_host import drop
 from tests.support.till import CARD, Till
 
@@ -33,6 +33,10 @@ def full_memory() -> Memory:
     till.press(Sale(200, CARD))
     till.host.faults["0200", 4] = drop
     till.press(Sale(300, CARD))
+    till.press(OfflineSale(400, CARD))
+    till.press(Adjust(stan=till.memory.rows[0].stan, tip=10))
+    owed = ScriptResult("000077", "000002", till.host.sent("0200")[0].with_fields({35: None, 64: None}), 2)
+    till.flash = MemoryFlash(replace(till.memory, script=owed, ca_keys=("9F06",), parameters=(("22", "商户"),)))
     totals = Totals((Sum("domestic", "debit", 1, 200),))
     settlement = Settlement(Phase.UPLOADING, "000002", totals, (("domestic", "differs"),), ("domestic",), totals)
     return replace(till.memory, settlement=settlement)
@@ -42,6 +46,8 @@ def test_everything_on_flash_comes_back_equal(tmp_path: Path) -> None:
     memory = full_memory()
     assert memory.pending is not None
     assert memory.archive
+    assert len(memory.stored_rows) == 2
+    assert memory.script is not None
     assert memory.last_slip
     flash = DirFlash(tmp_path / "t")
     flash.create(memory)

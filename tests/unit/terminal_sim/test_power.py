@@ -69,7 +69,12 @@ SCENES = {
         _MONEY | {"send": 2, "recv": 2, "rev-clear": 1},
         _MONEY | {"send": 2, "recv": 2, "rev-clear": 1},
     ),
-    "sign-on": Scene(_nothing, lambda till: SignOn(), {"stan": 1, **_LINE, "key-store": 1}, {}),
+    "sign-on": Scene(
+        _nothing,
+        lambda till: SignOn(),
+        {"stan": 1, **_LINE, "key-store": 1},
+        {"stan": 1, **_LINE, "key-store": 1},
+    ),
     "settle-agreed": Scene(
         _nothing,
         lambda till: Settle(),

@@ -30,7 +30,7 @@ from terminal_sim.wire import Wire
 from tests.support.scripted_host import change, code, drop, garbage, hang_up
 from tests.support.till import CARD, Till, agree
 
-DIALECTS = pytest.mark.parametrize("dialect", ["cup", "nac"])
+DIALECTS = pytest.mark.parametrize("dialect", ["cup", "nac", "iso87"])
 
 
 def signed_on(dialect: str = "cup") -> Till:
@@ -154,7 +154,9 @@ def test_rt3_boot_sends_the_reversal(dialect: str) -> None:
     till.host.faults["0200", 1] = drop
     sale = till.press(Sale(100, CARD))
     till.power_up()
-    assert till.host.sent("0400")[0][11] == sale.stan
+    reversal = till.host.seen[-1]
+    assert reversal.mti == ("0420" if dialect == "iso87" else "0400")
+    assert reversal[11] == sale.stan
     assert till.host.live() == {}
     agree(till)
 
@@ -339,13 +341,14 @@ def test_a_partial_approval_counts_with_what_was_approved() -> None:
 # --- the terminal's own refusals
 
 
-def test_cup_sells_nothing_before_sign_on_and_nac_has_no_sign_on() -> None:
+def test_cup_sells_nothing_before_sign_on_and_nac_needs_none() -> None:
     cup, nac = Till("cup"), Till("nac")
     assert cup.press(Sale(100, CARD)).exit_code == 4
     assert cup.press(Settle()).end is End.REFUSED_LOCALLY
     assert cup.host.seen == []
-    assert nac.press(SignOn()).end is End.REFUSED_LOCALLY
     assert nac.press(Sale(100, CARD)).end is End.APPROVED
+    assert nac.press(SignOn()).end is End.OK, "a log-on is offered, not needed"
+    assert nac.press(SignOff()).end is End.REFUSED_LOCALLY
 
 
 @pytest.mark.parametrize("amount", [0, 10**12])

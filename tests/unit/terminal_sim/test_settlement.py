@@ -11,7 +11,9 @@ from terminal_sim.state import Phase
 from tests.support.scripted_host import change, code, drop, garbage
 from tests.support.till import CARD, FOREIGN, Till, agree
 
-DIALECTS = pytest.mark.parametrize("dialect", ["cup", "nac"])
+DIALECTS = pytest.mark.parametrize("dialect", ["cup", "nac", "iso87"])
+UPLOADING = pytest.mark.parametrize("dialect", ["cup", "nac"])
+"""ISO 87 has no upload on the wire (rules.md, section 1)."""
 
 
 def with_sales(dialect: str, *amounts: int, settle_empty: bool = False) -> Till:
@@ -94,7 +96,7 @@ def test_rt6_a_retry_has_the_same_number_and_totals_and_a_new_stan(dialect: str)
     assert (result.end, result.exit_code) == (End.UNANSWERED, 3)
     assert till.press(Settle()).end is End.AGREED
     first, second = till.host.sent("0500")[:2]
-    same = (48, 60) if dialect == "cup" else (60, 63)
+    same = {"cup": (48, 60), "nac": (60, 63), "iso87": (15, 74, 75, 76, 77, 86, 87, 88, 89, 97)}[dialect]
     assert [first[de] for de in same] == [second[de] for de in same]
     assert first[11] != second[11]
     agree(till)
@@ -185,7 +187,7 @@ def test_cup_code_3_is_uploaded_like_2_and_the_slip_says_error() -> None:
     assert "对账出错 ERROR" in result.slip.copies[0]
 
 
-@DIALECTS
+@UPLOADING
 def test_rt8_a_refused_record_goes_to_the_rejected_list_and_the_upload_goes_on(dialect: str) -> None:
     """Case 37: flagged as sent without looking at DE 39, it would be lost."""
     till = dispute(with_sales(dialect, *range(100, 110)))
@@ -203,7 +205,7 @@ def test_rt8_a_refused_record_goes_to_the_rejected_list_and_the_upload_goes_on(d
         assert till.host.sent("0320")[-1][48] == "0002"
 
 
-@DIALECTS
+@UPLOADING
 def test_rt8_94_in_the_0330_counts_as_delivered(dialect: str) -> None:
     till = dispute(with_sales(dialect, 100))
     till.host.faults["0320", 1] = code("94")
@@ -211,7 +213,7 @@ def test_rt8_94_in_the_0330_counts_as_delivered(dialect: str) -> None:
     assert till.memory.archive[0].rows[0].uploaded
 
 
-@DIALECTS
+@UPLOADING
 def test_an_upload_that_stays_unanswered_goes_on_at_the_first_record_without_a_flag(dialect: str) -> None:
     """Case 35: three sends of one record, then it waits; the next order begins there, not at the start (case 36)."""
     till = dispute(with_sales(dialect, *range(100, 110)))

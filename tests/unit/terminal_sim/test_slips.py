@@ -184,7 +184,11 @@ def test_every_line_fits_the_paper_and_no_card_number_is_whole(family: str) -> N
 def test_wide_characters_take_two_columns() -> None:
     assert [width("SALE"), width("消费"), width("消费/SALE"), width("￥")] == [4, 4, 9, 2]
     assert {width(line) for line in field("批次号", "000001")} == {COLUMNS}
-    assert width(columns("  消费/SALE", "2", "150.00")) == COLUMNS
+    assert columns("  消费/SALE", "2", "150.00") == ["  消费/SALE               2     150.00"]
+    assert columns("  完成(通知)/AUTH SETTLEMENT", "2", "150.00") == [
+        "  完成(通知)/AUTH SETTLEMENT",
+        "                          2     150.00",
+    ]
     assert fold("") == [""]
     assert [width(line) for line in fold("消" * 20)] == [38, 2]
 

@@ -222,6 +222,7 @@ def test_the_clock_is_frozen_advanced_and_run(host: Host) -> None:
     assert host.get("/clock") == {
         "now": "2026-03-02T09:00:00.000+00:00",
         "running": False,
+        "cutoff": "00:00",
         "business_date": "2026-03-02",
     }
     moved = host.http.post("/api/v1/clock/advance", json={"seconds": 86_400}).json()
@@ -269,6 +270,39 @@ def test_strict_provisioning_serves_a_terminal_once_it_is_named(host: Host) -> N
     host.send()
     assert host.line.codes() == ["89", "00"]
     assert host.http.put(f"/api/v1/terminals/{TID}", json={"mid": "123456789012345"}).status_code == 200
+
+
+def test_a_batch_is_closed_by_hand_once_with_a_name_and_a_reason(host: Host) -> None:
+    host.send()
+    (batch,) = host.get("/batches")["items"]
+    path, body = f"/api/v1/batches/{batch['id']}/close", {"user": "Li", "reason": "shop closed"}
+    key = {"Idempotency-Key": "k1"}
+    assert host.http.post(path, json=body).status_code == 422  # without a key nobody can tell a repeat
+    closed = host.http.post(path, json=body, headers=key)
+    assert (closed.status_code, closed.json()["forced"]) == (200, "Li: shop closed")
+    assert closed.json()["state"] == "closed-with-exceptions"
+    assert host.http.post(path, json=body, headers=key).json() == closed.json()
+    other = host.http.post(path, json=body | {"reason": "again"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency-key")
+    late = host.http.post(path, json=body | {"reason": "again"}, headers={"Idempotency-Key": "k2"})
+    assert (late.status_code, late.json()["code"]) == (409, "not-open")
+    gone = host.http.post("/api/v1/batches/bat-000000000404/close", json=body, headers=key)
+    assert gone.status_code == 404
+    assert len(host.get("/batches")["items"]) == 2  # the closed one, and the next
+
+
+def test_a_terminal_is_asked_for_something_until_it_has_done_it(host: Host) -> None:
+    """CUP header digit 6 (cup.md 1); nothing else of the terminal changes."""
+    host.send()
+    path = f"/api/v1/terminals/{TID}"
+    before = host.store.reader().select(Terminal)[0]
+    assert host.http.put(path, json={"request": "1"}).json()["request"] == "1"
+    assert host.store.reader().select(Terminal) == [replace(before, request="1")]
+    assert host.http.put(path, json={"mid": before.mid}).json()["request"] == "1"
+    assert host.http.put(path, json={"request": "0"}).json()["request"] == "0"
+    for wrong in ("6", "", "12", 1):
+        assert host.http.put(path, json={"request": wrong}).status_code == 422
+    assert host.http.put("/api/v1/terminals/NEWONE01", json={"request": "1"}).status_code == 422
 
 
 def test_a_new_master_key_ends_the_sign_on_and_the_same_one_does_not(host: Host) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from host.engine import batches
+from host.engine import batches, closing, items
 from host.rows import Batch, BatchState, ExceptionItem, Row, Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import Kind, Verdict
-from specs.profile import Profile
+from specs.profile import KeyScheme, Profile
 from specs.totals import BatchItem
 from tests.support.books import CUP, NAC, TID, a_batch, a_draft, a_request, a_terminal, a_txn
 
@@ -70,6 +71,106 @@ def test_the_number_of_a_request(
         assert draft.ws.open_batch(TID) == found
 
 
+# --- advices and batches: the same table, second row (RH6: an advice has happened already) ---
+
+DE60 = replace(NAC, de60_batch=True)
+ISO87 = Profile(family="iso87", key_scheme=KeyScheme.LOCAL_TIME)
+FORCED_3 = replace(CLOSED_3, forced="cutoff", closed_at="2026-03-02T21:00:00.000+00:00")
+BEFORE, AFTER = {"local_date": "0302", "local_time": "205959"}, {"local_date": "0302", "local_time": "210001"}
+LAST_YEAR = {"local_date": "1231", "local_time": "235959"}
+
+# books, profile, fields -> (number of the batch it is booked in, carried)
+ADVICES: dict[str, tuple[list[Row], Profile, dict[str, Any], tuple[str, bool]]] = {
+    "cup, number of the open batch": ([CLOSED_3, OPEN_4, SALE_IN_4], CUP, {"batch": "000004"}, ("000004", False)),
+    "cup, closed": ([CLOSED_3, OPEN_4, SALE_IN_4], CUP, {"batch": "000003"}, ("000004", True)),
+    "cup, closed, open batch empty": ([CLOSED_3, OPEN_4], CUP, {"batch": "000003"}, ("000004", True)),
+    "cup, unknown, open batch empty: adopted": ([CLOSED_3, OPEN_4], CUP, {"batch": "000009"}, ("000009", False)),
+    "cup, unknown, open batch has items": (
+        [CLOSED_3, OPEN_4, SALE_IN_4],
+        CUP,
+        {"batch": "000009"},
+        ("000004", True),
+    ),
+    "cup, first contact": ([], CUP, {"batch": "000042"}, ("000042", False)),
+    "nac, sold before H's own close": ([FORCED_3, OPEN_4], NAC, {"batch": None, **BEFORE}, ("000004", True)),
+    "nac, sold after it": ([FORCED_3, OPEN_4], NAC, {"batch": None, **AFTER}, ("000004", False)),
+    "nac, sold last year": ([FORCED_3, OPEN_4], NAC, {"batch": None, **LAST_YEAR}, ("000004", True)),
+    "nac, no time": ([FORCED_3, OPEN_4], NAC, {"batch": None}, ("000004", False)),
+    "nac, no such day": (
+        [FORCED_3, OPEN_4],
+        NAC,
+        {"batch": None, "local_date": "0231", "local_time": "000000"},
+        ("000004", False),
+    ),
+    "nac, the last close was T's": (
+        [replace(FORCED_3, forced=""), OPEN_4],
+        NAC,
+        {"batch": None, **BEFORE},
+        ("000004", False),
+    ),
+    "nac, six digits of an advice are not looked at": (
+        [CLOSED_3, OPEN_4],
+        DE60,
+        {"batch": "000003"},
+        ("000004", False),
+    ),
+    "iso87, sold before H's own close": ([FORCED_3, OPEN_4], ISO87, {"batch": None, **BEFORE}, ("000004", True)),
+    "iso87, sold after it": ([FORCED_3, OPEN_4], ISO87, {"batch": None, **AFTER}, ("000004", False)),
+}
+
+
+@pytest.mark.parametrize(("books", "profile", "fields", "expected"), ADVICES.values(), ids=ADVICES)
+def test_the_batch_of_an_advice(
+    books: list[Row], profile: Profile, fields: dict[str, Any], expected: tuple[str, bool]
+) -> None:
+    """Never refused: an advice of an earlier batch is carried into the open one, out of its comparison."""
+    draft = a_draft(books)
+    request = a_request(Kind.OFFLINE_SALE, profile, amount=100, advice=True, **fields)
+    found = batches.item_batch(draft, request, a_terminal())
+    assert isinstance(found, Batch)
+    assert (found.number, batches.is_carried(draft, request, a_terminal(), found)) == expected
+    assert draft.ws.open_batch(TID) == found
+
+
+def test_what_is_carried_does_not_open_a_dispute_again() -> None:
+    """It is no item of that batch; a request, or an advice of its own, is."""
+    draft = a_draft([CLOSED_3, DISPUTED_4])
+    request = a_request(Kind.OFFLINE_SALE, CUP, batch="000003", amount=100, advice=True)
+    assert batches.item_batch(draft, request, a_terminal()) == DISPUTED_4
+    own = a_request(Kind.OFFLINE_SALE, CUP, batch="000004", amount=100, advice=True)
+    found = batches.item_batch(draft, own, a_terminal())
+    assert isinstance(found, Batch)
+    assert found.state is BatchState.OPEN
+
+
+def test_an_advice_that_is_carried_by_its_time_does_not_open_a_dispute_either() -> None:
+    draft = a_draft([FORCED_3, DISPUTED_4])
+    request = a_request(Kind.OFFLINE_SALE, NAC, batch=None, amount=100, advice=True, **BEFORE)
+    assert batches.item_batch(draft, request, a_terminal()) == DISPUTED_4
+
+
+def test_a_request_is_never_carried() -> None:
+    draft = a_draft([FORCED_3, OPEN_4])
+    request = a_request(Kind.SALE, NAC, batch=None, amount=100, **BEFORE)
+    assert not batches.is_carried(draft, request, a_terminal(), OPEN_4)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("000003", Refusal.CLOSED_BATCH),
+        ("000004", "000004"),
+        ("000009", Refusal.UNKNOWN_BATCH),
+        (None, "000004"),
+    ],
+)
+def test_a_nac_host_that_looks_at_the_number_of_a_request(number: str | None, expected: str | Refusal) -> None:
+    """nac.de60_batch = true: 80 for another number than the open one, beside items of the terminal."""
+    draft = a_draft([CLOSED_3, OPEN_4, SALE_IN_4])
+    found = batches.item_batch(draft, a_request(Kind.SALE, DE60, batch=number, amount=100), a_terminal())
+    assert (found.number if isinstance(found, Batch) else found) == expected
+
+
 @pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
 def test_a_request_of_a_disputed_batch_opens_it_again(profile: Profile) -> None:
     """T should be frozen; the sale has happened all the same, so it is booked and the next 0500 is compared anew."""
@@ -109,7 +210,7 @@ def test_a_number_that_comes_round_again_is_another_generation() -> None:
     first = a_batch("000001", BatchState.CLOSED, id=1, generation=1)
     last = a_batch("999999", id=2, generation=1, claimed="[]")
     draft = a_draft([first, last])
-    batches.close(draft, last, Verdict.AGREED)
+    closing.close(draft, last, Verdict.AGREED)
     fresh = draft.ws.open_batch(TID)
     assert fresh is not None
     assert (fresh.number, fresh.generation) == ("000001", 2)
@@ -173,7 +274,7 @@ def test_what_is_no_item_counts_nowhere(txn: Txn) -> None:
     batch = a_batch()
     draft = a_draft([batch, txn])
     batches.change(draft, None, txn)
-    assert draft.puts == ()
+    assert draft.ws.all(Batch)[0].running == batch.running
     assert batches.items(draft, batch) == []
     assert not batches.has_items(draft, batch)
 
@@ -213,7 +314,7 @@ def example_day() -> list[Txn]:
 def test_a_close_settles_each_captured_item_and_opens_the_next_number() -> None:
     batch = a_batch(claimed="[]")
     draft = a_draft([batch, *example_day()])
-    done = batches.close(draft, batch, Verdict.AGREED)
+    done = closing.close(draft, batch, Verdict.AGREED)
     assert (done.state, done.business_date, done.verdict) == (BatchState.CLOSED, "2026-03-02", "agreed")
     assert done.closed_at
     assert {t.id: t.settlement for t in draft.ws.txns_of_batch(1)} == {
@@ -241,7 +342,7 @@ def test_items_under_exception(reason: str, host_only: str, settlement: str) -> 
     batch = a_batch(claimed="[]")
     draft = a_draft([batch, a_txn(1, 100), a_txn(2, 200)], host_only=host_only)
     found = ExceptionItem(7, 1, TID, 2, "000001/000002", reason, 200, 0, "", "")
-    done = batches.close(draft, batch, Verdict.STILL_DIFFERS, [found])
+    done = closing.close(draft, batch, Verdict.STILL_DIFFERS, [found])
     assert done.state is BatchState.CLOSED_WITH_EXCEPTIONS
     assert [t.settlement for t in draft.ws.txns_of_batch(1)] == ["settled", settlement]
     assert draft.ws.exceptions(1) == [found]
@@ -250,18 +351,18 @@ def test_items_under_exception(reason: str, host_only: str, settlement: str) -> 
 def test_agreed_totals_with_an_exception_are_no_clean_close() -> None:
     batch = a_batch(claimed="[]")
     found = ExceptionItem(7, 1, TID, 0, "000001/000099", "terminal-only", 0, 500, "", "")
-    assert batches.close(a_draft([batch]), batch, Verdict.AGREED, [found]).state is BatchState.CLOSED_WITH_EXCEPTIONS
+    assert closing.close(a_draft([batch]), batch, Verdict.AGREED, [found]).state is BatchState.CLOSED_WITH_EXCEPTIONS
 
 
 def test_a_disputed_batch_has_the_business_date_of_its_first_0500() -> None:
-    assert batches.close(a_draft([DISPUTED_4]), DISPUTED_4, Verdict.AGREED).business_date == "2026-03-01"
+    assert closing.close(a_draft([DISPUTED_4]), DISPUTED_4, Verdict.AGREED).business_date == "2026-03-01"
 
 
 def test_no_close_while_a_request_is_in_flight() -> None:
     """FC 43: the sale would be in two batches or in none. The caller waits; one that does not is our mistake."""
     batch = a_batch()
     with pytest.raises(AssertionError, match="in flight"):
-        batches.close(a_draft([batch, a_txn(1, 100, state=TxnState.PENDING)]), batch, Verdict.AGREED)
+        closing.close(a_draft([batch, a_txn(1, 100, state=TxnState.PENDING)]), batch, Verdict.AGREED)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +379,7 @@ def test_a_number_is_spent_by_an_item_or_its_own_0500(txns: list[Txn], claimed: 
     """rules.md 4: a terminal with an empty batch must not wake up to a refusal."""
     batch = a_batch(claimed=claimed)
     draft = a_draft([batch, *txns])
-    batches.forced_close(draft, batch, "cutoff")
+    closing.forced_close(draft, batch, "cutoff")
     fresh = draft.ws.open_batch(TID)
     assert fresh is not None
     assert fresh.number == number
@@ -288,7 +389,7 @@ def test_a_forced_close_is_one_with_exceptions_and_lists_no_item() -> None:
     """T's items are not known: they are no exceptions before T says otherwise."""
     batch = a_batch()
     draft = a_draft([batch, a_txn(1, 100)])
-    done = batches.forced_close(draft, batch, "back office: alice")
+    done = closing.forced_close(draft, batch, "back office: alice")
     assert (done.state, done.forced, done.verdict) == (BatchState.CLOSED_WITH_EXCEPTIONS, "back office: alice", "")
     assert draft.ws.exceptions(1) == []
     assert draft.ws.txns_of_batch(1)[0].settlement == "settled"
@@ -298,7 +399,7 @@ def test_a_terminal_reset_closes_what_was_open_and_the_next_message_names_the_ba
     """FC 31, 46: a re-flashed terminal starts again at 000001, a number that was closed in its former life."""
     closed, batch = a_batch("000001", BatchState.CLOSED, id=1), a_batch("000007", id=2)
     draft = a_draft([closed, batch, a_txn(1, 100, batch_id=2, wire_batch="000007")])
-    done = batches.close_for_reset(draft, a_terminal())
+    done = closing.close_for_reset(draft, a_terminal())
     assert done is not None
     assert (done.state, done.forced) == (BatchState.CLOSED_WITH_EXCEPTIONS, "terminal reset")
     assert batches.current_number(draft, a_terminal(epoch=1), "000001") == "000001"
@@ -310,7 +411,7 @@ def test_a_terminal_reset_closes_what_was_open_and_the_next_message_names_the_ba
 
 def test_a_reset_with_an_empty_batch_closes_nothing() -> None:
     draft = a_draft([a_batch("000007"), a_txn(1, 100, state=TxnState.DECLINED, wire_batch="000007")])
-    assert batches.close_for_reset(draft, a_terminal()) is None
+    assert closing.close_for_reset(draft, a_terminal()) is None
     assert batches.current_number(draft, a_terminal(epoch=1), "000001") == "000001"
 
 
@@ -320,10 +421,10 @@ def test_a_reset_with_an_empty_batch_closes_nothing() -> None:
 def test_the_digest_is_the_same_after_a_lawful_reversal_and_another_after_a_change() -> None:
     """A7. The hash of the one-item list was made with coreutils' sha256sum."""
     sale = a_txn(1, 5000)
-    one = batches.digest([sale])
+    one = items.digest([sale])
     assert one == "7a21dcfcd28ea7731e87693bbe5dc45e4dcc1f1c345e4f3b96ee33b17348282e"
-    assert batches.digest([replace(sale, state=TxnState.REVERSED, settlement="none")]) == one
-    assert batches.digest([sale, a_txn(2, 1, state=TxnState.DECLINED), a_txn(3, 1, state=TxnState.TOMBSTONE)]) == one
+    assert items.digest([replace(sale, state=TxnState.REVERSED, settlement="none")]) == one
+    assert items.digest([sale, a_txn(2, 1, state=TxnState.DECLINED), a_txn(3, 1, state=TxnState.TOMBSTONE)]) == one
     others = [[], [replace(sale, approved_amount=5001)], [sale, a_txn(2, 1)], [replace(sale, stan="000002")]]
-    assert one not in [batches.digest(txns) for txns in others]
-    assert batches.digest([a_txn(2, 1), sale]) == batches.digest([sale, a_txn(2, 1)])
+    assert one not in [items.digest(txns) for txns in others]
+    assert items.digest([a_txn(2, 1), sale]) == items.digest([sale, a_txn(2, 1)])

@@ -53,8 +53,10 @@ ORDER = [
     fault("PIN", "99", pin_block=b"\x00" * 8),
 ]
 
-#: A CUP key has the batch in it, so no key is taken and of a wrong batch at once; an advice would get 12.
-NEIGHBOURS = [(one, other) for one, other in pairwise(ORDER) if one.name != "key"] + [(ORDER[4], ORDER[7])]
+#: A CUP key has the batch in it, so no key is taken and of a wrong batch at once; an advice has no wrong batch, it is
+#: carried (and its key is answered 12).
+NEIGHBOURS = [(one, other) for one, other in pairwise(ORDER) if one.name not in ("key", "closed batch")]
+NEIGHBOURS += [(ORDER[4], ORDER[7]), (ORDER[5], ORDER[7])]
 
 
 def a_desk(**terminal: Any) -> Desk:
@@ -118,7 +120,7 @@ def test_the_tables_stand_in_this_order() -> None:
         "type 12/40",
         "amount 13/61",
         "card 14/15/54",
-        "original 25/12/64",
+        "original 25/12/61/64",
         "PIN",
     ]
 
@@ -174,9 +176,20 @@ def test_amount_card_and_type_of_a_sale(changes: dict[str, Any], expected: str) 
     assert code(desk.sale(2, **changes)) == expected
 
 
-def test_a_refund_is_known_and_not_offered_yet() -> None:
+@pytest.mark.parametrize(
+    ("cash", "tip", "expected"), [(10_000, None, "00"), (10_001, None, "13"), (None, 10_001, "13")]
+)
+def test_cash_or_tip_above_the_whole(cash: int | None, tip: int | None, expected: str) -> None:
     desk = Desk()
-    assert code(desk.send(desk.request(Kind.REFUND, stan=1, amount=100))) == "40"
+    assert code(desk.send(desk.request(Kind.CASH_BACK, stan=1, amount=10_000, cash=cash, tip=tip))) == expected
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.SALE, Kind.CASH_BACK, Kind.VOID, Kind.PRE_AUTH_VOID, Kind.COMPLETION, Kind.BALANCE]
+)
+def test_what_is_only_ever_asked_for_is_no_advice(kind: Kind) -> None:
+    desk = Desk()
+    assert code(desk.send(desk.request(kind, stan=1, amount=100, advice=True))) == "40"
 
 
 @pytest.mark.parametrize(("profile", "expected"), [(SIGNING, "99"), (replace(NAC, mac=""), "81")])

@@ -10,10 +10,8 @@ from host.engine import batches
 from host.engine.decide import decide
 from host.engine.events import CloseBatch, MacEvidence, Record
 from host.engine.needs import needs
-from host.errors import ConfigError
 from host.rows import TABLES, Alarm, Batch, BatchState, Terminal, TxnState
 from specs.operation import Kind
-from specs.profile import KeyScheme, Profile
 from specs.security import mac_ecb
 from tests.support.engine import CUP, NAC, TID, Desk, a_request, approve, code, keys, load, silent
 
@@ -39,12 +37,6 @@ def test_a_decision_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(batches, "change", right)
     assert {table: ws.all(table) for table in TABLES} == before
     assert code(decide(ws, event, desk.context()).outcome) == "00"
-
-
-def test_a_dialect_that_is_not_offered_yet_is_a_failure_not_an_answer() -> None:
-    desk = Desk(Profile(family="iso87", key_scheme=KeyScheme.LOCAL_TIME))
-    with pytest.raises(ConfigError):
-        desk.sale(1)
 
 
 def test_the_answer_is_signed_with_the_key_of_the_request() -> None:

@@ -10,14 +10,12 @@ import pytest
 
 from host.engine import identity
 from host.engine.identity import Match, Prior, Ruling
-from host.engine.working import WorkingSet
-from host.errors import ConfigError
 from host.rows import Terminal, TxnState
-from specs.operation import Kind
+from specs.operation import Kind, OriginalRef
 from specs.profile import KeyScheme, Profile
-from tests.support.engine import CUP, NAC, NOW, PAN, TID, Desk, a_card, a_request, code, silent
+from tests.support.engine import CUP, ISO87, NAC, PAN, TID, Desk, a_card, a_request, code, refuse, silent
 
-WIRE, HOST = KeyScheme.WIRE_BATCH, KeyScheme.HOST_BATCH
+WIRE, HOST, TIME = KeyScheme.WIRE_BATCH, KeyScheme.HOST_BATCH, KeyScheme.LOCAL_TIME
 
 
 def terminal(desk: Desk) -> Terminal:
@@ -50,6 +48,11 @@ def terminal(desk: Desk) -> Terminal:
         (Prior.ANSWERED, False, False, True, WIRE, Ruling.CLOSED_ADVICE),
         (Prior.ANSWERED, False, False, False, HOST, Ruling.DECIDE),  # a new transaction
         (Prior.ANSWERED, False, False, True, HOST, Ruling.DECIDE),
+        (Prior.ANSWERED, True, False, False, TIME, Ruling.REPLAY),
+        (Prior.ANSWERED, False, True, False, TIME, Ruling.TWICE),
+        (Prior.ANSWERED, False, True, True, TIME, Ruling.TWICE_ADVICE),
+        (Prior.ANSWERED, False, False, False, TIME, Ruling.DECIDE),
+        (Prior.TRANSIENT, True, True, True, TIME, Ruling.DECIDE),
     ],
 )
 def test_each_row_of_section_2(
@@ -63,7 +66,7 @@ def test_each_row_of_section_2(
 
 def test_the_table_has_no_gap_and_no_overlap() -> None:
     flags = (True, False)
-    for prior, same, live, advice, scheme in product(Prior, flags, flags, flags, (WIRE, HOST)):
+    for prior, same, live, advice, scheme in product(Prior, flags, flags, flags, KeyScheme):
         rows = [r for r in identity.DUPLICATES if r.fits(prior, same=same, live=live, advice=advice, scheme=scheme)]
         assert len(rows) == 1, (prior, same, live, advice, scheme)
 
@@ -74,6 +77,8 @@ def test_the_table_has_no_gap_and_no_overlap() -> None:
         (TxnState.PENDING, "", Prior.PENDING),
         (TxnState.CAPTURED, "00", Prior.ANSWERED),
         (TxnState.VOIDED, "00", Prior.ANSWERED),
+        (TxnState.AUTHORISED, "00", Prior.ANSWERED),  # a live pre-authorisation
+        (TxnState.EXPIRED, "00", Prior.ANSWERED),
         (TxnState.DECLINED, "51", Prior.ANSWERED),
         (TxnState.DECLINED, "98", Prior.TRANSIENT),
         (TxnState.DECLINED, "91", Prior.TRANSIENT),
@@ -167,13 +172,82 @@ def test_keys_of_an_earlier_epoch_leave_the_search() -> None:
         assert found(desk) is None
 
 
-def test_a_scheme_that_is_not_offered_yet_says_so() -> None:
-    desk = Desk()
+AT_NINE: dict[str, Any] = {"local_date": "0302", "local_time": "090000", "transmitted": "0302010000"}
+
+
+def test_iso87_key_is_tid_stan_and_local_time_whatever_the_batch() -> None:
+    desk = Desk(ISO87)
+    desk.sale(1, **AT_NINE)
+    assert found(desk, **AT_NINE) == (True, True)
+    assert found(desk, **AT_NINE, amount=10_001) == (False, True)
+    assert found(desk, **AT_NINE | {"transmitted": "0302020000"}) == (True, True)  # DE 7 is never compared
+    assert found(desk, **AT_NINE | {"local_time": "090001"}) is None  # the number has wrapped
+    assert found(desk, stan=2, **AT_NINE) is None
+    desk.close_batch()
+    desk.later(days=29, hours=23)
+    assert found(desk, **AT_NINE) == (True, False)
+    desk.later(hours=1)
+    assert found(desk, **AT_NINE) is None
+
+
+def test_iso87_without_de_12_and_13_is_told_by_de_7() -> None:
+    desk = Desk(ISO87)
+    desk.sale(1, transmitted="0302010000")
+    assert found(desk, transmitted="0302010000") == (True, True)
+    assert found(desk, transmitted="0302010001") is None
+    assert found(desk, transmitted="0302010000", local_time="090000") == (True, True)  # half a time is none
+
+
+def test_iso87_without_any_time_is_told_as_nac() -> None:
+    desk = Desk(ISO87)
     desk.sale(1)
-    iso = Profile(family="iso87", key_scheme=KeyScheme.LOCAL_TIME)
-    request = a_request(Kind.SALE, iso, stan=1, amount=1)
-    with pytest.raises(ConfigError, match="local-time are not offered"):
-        identity.find(WorkingSet(), terminal(desk), request, NOW)
+    assert found(desk) == (True, True)
+    assert found(desk, amount=1) == (False, True)
+    desk.close_batch()
+    desk.later(hours=23, minutes=59)
+    assert found(desk) == (True, False)
+    desk.later(minutes=1)
+    assert found(desk) is None
+
+
+def test_iso87_takes_one_stan_at_another_time_for_another_sale() -> None:
+    desk = Desk(ISO87)
+    assert code(desk.sale(1, **AT_NINE)) == "00"
+    assert code(desk.sale(1, **AT_NINE, amount=20_000)) == "94"
+    assert code(desk.sale(1, amount=20_000, local_date="0302", local_time="091500")) == "00"
+    assert (desk.payable(), desk.alarms()) == (30_000, ["stan-twice"])
+
+
+def test_an_iso87_tombstone_holds_stan_and_de_7_for_30_days() -> None:
+    """Whatever the amount; without DE 90 as NAC: DE 3 and 4, for a day."""
+    for days, hours, expected in ((29, 23, "12"), (30, 0, "00")):
+        desk = Desk(ISO87)
+        ref = OriginalRef(stan="000001", transmitted="0302010000", mti="0200")
+        assert code(desk.reverse(77, original=ref)) == "25"
+        assert desk.txn(1).state is TxnState.TOMBSTONE
+        desk.later(days=days, hours=hours)
+        assert code(desk.sale(1, amount=5, **AT_NINE)) == expected
+    for hours, amount, expected in ((23, 10_000, "12"), (24, 10_000, "00"), (0, 5, "00")):
+        desk = Desk(ISO87)
+        assert code(desk.reverse(1)) == "25"
+        desk.later(hours=hours)
+        assert code(desk.sale(1, amount=amount, **AT_NINE)) == expected
+
+
+def test_a_carried_advice_keeps_its_key() -> None:
+    """Booked in the open batch under the closed number it came with (rules.md, section 4): its repeat is a repeat."""
+    desk = Desk(CUP)
+    desk.sale(1)
+    desk.close_batch()
+    first = desk.send(desk.request(Kind.OFFLINE_SALE, stan=2, amount=700, advice=True))
+    assert (code(first), desk.txn(2).carried) == ("00", True)
+    again = desk.send(desk.request(Kind.OFFLINE_SALE, stan=2, amount=700, advice=True))
+    assert (again, desk.payable()) == (first, 10_700)
+    batch = desk.books.open_batch(TID)
+    assert batch is not None
+    fresh = desk.close_batch()
+    desk.books.apply([replace(fresh, number="000001", generation=2)])
+    assert found(desk, stan=2, amount=700) is None  # the number serves again
 
 
 # ---- seen from the desk: what a second delivery gets
@@ -223,7 +297,9 @@ def test_an_advice_with_other_content_is_12_never_94() -> None:
 
 
 @pytest.mark.parametrize(
-    ("profile", "answer", "payable"), [(CUP, "22", 10_000), (NAC, "00", 30_000)], ids=["cup", "nac"]
+    ("profile", "answer", "payable"),
+    [(CUP, "22", 10_000), (NAC, "00", 30_000), (ISO87, "00", 30_000)],
+    ids=["cup", "nac", "iso87"],
 )
 def test_other_content_under_a_closed_batch(profile: Profile, answer: str, payable: int) -> None:
     desk = Desk(profile)
@@ -233,6 +309,19 @@ def test_other_content_under_a_closed_batch(profile: Profile, answer: str, payab
     assert (code(said), desk.payable(), desk.alarms()) == (answer, payable, [])
     assert said is not None
     assert said.request == ("3" if profile is CUP else "0")
+
+
+@pytest.mark.parametrize(("refusal", "again"), [("issuer-down", "00"), ("funds", "51")])
+def test_a_repeated_advice_is_decided_again_only_after_a_transient_no(refusal: str, again: str) -> None:
+    """RH2: 91 and 98 are no decision; a no of the issuer is."""
+    desk = Desk(CUP, issuer=refuse(refusal))
+    desk.sale(1)
+    request = desk.request(Kind.ADJUST, stan=2, amount=100, advice=True, original=OriginalRef(stan="000001"))
+    declined = replace(desk.txn(1), stan="000002", kind="adjust", content=identity.stored_content(request))
+    desk.books.apply([declined])
+    match = identity.find(desk.books, terminal(desk), request, desk.now)
+    expected = Ruling.DECIDE if again == "00" else Ruling.REPLAY
+    assert identity.rule(match, request.operation, WIRE) is expected
 
 
 def test_duplicates_refuse_says_94_in_place_of_the_replay() -> None:

@@ -22,8 +22,13 @@ def ids() -> Callable[[], int]:
     ("reason", "amount", "clearing"),
     [
         ("capture", 10_000, +10_000),
-        ("undo", 10_000, -10_000),
-        ("void", 10_000, -10_000),
+        ("undo", -10_000, -10_000),
+        ("undo", 10_000, +10_000),
+        ("void", -10_000, -10_000),
+        ("refund", -10_000, -10_000),
+        ("refund-void", 10_000, +10_000),
+        ("adjust", 1_000, +1_000),
+        ("adjust", -1_000, -1_000),
         ("debit-again", 10_000, +10_000),
         ("adjustment", -10_000, -10_000),
         ("adjustment", 10_000, +10_000),
@@ -38,6 +43,12 @@ def test_a_reason_moves_clearing_and_the_merchant_by_opposite_amounts(reason: st
     assert {(p.entry_id, p.book, p.currency, p.txn_id, p.batch_id, p.reason) for p in lines} == {
         (1, "acquirer", "156", 7, 3, reason)
     }
+
+
+@pytest.mark.parametrize(("reason", "amount"), [("capture", -1), ("refund", 1), ("void", 1), ("adjust", 0)])
+def test_money_that_goes_the_wrong_way_is_our_mistake(reason: str, amount: int) -> None:
+    with pytest.raises(AssertionError):
+        ledger.entry(reason, a_txn(7, 10_000), amount, 3, new_id=ids(), at="now")
 
 
 def test_lines_that_do_not_sum_to_zero_are_refused() -> None:

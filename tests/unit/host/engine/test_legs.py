@@ -108,10 +108,10 @@ def test_debit_again_is_asked_until_the_issuer_takes_it_and_nobody_waits() -> No
     desk.void(2, of=1)
     desk.issuer = silent
     assert code(desk.reverse(2, of=Kind.VOID)) == "00"
-    assert leg(desk, 3).state == "undoing"  # so that a settlement does not wait for it
+    assert leg(desk, 3).state == "owing"  # so that a settlement does not wait for it
     desk.silence()
     desk.answer(desk.asked[-1], refuse_down)
-    assert leg(desk, 3).state == "undoing"
+    assert leg(desk, 3).state == "owing"
     desk.silence()
     assert [(a.leg.purpose, a.undo) for a in desk.asked[2:]] == [("debit-again", False)] * 3
     desk.answer(desk.asked[-1])

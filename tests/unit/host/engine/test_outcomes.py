@@ -50,3 +50,20 @@ def test_a_closed_number_asks_a_cup_terminal_to_sign_on_again() -> None:
     stored = a_txn(1, 100, state=TxnState.DECLINED, response_code="22", refusal="closed-batch", auth_code="")
     assert outcomes.of_txn(CTX, stored, KeyScheme.WIRE_BATCH).request == "3"
     assert outcomes.of_txn(CTX, stored, KeyScheme.WIRE_BATCH).refusal is Refusal.CLOSED_BATCH
+
+
+def test_a_void_of_nothing_is_25_or_as_the_profile_says() -> None:
+    other = replace(NAC, not_found="78")
+    for kind, expected in ((Kind.VOID, "78"), (Kind.COMPLETION_VOID, "78"), (Kind.REFUND, "25"), (Kind.REVERSAL, "25")):
+        assert outcomes.code_of(other, Refusal.ORIGINAL_NOT_FOUND, kind) == expected
+        assert outcomes.code_of(NAC, Refusal.ORIGINAL_NOT_FOUND, kind) == "25"
+    assert outcomes.code_of(other, Refusal.AMOUNT_DIFFERS, Kind.VOID) == "64"
+
+
+def test_what_was_approved_is_answered_so_again_whatever_became_of_it() -> None:
+    for state in (TxnState.AUTHORISED, TxnState.CAPTURED, TxnState.VOIDED, TxnState.EXPIRED):
+        txn = a_txn(1, 10_000, Kind.PRE_AUTH, state=state, approved_amount=7_000, chip_answer="910AFF")
+        said = outcomes.of_txn(CTX, txn, KeyScheme.WIRE_BATCH)
+        assert (said.amount, said.chip) == (7_000, bytes.fromhex("910AFF"))
+    declined = a_txn(1, 10_000, state=TxnState.DECLINED, response_code="51")
+    assert outcomes.of_txn(CTX, declined, KeyScheme.WIRE_BATCH).amount is None

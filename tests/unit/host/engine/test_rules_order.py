@@ -21,16 +21,16 @@ NO_SUCH_CARD = "6223164991230015"
 GARBLED_PIN = {"de52": "0000000000000000", "de26": "12", "de53": "2600000000000000"}
 
 
-def refund(stan: str = "000050") -> Message:
-    """0220 of cup.md, section 4: known, and not served yet."""
+def not_offered(stan: str = "000050") -> Message:
+    """Refund of electronic cash (0220, 60.1 = 27) of cup.md, section 4: known, and not served."""
     fields = {2: PAN, 3: "200000", 4: twelve(1), 11: stan, 22: "012", 25: "00", 37: "0" * 12, 41: TID, 42: MID}
-    fields |= {49: "156", 60: "2500000200050", 61: "0000010000020302", 63: "CUP"}
+    fields |= {49: "156", 60: "2700000200050", 61: "0000010000020302", 63: "CUP"}
     return Message("0220", fields, tpdu="6000030000", header="603100310000")
 
 
 def unknown_type() -> Message:
     """DE 3 and 60.1 that no table has."""
-    return replace(refund(), mti="0200").with_fields({3: "770000", 60: "9900000200050", 61: None, 63: None})
+    return replace(not_offered(), mti="0200").with_fields({3: "770000", 60: "9900000200050", 61: None, 63: None})
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def host() -> WireHost:
         pytest.param(
             lambda h: h.void(9, 1, of=99, batch="000002", **GARBLED_PIN), None, "25", id="original before PIN"
         ),
-        pytest.param(lambda h: refund(), WRONG, "A0", id="MAC before a type that is not offered"),
-        pytest.param(lambda h: refund(), b"", "A0", id="a missing MAC before a type that is not offered"),
-        pytest.param(lambda h: refund(), None, "40", id="a type that is not offered"),
+        pytest.param(lambda h: not_offered(), WRONG, "A0", id="MAC before a type that is not offered"),
+        pytest.param(lambda h: not_offered(), b"", "A0", id="a missing MAC before a type that is not offered"),
+        pytest.param(lambda h: not_offered(), None, "40", id="a type that is not offered"),
         pytest.param(lambda h: unknown_type(), WRONG, "A0", id="MAC before an unknown type"),
         pytest.param(lambda h: unknown_type(), None, "12", id="an unknown type"),
     ],
@@ -80,24 +80,25 @@ def test_the_earlier_fault_answers(
 
 def test_who_is_not_signed_on_is_told_so_and_not_what_is_offered(host: WireHost) -> None:
     host.ask(host.manage(10, "002"))
-    assert host.code(refund()) == "A0"
-    # A download carries no MAC and may come before the sign-on: it is only not offered.
-    assert host.code(host.message("0800", {11: "000011", 60: "00000002360"})) == "40"
+    assert host.code(not_offered()) == "A0"
+    # A download carries no MAC and may come before the sign-on, one that is not offered too.
+    assert host.code(host.message("0800", {11: "000011", 60: "00000002360"})) == "00"
+    assert host.code(host.message("0800", {11: "000012", 60: "00000002390"})) == "40"
 
 
 @pytest.mark.parametrize(("dialect", "code"), [("cup", "97"), ("nac", "89")])
 def test_strict_provisioning_comes_before_every_type(dialect: str, code: str) -> None:
     host = WireHost(dialect, provisioning="strict", terminal_reset="keep")
-    message = refund()
+    message = not_offered()
     if host.nac:
-        message = host.sale(1, 100, de3="200000")
+        message = host.message("0800", {3: "970000", 11: "000001"})
     assert [host.code(m) for m in (host.sale(2, 100), host.reversal(2, 100), message)] == [code] * 3
     assert (host.rows(Terminal), host.rows(Txn)) == ([], [])
 
 
 def test_what_is_not_served_makes_no_terminal() -> None:
     host = WireHost("nac")
-    assert host.code(host.sale(1, 100, de3="200000")) == "40"
+    assert host.code(host.message("0800", {3: "970000", 11: "000001"})) == "40"
     assert host.rows(Terminal) == []
 
 

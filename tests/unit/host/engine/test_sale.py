@@ -123,3 +123,32 @@ def test_a_cup_sale_belongs_to_its_number() -> None:
     batch = desk.books.open_batch(TID)
     assert batch is not None
     assert (batch.number, desk.payable()) == ("000012", 10_000)
+
+
+def test_cash_back_is_a_sale_with_a_cash_part() -> None:
+    desk = Desk(NAC)
+    said = desk.send(desk.request(Kind.CASH_BACK, stan=1, amount=10_000, cash=4_000))
+    assert (code(said), desk.txn(1).kind, desk.txn(1).cash, desk.payable()) == ("00", "cash-back", 4_000, 10_000)
+    assert [b.running for b in desk.rows(Batch)] == ['{"cash-back": [1, 10000]}']
+    assert code(desk.void(2, of=1)) == "00"
+    assert (desk.txn(2).voids_kind, desk.payable()) == ("cash-back", 0)
+
+
+def test_a_terminal_that_takes_no_partial_approval_says_so_to_the_issuer() -> None:
+    """CUP 60.6 = 0; not said counts as yes."""
+    for said, expected in ((None, True), (True, True), (False, False)):
+        desk = Desk()
+        desk.sale(1, partial=said)
+        assert desk.asked[0].partial is expected
+
+
+@pytest.mark.parametrize("kind", [Kind.CASH_BACK, Kind.PRE_AUTH])
+def test_magic_amounts_answer_other_requests_too(kind: Kind) -> None:
+    desk = Desk()
+    assert code(desk.send(desk.request(kind, stan=1, amount=100_051))) == "51"
+    assert desk.asked == []
+
+
+def test_an_advice_is_never_answered_by_magic() -> None:
+    desk = Desk()
+    assert code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=100_051))) == "00"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from host.engine import batches
+from host.engine import batches, closing
 from host.engine.draft import Draft
 from host.engine.settle import decide_settle
 from host.engine.upload import decide_upload, decide_upload_end
@@ -480,7 +480,7 @@ def test_a_dispute_keeps_the_business_date_of_its_first_0500() -> None:
 def test_a_forced_close_of_a_dispute_answers_the_trailer_with_77() -> None:
     """rules.md 7: after the grace the rest of the upload meets a closed batch."""
     draft = a_draft([DISPUTE_NAC, *day()])
-    batches.forced_close(draft, DISPUTE_NAC, "cutoff")
+    closing.forced_close(draft, DISPUTE_NAC, "cutoff")
     outcome = settle(draft, NAC, OTHER["nac"], final=True)
     assert (outcome.code, outcome.verdict) == ("77", Verdict.STILL_DIFFERS)
     assert states(draft) == WITH_EXCEPTIONS

@@ -9,8 +9,9 @@ import pytest
 from host.engine.context import Settings
 from host.rows import Batch, BatchState, Terminal, TxnState
 from specs.operation import Kind, Outcome
+from specs.profile import Profile
 from specs.security import unwrap_keys
-from tests.support.engine import CUP, NAC, TID, Desk, code, silent
+from tests.support.engine import CUP, ISO87, NAC, TID, Desk, code, silent
 
 TMK = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 SIGNING = replace(CUP, requires_sign_on=True)
@@ -53,6 +54,54 @@ def test_a_log_on_without_keys_only_signs_on() -> None:
     desk = Desk(NAC)
     assert sign_on(desk, layout=0, batch=None).keys is None
     assert (terminal(desk).signed_on, terminal(desk).mak) == (True, "")
+
+
+@pytest.mark.parametrize("profile", [NAC, ISO87], ids=["nac", "iso87"])
+def test_a_log_on_with_stan_1_after_a_higher_one_starts_a_new_epoch(profile: Profile) -> None:
+    """FC 31, 46: there as in CUP yesterday's answer must not be replayed."""
+    desk = Desk(profile)
+    sign_on(desk, stan=1, layout=0, batch=None)
+    desk.sale(2, amount=1)
+    first = desk.txn(2).rrn
+    assert sign_on(desk, stan=1, layout=0, batch=None).code == "00"
+    assert (terminal(desk).epoch, desk.alarms()) == (2, ["terminal-reset"])
+    again = desk.sale(2, amount=1)
+    assert again is not None
+    assert (again.code, again.rrn != first, desk.payable()) == ("00", True, 2)
+
+
+@pytest.mark.parametrize(("required", "expected"), [(False, "00"), (True, "58")])
+def test_iso87_asks_for_a_sign_on_only_where_its_profile_says_so(required: bool, expected: str) -> None:
+    desk = Desk(replace(ISO87, requires_sign_on=required))
+    assert code(desk.sale(1)) == expected
+    sign_on(desk, stan=2, layout=0, batch=None)
+    assert code(desk.sale(3)) == "00"
+    assert code(desk.send(desk.request(Kind.SIGN_OFF, stan=4))) == "00"
+    assert code(desk.sale(5)) == expected
+
+
+def test_another_serial_number_under_one_tid_is_an_alarm() -> None:
+    """FC 47: two units with one TID settle each other's batches."""
+    desk = Desk()
+
+    def by(serial: str, stan: int) -> None:
+        desk.send(desk.request(Kind.SIGN_ON, stan=stan, key_layout=40, serial=serial))
+
+    by("POS-A", 1)
+    by("POS-A", 2)
+    by("", 3)  # optional in a sign-on
+    assert (desk.alarms(), terminal(desk).serial) == ([], "POS-A")
+    by("POS-B", 4)
+    assert (desk.alarms(), terminal(desk).serial) == (["two-serials"], "POS-B")
+    by("POS-B", 5)
+    assert desk.alarms() == ["two-serials"]
+
+
+def test_a_re_flash_may_bring_another_unit_without_that_alarm() -> None:
+    desk = Desk()
+    desk.send(desk.request(Kind.SIGN_ON, stan=5, key_layout=40, serial="POS-A"))
+    desk.send(desk.request(Kind.SIGN_ON, stan=1, key_layout=40, serial="POS-B"))
+    assert (desk.alarms(), terminal(desk).serial, terminal(desk).epoch) == (["terminal-reset"], "POS-B", 2)
 
 
 def test_the_old_mak_stays_until_the_new_one_is_used() -> None:

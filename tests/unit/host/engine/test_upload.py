@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from host.engine import batches
+from host.engine import closing
 from host.engine.draft import Draft
 from host.engine.settle import decide_settle
 from host.engine.upload import decide_upload, decide_upload_end
@@ -111,7 +111,7 @@ def test_an_item_is_staged_with_what_the_host_knows_and_answered_00(
     outcome = upload(draft, profile, [uploaded(1, 100)])[0]
     assert (outcome.code, outcome.count) == ("00", 1)
     assert staged(draft) == [("000001/000001", txn_id, 100, known)]
-    batches.forced_close(draft, draft.ws.all(Batch)[0], "test")
+    closing.forced_close(draft, draft.ws.all(Batch)[0], "test")
     assert [e.reason for e in draft.ws.all(ExceptionItem) if e.side_amount] == ([reason] if reason else [])
 
 
@@ -121,7 +121,9 @@ def test_no_item_changes_any_ledger(profile: Profile) -> None:
     books: list[Row] = [a_txn(1, 100), a_txn(2, 200, state=TxnState.REVERSED), a_txn(3, 300, state=TxnState.DECLINED)]
     draft = a_draft([DISPUTES[profile.family], *books])
     upload(draft, profile, [uploaded(1, 101), uploaded(2, 200), uploaded(3, 300), uploaded(4, 400)])
-    assert {type(put) for put in draft.puts} == {StagedItem}
+    assert {type(put) for put in draft.puts} == {StagedItem, Batch}
+    now = draft.ws.all(Batch)[0]
+    assert now == replace(DISPUTES[profile.family], moved_at=now.moved_at)
     assert draft.ws.all(Txn) == books
     assert draft.ws.all(Posting) == []
 
@@ -150,7 +152,7 @@ def test_another_card_is_no_agreement(profile: Profile, told: str, known: str) -
     draft = a_draft([DISPUTES[profile.family], a_txn(1, 100)])
     upload(draft, profile, [uploaded(1, 100)], [told])
     assert staged(draft) == [("000001/000001", 1, 100, known)]
-    batches.forced_close(draft, draft.ws.all(Batch)[0], "test")
+    closing.forced_close(draft, draft.ws.all(Batch)[0], "test")
     assert [e.reason for e in draft.ws.all(ExceptionItem)] == ([] if known == "known" else ["AMT"])
 
 
@@ -339,7 +341,7 @@ def test_an_item_that_arrived_after_it_was_staged_is_no_exception(profile: Profi
     draft = a_draft([DISPUTES[profile.family]])
     upload(draft, profile, [uploaded(1, 100)])
     draft.put(a_txn(1, 100))
-    batches.forced_close(draft, draft.ws.all(Batch)[0], "test")
+    closing.forced_close(draft, draft.ws.all(Batch)[0], "test")
     assert listed(draft) == []
 
 
@@ -355,7 +357,7 @@ def test_a_forced_close_lists_what_the_upload_proves(staged_items: list[UploadIt
     """rules.md 7: from H's books and what is staged. Of two claimed domestic items, one alone proves nothing."""
     draft = a_draft([dispute(T_LACKS_1, "domestic"), *BOTH, FOREIGN])
     upload(draft, CUP, staged_items)
-    batches.forced_close(draft, draft.ws.all(Batch)[0], "cutoff")
+    closing.forced_close(draft, draft.ws.all(Batch)[0], "cutoff")
     assert listed(draft) == found
 
 
@@ -369,5 +371,5 @@ def test_voided_items_are_uploaded_in_cup_and_never_in_nac() -> None:
         make, reasons = expectations[profile.family]
         draft = make()
         upload(draft, profile, [uploaded(1, 11000), uploaded(2, 5000), uploaded(3, 5000)])
-        batches.forced_close(draft, draft.ws.all(Batch)[0], "test")
+        closing.forced_close(draft, draft.ws.all(Batch)[0], "test")
         assert [e.reason for e in draft.ws.all(ExceptionItem)] == reasons
