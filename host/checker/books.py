@@ -107,6 +107,16 @@ class HostBooks:
         return {batch.id: batch for batch in self.batches}
 
     @cached_property
+    def batches_by_tid(self) -> Mapping[str, list[Batch]]:
+        """TID -> batches, oldest first."""
+        return grouped(self.batches, lambda batch: batch.tid)
+
+    @cached_property
+    def memo(self) -> dict[str, object]:
+        """What checks have worked out of these rows and others need again, by TID (host.checker.archives)."""
+        return {}
+
+    @cached_property
     def txn_by_id(self) -> Mapping[int, Txn]:
         """Transaction id -> transaction."""
         return {txn.id: txn for txn in self.txns}

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from hashlib import sha256
 
-from specs.operation import DEBITS, Kind
+from specs.operation import DEBITS, Card, Kind
 from specs.testcards import load_test_cards
 from terminal_sim import originals
 from terminal_sim.moves import (
@@ -52,7 +52,7 @@ class GiveBack(Typed):
         if self.how == "stan":
             return Refund(amount, stan=row.stan)
         named = {"rrn": row.rrn, "date": row.at[:4]} if self.how == "rrn" else {}
-        return Refund(amount, card(CARD_NAMES[row.pan]), **named)
+        return Refund(amount, _again(row), **named)
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,7 +77,7 @@ class Increase(Typed):
 
     def order(self, memory: Memory) -> Order | None:
         row = _reservation(memory, self.nth)
-        return PreAuth(self.amount, card(CARD_NAMES[row.pan]), increment=True, stan=row.stan) if row else None
+        return PreAuth(self.amount, _again(row), increment=True, stan=row.stan) if row else None
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,6 +148,12 @@ class Tip(Typed):
 def _remembered(memory: Memory) -> list[Row]:
     """Every row that the terminal keeps, the newest first, so that 0 is the last."""
     return list(originals.newest_first(memory))
+
+
+def _again(row: Row) -> Card:
+    """The card of a row, once more."""
+    name = CARD_NAMES[row.pan]
+    return card(name, "manual" if load_test_cards()[name].card_class == "qr" else "swipe")
 
 
 def _reservation(memory: Memory, nth: int) -> Row | None:

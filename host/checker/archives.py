@@ -1,0 +1,84 @@
+"""Which closed batch of the host is which archived batch of a terminal.
+
+They are the same when the host has closed on the totals that the terminal has archived, under the same number (ISO 87
+carries none). What the two cannot both remember is compared by nobody: a terminal that was re-flashed, a host whose
+books were cleared, a batch that the host has closed by itself, a journal that was handed over before the close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from host.checker.books import CLOSED, HostBooks, totals_of
+from host.checker.closing import BY_DAY, archived_rows
+from host.checker.compare import Comparison, compare
+from host.rows import Batch
+from specs.journal import ArchivedBatch, JournalRow, TerminalBook
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """One batch as both ends have closed it, with the terminal's rows."""
+
+    batch: Batch
+    archived: ArchivedBatch
+    rows: tuple[JournalRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Both ends of one terminal. unfinished: it is settling or owes a reversal just now, so nothing is final."""
+
+    tid: str
+    book: TerminalBook
+    comparison: Comparison
+    matched: tuple[Matched, ...]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the terminal's last word is still to come."""
+        return self.book.frozen or bool(self.book.pending_reversal)
+
+    @property
+    def batch_ids(self) -> frozenset[int]:
+        """Closed batches of the host that the terminal has archived."""
+        return frozenset(m.batch.id for m in self.matched)
+
+    @property
+    def row_ids(self) -> frozenset[int]:
+        """The terminal's rows in those batches, by identity."""
+        return frozenset(id(row) for m in self.matched for row in m.rows)
+
+
+def ends(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> list[Ends]:
+    """Both ends of every terminal whose journal is at hand; worked out once for one pair of books."""
+    found = []
+    for tid, book in terminals.items():
+        known = books.memo.get(tid)
+        if not (isinstance(known, Ends) and known.book is book):
+            known = books.memo[tid] = Ends(tid, book, compare(books, book), tuple(_matched(books, book)))
+        found.append(known)
+    return found
+
+
+def _matched(books: HostBooks, book: TerminalBook) -> list[Matched]:
+    by_day = books.family_of(book.tid) in BY_DAY
+    terminal = books.terminal_by_tid.get(book.tid)
+    left = [
+        batch
+        for batch in books.batches_by_tid.get(book.tid, ())
+        if batch.state in CLOSED and batch.claimed and (terminal is None or batch.epoch == terminal.epoch)
+    ]
+    found = []
+    for archived, rows in reversed(archived_rows(book, by_day=by_day)):
+        same = [b for b in left if (by_day or b.number == archived.batch) and _agree(b, archived)]
+        if same:
+            left.remove(same[-1])
+            found.append(Matched(same[-1], archived, tuple(rows)))
+    return found[::-1]
+
+
+def _agree(batch: Batch, archived: ArchivedBatch) -> bool:
+    claimed = totals_of(batch.claimed)
+    return claimed is not None and not claimed.differing(archived.totals)
