@@ -11,6 +11,7 @@ from host.checker.books import CLOSED, Finding, HostBooks, describe, name_batch,
 from host.checker.compare import Pair, Verdict, batch_side
 from host.rows import Batch, ExceptionItem
 from specs.journal import TerminalBook
+from specs.operation import ADJUSTMENTS, VOIDS
 from specs.totals import Totals
 
 REASONS: Mapping[Verdict, frozenset[str]] = {
@@ -61,19 +62,17 @@ class Listed:
 def explanation(books: HostBooks, listed: Listed, pair: Pair) -> tuple[str, str]:
     """Why the two ends differ about an item, as far as the books say: (reason, detail); ("", "") when they do not.
 
-    Its own exception; that of the void or sale that goes with it (NAC uploads no void, CUP lists the void that the
-    terminal lacks, not the sale that it undid); the terminal's own «stored»; the close that the host made by itself;
-    the figures of the batch.
+    Its own exception; that of what goes with it (NAC uploads no void and no tip but the sale at its final amount, CUP
+    lists the void that the terminal lacks, not the sale that it undid); the terminal's own «stored»; the close that the
+    host made by itself; the figures of the batch.
     """
     for entry in listed.about(pair):
         if entry.reason in REASONS.get(pair.verdict, ()):
             return entry.reason, entry.detail
     if pair.stored:
         return STORED, "the terminal has not sent it yet"
-    if pair.verdict in (Verdict.STATE, Verdict.HOST_ONLY):
-        for txn_id in _kin(books, pair.txn_id):
-            for entry in listed.by_txn.get(txn_id, ()):
-                return entry.reason, entry.detail
+    for entry in _of_kin(books, listed, pair):
+        return entry.reason, entry.detail
     batch = _batch_of(books, pair)
     if batch is not None and batch.forced:
         return FORCED, f"batch {batch.number} was closed by the host: {batch.forced}"
@@ -82,11 +81,16 @@ def explanation(books: HostBooks, listed: Listed, pair: Pair) -> tuple[str, str]
     return "", ""
 
 
-def _kin(books: HostBooks, txn_id: int) -> Iterator[int]:
-    txn = books.txn_by_id.get(txn_id)
-    if txn is not None and txn.original_id:
-        yield txn.original_id
-    yield from (void.id for void in books.voids_by_sale.get(txn_id, ()))
+def _of_kin(books: HostBooks, listed: Listed, pair: Pair) -> Iterator[ExceptionItem]:
+    """Exceptions of the sale that it changes or voids, and of what changes or voids it."""
+    txn = books.txn_by_id.get(pair.txn_id)
+    if txn is not None:
+        ids = [txn.original_id, *(t.id for t in books.acting_on.get(txn.id, ()) if t.kind in ADJUSTMENTS | VOIDS)]
+        for txn_id in filter(None, ids):
+            yield from listed.by_txn.get(txn_id, ())
+    elif pair.row is not None and pair.row.kind in ADJUSTMENTS | VOIDS:
+        named = f"{pair.batch}/{pair.row.original_stan}"
+        yield from (e for e in listed.by_stan.get(pair.row.original_stan, ()) if e.item_key.endswith(named))
 
 
 def _batch_of(books: HostBooks, pair: Pair) -> Batch | None:
@@ -150,12 +154,20 @@ def _items(books: HostBooks, both: Ends) -> Iterator[Finding]:
         if pair.verdict is not Verdict.SAME:
             if not explanation(books, listed, pair)[0]:
                 yield Finding("E1", subject, f"{_say(pair)}: {pair.verdict}, and on no list", _evidence(books, pair))
-        elif pair.row is not None and pair.row.state in ("journaled", "voided") and not pair.row.rejected:
+        elif _is_alike(books, pair):
             for entry in listed.about(pair):
                 batch = books.batch_by_id.get(entry.batch_id)
                 if batch is not None and not batch.forced and _denies(entry):
                     text = f"{_say(pair)}: listed as {entry.reason}, but both ends have it alike"
                     yield Finding("E1", subject, text, (str(entry), *_evidence(books, pair)))
+
+
+def _is_alike(books: HostBooks, pair: Pair) -> bool:
+    """Whether nothing is left to say about it: no refused upload, and no other amount by a tip that one end lacks."""
+    row, txn = pair.row, books.txn_by_id.get(pair.txn_id)
+    if row is None or row.state not in ("journaled", "voided") or row.rejected or row.adjusted:
+        return False
+    return txn is not None and not txn.replaced_by
 
 
 def _denies(entry: ExceptionItem) -> bool:

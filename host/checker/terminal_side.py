@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from host.checker.books import FINANCIAL_KINDS, STANDING, Finding, HostBooks, describe
+from host.checker.books import KEYED_KINDS, STANDING, Finding, HostBooks, describe
 from host.checker.delivery import written_by_fault
 from host.rows import MessageRow, Txn
 from specs.codes import FAMILIES, REVERSAL_ACK, is_approved
@@ -87,7 +87,7 @@ def _moves_money(books: HostBooks, tid: str, event: TerminalEvent) -> bool:
     """Inquiries are approved too and leave no row; a STAN that the host has never seen is taken to be a sale."""
     kinds = {str(txn.kind) for txn in books.txns_by_stan.get((tid, event.stan), ())}
     kinds |= {m.kind for m in books.messages_by_stan.get((tid, event.stan), ()) if m.kind != "reversal"}
-    return not kinds or bool(kinds & FINANCIAL_KINDS)
+    return not kinds or bool(kinds & KEYED_KINDS)
 
 
 def _declined(books: HostBooks, tid: str, event: TerminalEvent) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _named(books: HostBooks, tid: str, event: TerminalEvent) -> list[Txn]:
     terminal = books.terminal_by_tid.get(tid)
     epoch = terminal.epoch if terminal else None
     found = [t for t in books.txns_by_stan.get((tid, event.stan), ()) if epoch is None or t.epoch == epoch]
-    return [t for t in found if t.kind in FINANCIAL_KINDS and _number(books, t) in ("", event.batch)]
+    return [t for t in found if t.kind in KEYED_KINDS and _number(books, t) in ("", event.batch)]
 
 
 def _number(books: HostBooks, txn: Txn) -> str:

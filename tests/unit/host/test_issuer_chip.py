@@ -1,4 +1,4 @@
-"""The issuer and the chip: ARQC, ARPC, scripts, and cards it does not know. Cryptograms come from tests.support.chip."""
+"""The issuer and the chip: ARQC, ARPC, scripts, and cards it does not know. Cryptograms: tests.support.chip."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from host.engine.events import IssuerAnswer
+from host.engine.events import Ask, IssuerAnswer
 from host.errors import StoreUnavailable
 from host.issuer.cards import index_test_cards
-from host.issuer.link import FaultKind, LinkFault
-from host.issuer.scripts import SCRIPTS_MAX, Script, ScriptError, ScriptTable
-from host.rows import IssuerAccount, Txn
+from host.issuer.chip import look
+from host.issuer.scripts import SCRIPTS_MAX, ScriptError, ScriptTable
+from host.rows import IssuerAccount, Leg, Txn
 from specs.bins import BinRange, Bins
 from specs.operation import Kind, OriginalRef
 from specs.profile import Profile
@@ -312,15 +312,13 @@ def test_unknown_cards_have_the_class_of_their_bin(host: EngineHost) -> None:
 def test_no_repr_shows_chip_data_or_keys(host: EngineHost) -> None:
     data = chip.request(CREDIT, 10_000)
     script = with_scripts(host).add("credit1", [COMMAND])
-    seen: list[object] = [script, IssuerAnswer(1, 1, "debit", True, 1, "", chip=data)]
-    host.link.faults.append(LinkFault(FaultKind.LOSE_AFTER_ISSUER))
-    host.submit(host.request(Kind.SALE, stan=1, amount=10_000, card=a_card(CREDIT), chip=data))
-    send = host.link.send
-    host.link.send = lambda asks, now: (seen.extend(asks), send(asks, now))  # type: ignore[assignment,method-assign]
-    host.run()
-    assert len(seen) == 3
-    text = repr(seen).upper()
-    assert isinstance(seen[0], Script)
-    for secret in (CREDIT, chip.IMK.hex().upper(), data.hex().upper(), repr(data).upper(), COMMAND):
+    assert sell(host, data) == "00"
+    (leg,), (txn,) = host.rows(Leg), host.rows(Txn)
+    ask = Ask(leg, undo=False, chip=data)
+    looked = look(ask, load_test_cards()["credit1"])
+    assert looked.key is not None
+    said = IssuerAnswer(1, 1, "debit", True, 1, "", chip=bytes.fromhex(txn.chip_answer))
+    text = repr([script, ask, looked, said]).upper()
+    for secret in (CREDIT, chip.IMK.hex().upper(), data.hex().upper(), repr(data).upper(), txn.chip_answer, COMMAND):
         assert secret not in text
     assert script.to_json()["card"] == "622316******0014"

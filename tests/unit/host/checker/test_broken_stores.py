@@ -33,7 +33,8 @@ from specs.totals import Sum, Totals
 from tests.support.engine import TID, a_card
 from tests.support.host_engine import EngineHost
 
-MTI = {Kind.SALE: "0200", Kind.VOID: "0200", Kind.REVERSAL: "0400"}
+MTI = {Kind.SALE: ("0200", "0210"), Kind.VOID: ("0200", "0210"), Kind.REVERSAL: ("0400", "0410")}
+SETTLES = ("0500", "0510")
 
 
 def claim(debit: tuple[int, int], credit: tuple[int, int] = (0, 0)) -> Totals:
@@ -77,7 +78,7 @@ class LoggingHost(EngineHost):
             peer="",
             dialect="cup",
             tid=operation.tid,
-            mti=MTI.get(operation.kind, "0800"),
+            mti=MTI.get(operation.kind, SETTLES)[outcome is not None],
             kind=str(operation.kind),
             stan=operation.stan,
             code=outcome.code if outcome else "",

@@ -289,3 +289,14 @@ def test_only_what_is_authorised_is_captured() -> None:
     with pytest.raises(AssertionError, match="is captured"):
         capturing.capture(Draft(desk.books, desk.context()), desk.txn(1))
     assert desk.txn(1).state is TxnState.CAPTURED
+
+
+def test_an_advice_of_a_closed_batch_is_captured_at_once() -> None:
+    """RH6: it is in no comparison, so no settlement would ever capture it."""
+    desk = a_desk(PROFILES[0])
+    desk.do(Kind.SALE, 1, 100)
+    desk.capture_all()
+    assert desk.do(Kind.OFFLINE_SALE, 2, 10_000, batch="000001") == "00"
+    assert (desk.states(2), desk.txn(2).carried, desk.txn(2).held) == (["captured"], True, 0)
+    assert (desk.purposes()[-1], desk.payable()) == (("debit", 10_000, 0), 10_100)
+    desk.check()
