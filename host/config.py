@@ -6,16 +6,19 @@ switch that is misspelt must not be silently without effect.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from host.clock import zone
 from host.engine.context import Settings
+from host.engine.working import Needs
 from host.errors import ConfigError
 from host.rows import Merchant, Terminal
 from host.store.store import Store
@@ -46,8 +49,6 @@ def _key(value: str) -> str:
 
 
 def _zone(value: str) -> str:
-    from host.clock import zone
-
     try:
         zone(value)
     except ConfigError as error:
@@ -230,14 +231,12 @@ def read(path: Path | None) -> Configuration:
         return Configuration(**table)
     except ValidationError as error:
         raise ConfigError(_first(error, path)) from None
-    except Exception as error:  # pydantic-settings: a variable whose JSON cannot be read
+    except SettingsError as error:  # a variable whose JSON cannot be read
         raise ConfigError(f"{PREFIX}…: {error}") from None
 
 
 def _known_variables() -> None:
     """A misspelt CLOSEOUT_ variable is told, as a misspelt key is."""
-    import os
-
     names = {f"{PREFIX}{name}".upper() for name in Configuration.model_fields}
     for variable in os.environ:
         if not variable.startswith(PREFIX) or variable in _NOT_OURS:
@@ -255,8 +254,6 @@ def _first(error: ValidationError, path: Path | None) -> str:
     if found["type"] == "extra_forbidden":
         text = "is no key of a configuration (see `acquirer-host config init`)"
     variable = f"{PREFIX}{key.replace('.', '__')}".upper()
-    import os
-
     if variable in os.environ:
         where = variable
     return f"{where}: {key}: {text}" if key else f"{where}: {text}"
@@ -328,10 +325,6 @@ def provision(store: Store, configuration: Configuration, now: str) -> list[str]
     Books stay: a terminal that is there already keeps its batch, epoch and working keys unless its master key is
     another one. Called before anything listens, as the only writer.
     """
-    from dataclasses import replace
-
-    from host.engine.working import Needs
-
     if not (configuration.merchant or configuration.terminal):
         return []
     ws = store.load(Needs(tids={t.tid for t in configuration.terminal}, mids={m.mid for m in configuration.merchant}))
@@ -394,8 +387,6 @@ def provision(store: Store, configuration: Configuration, now: str) -> list[str]
 
 def with_master_key(terminal: Terminal, tmk: str) -> Terminal:
     """The terminal under another master key: its working keys are of no use to it any more, so it must sign on."""
-    from dataclasses import replace
-
     return replace(terminal, tmk=tmk, signed_on=False, pik="", mak="", tdk="", old_mak="")
 
 

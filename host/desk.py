@@ -14,6 +14,7 @@ from host.api import shapes
 from host.checker import report
 from host.checker.books import HostBooks, family_of
 from host.checker.compare import unsettled
+from host.checker.outcomes import outcomes
 from host.rows import (
     Alarm,
     Batch,
@@ -225,10 +226,13 @@ class Desk:
         return self.reader.select(JournalUpload)
 
     def findings(self) -> Shape:
-        """What the checker holds against the books and the journals handed over, with evidence."""
-        found = report.check(self.reader.load_books(), self.terminal_books())
+        """What the checker holds against the books and the journals handed over, with evidence; beside it every
+        purchase that is over and not clean, with its classes, also those that an exception explains."""
+        books, terminals = self.reader.load_books(), self.terminal_books()
+        found = report.check(books, terminals)
         items = [
             {"invariant": f.invariant, "subject": f.subject, "text": f.text, "evidence": list(f.evidence)}
             for f in found
         ]
-        return {"items": items, "next": None}
+        classes = [shapes.outcome(o) for o in outcomes(books, terminals) if not o.clean]
+        return {"items": items, "outcomes": classes, "next": None}

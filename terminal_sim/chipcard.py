@@ -19,8 +19,8 @@ from specs.tlv import Tlv
 from terminal_sim.when import Moment
 
 CHIPPED = frozenset({Entry.CHIP, Entry.TAP})
-ARQC, TC = "80", "40"
-"""9F27: the card asks the issuer; the card has agreed."""
+ARQC, TC, AAC = "80", "40", "00"
+"""9F27: the card asks the issuer; the card has agreed; it has refused."""
 _CRYPTOGRAM, _CRYPTOGRAM_KIND = "9F26", "9F27"
 _ISSUER_DATA = "91"
 _SCRIPTS = ("71", "72")
@@ -130,14 +130,14 @@ def _by_marks(data: bytes) -> Says:
     return Says.TC if not code or code in _YES else Says.AAC
 
 
-def final_data(request: bytes) -> bytes:
-    """DE 55 for the upload: that of the request with the last cryptogram in place of the first."""
+def final_data(request: bytes, kind: str = TC) -> bytes:
+    """DE 55 for the upload: that of the request with the last cryptogram in place of the first. kind: TC or AAC."""
     items = []
     for item in _objects(request):
         if item.tag == _CRYPTOGRAM:
             item = Tlv(item.tag, hashlib.sha256(item.value).digest()[:8])
         elif item.tag == _CRYPTOGRAM_KIND:
-            item = Tlv(item.tag, bytes.fromhex(TC))
+            item = Tlv(item.tag, bytes.fromhex(kind))
         items.append(item)
     return tlv.build(items)
 

@@ -132,12 +132,14 @@ class SendStored:
     """Send what is stored now.
 
     sends: of the first item in this try. skipped: STANs that this try has given up for now. quiet: put in by the
-    terminal itself before or behind an order, whose result stands and which goes on whatever comes of it.
+    terminal itself before or behind an order, whose result stands and which goes on whatever comes of it. first:
+    nothing of the first item had left before this try.
     """
 
     sends: int = 0
     skipped: tuple[str, ...] = ()
     quiet: bool = False
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +190,24 @@ Order = (
 
 @dataclass(frozen=True, slots=True)
 class Reverse:
-    """Send the reversal that is owed. sends: of this try. lenient: a refused reversal does not stop what comes next."""
+    """Send the reversal that is owed. sends: of this try. lenient: a refused reversal does not stop what comes next.
+    first: nothing of it had left before this try."""
 
     sends: int = 0
     lenient: bool = False
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SendScript:
     """Send the result of an issuer's script, if one is owed (CUP, ISO 87: 0620)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCertificates:
+    """NAC: upload the TC of every chip sale that the host was not told of yet. sends: of the first of them."""
+
+    sends: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +228,7 @@ class UploadEnd:
     renumbered: int = 0
 
 
-Job = Order | Reverse | SendScript | Upload | UploadEnd
+Job = Order | Reverse | SendScript | SendCertificates | Upload | UploadEnd
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from terminal_sim.moves import (
     Refund,
     Reverse,
     Sale,
+    SendCertificates,
     SendScript,
     SendStored,
     Settle,
@@ -132,7 +133,8 @@ def plan(memory: Memory, wire: Wire, order: Order) -> tuple[Job, ...]:
         return (*(reverse if memory.signed_on else ()), order, *reverse)
     if isinstance(order, Echo | Download):
         return (*((Reverse(),) if memory.pending else ()), order)
-    return (*owed(memory, wire, stored=not isinstance(order, SendStored)), order)
+    last = (SendCertificates(),) if isinstance(order, Settle) and memory.settlement is None else ()
+    return (*owed(memory, wire, stored=not isinstance(order, SendStored)), *last, order)
 
 
 def owed(memory: Memory, wire: Wire, *, stored: bool = True) -> tuple[Job, ...]:

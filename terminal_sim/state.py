@@ -116,6 +116,10 @@ class Row:
     chip_end: str = ""
     operator: str = ""
     """Who was at the till; it stands on the slip, today and when it is printed again."""
+    sent: bool = False
+    """A stored advice: it may have left before, so that ISO 87 marks it as repeated."""
+    certificate: str = ""
+    """NAC: DE 39 of the answer to the upload of its TC, "" while that is owed."""
 
     def __repr__(self) -> str:
         return f"Row({self.stan}, {self.kind}, {self.amount}, {mask_pan(self.pan)}, {self.state})"
@@ -143,6 +147,10 @@ class Pending:
     amount: int
     image: Message
     reason: str = "98"
+    sent: bool = False
+    """It may have left before, so that ISO 87 marks it as repeated."""
+    failed: Row | None = None
+    """The record of what the host approved and the card refused; it goes into the journal with the reversal's ack."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,11 @@ class Wire:
         """The family's name, the key of the terminal's own tables."""
         return self.dialect.family
 
+    @property
+    def repeats_are_marked(self) -> bool:
+        """Whether a repeat shows in the MTI (rules.md section 2)."""
+        return self.name == "iso87"
+
     def request(self, operation: Operation) -> Message:
         """The request without its MAC."""
         return self.family.write_request(operation, self.dialect)

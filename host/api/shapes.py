@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from host.checker.outcomes import Outcome
 from host.rows import Batch, BatchState, ExceptionItem, Leg, MessageRow, Posting, StagedItem, Terminal, Txn, TxnState
 from specs import codes
+from specs.operation import RESERVATIONS
 from specs.security import kcv
 
 Shape = dict[str, Any]
@@ -25,7 +27,12 @@ def row_id(table: type, public: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
-_FUNDING = {TxnState.CAPTURED: "accrued", TxnState.VOIDED: "none", TxnState.REVERSED: "none"}
+def _funding(row: Txn) -> str:
+    """accrued: captured and to be paid with its batch; suspense: kept back by an exception. What an adjustment stands
+    in the place of, a reservation and what is authorised only (TC) are paid by nobody."""
+    if row.state is not TxnState.CAPTURED or row.settlement == "none":
+        return "none"
+    return "suspense" if row.settlement == "exception" else "accrued"
 
 
 def transaction(row: Txn, batch_number: str) -> Shape:
@@ -38,7 +45,7 @@ def transaction(row: Txn, batch_number: str) -> Shape:
         "kind": row.kind,
         "state": row.state.value,
         "settlement": row.settlement,
-        "funding": _FUNDING.get(row.state, "none") if row.settlement != "none" else "none",
+        "funding": _funding(row),
         "amount": row.amount,
         "approved_amount": row.approved_amount,
         "currency": row.currency,
@@ -58,7 +65,37 @@ def explanation(row: Txn, family: str) -> Shape:
     code = row.response_code
     if not code:
         return {"code": "", "en": f"no answer yet: {row.state.value}", "zh": ""}
-    return {"code": code, "en": codes.text(family, code, "en"), "zh": codes.text(family, code, "zh")}
+    en, zh = _SINCE.get(_since(row), ("", ""))
+    return {
+        "code": code,
+        "en": "; ".join(filter(None, (codes.text(family, code, "en"), en))),
+        "zh": "；".join(filter(None, (codes.text(family, code, "zh"), zh))),
+    }
+
+
+def _since(row: Txn) -> str:
+    """What has become of it since it was answered, as far as the code does not say it."""
+    reserves = row.kind in RESERVATIONS
+    match row.state:
+        case TxnState.AUTHORISED:
+            return "held" if reserves else "uncaptured"
+        case TxnState.EXPIRED:
+            return "expired" if reserves else "let-go"
+        case TxnState.CAPTURED if row.replaced_by:
+            return "completed" if reserves else "adjusted"
+        case _:
+            return ""
+
+
+_SINCE = {
+    "held": ("held, not charged", "已预授权，未扣款"),
+    "uncaptured": ("held, captured at the settlement", "已授权，批结算时请款"),
+    "expired": ("the hold has run out and was released", "预授权已过期，额度已释放"),
+    "let-go": ("not captured at the settlement, the hold was let go", "批结算未请款，额度已释放"),
+    "completed": ("completed", "预授权已完成"),
+    "adjusted": ("an adjustment stands in its place", "已被调整交易取代"),
+}
+"""State -> words, English and Chinese."""
 
 
 def transaction_whole(
@@ -80,6 +117,11 @@ def transaction_whole(
         "foreign": row.foreign,
         "original": public_id(Txn, row.original_id) if row.original_id else None,
         "undone_by": row.undone_by,
+        "replaced_by": public_id(Txn, row.replaced_by) if row.replaced_by else None,
+        "held": row.held,
+        "tip": row.tip,
+        "cash": row.cash,
+        "advice": row.advice,
         "carried": row.carried,
         "note": row.note,
         "chip": json.loads(row.chip) if row.chip else None,
@@ -201,6 +243,12 @@ def message(row: MessageRow) -> Shape:
         "fields": json.loads(row.fields) if row.fields else {},
         "notes": json.loads(row.notes) if row.notes else [],
     }
+
+
+def outcome(row: Outcome) -> Shape:
+    """One purchase that is over and not clean, with its classes (failure-catalogue.md, section 2)."""
+    shape = row.to_json()
+    return shape | {"transaction": public_id(Txn, row.txn_id) if row.txn_id else None}
 
 
 def _check_value(key: str) -> str:

@@ -1,8 +1,11 @@
 """The auditor: what each terminal is worth by its messages alone, against its ledger (truth is computed twice).
 
-It reads requests and answers as they were on the wire, never a transaction or a posting: an approved sale adds its
-amount, an approved void takes it back, a reversal answered 00 undoes what it names. An answer is told from its repeats
-by its RRN. Where the log cannot say what was decided, that STAN is left out on both sides.
+It reads requests and answers as they were on the wire: an approved sale adds its amount, a refund takes it off, a void
+takes back what its original comes to by then, a tip or adjustment adds the difference to its new total, a reversal
+answered 00 undoes what it names and all that hangs on it. No posting and no amount of a transaction is looked at; only
+which of them names which, since the log does not say that in one way for all dialects. An answer is told from its
+repeats by its RRN. Where the log cannot say what was decided, that STAN is left out on both sides; so is what is held
+only until its capture at the settlement (profile TC), which is no message.
 """
 
 from __future__ import annotations
@@ -15,37 +18,61 @@ from dataclasses import dataclass, field
 
 from host.checker.books import ACQUIRER, FINANCIAL_KINDS, Finding, HostBooks, family_of, grouped, is_clearing
 from host.checker.delivery import written_by_fault
-from host.rows import MessageRow
+from host.checker.items import sign_of
+from host.checker.kin import group_of, root_of
+from host.rows import MessageRow, TxnState
 from specs.codes import FAMILIES, is_approved
-from specs.operation import Kind
+from specs.operation import ADJUSTMENTS, DEBITS, VOIDS, Kind
 
-AMOUNT_DE = "4"
+AMOUNT_DE, TIP_DE = "4", "48"
+"""CUP: DE 48 of a tip or adjustment is the tip, and DE 4 the total without it (cup.md 5.5)."""
 DONE = "00"
 NOTHING_DECIDED = re.compile(r"fault \d+: [^\"]*before the commit")
 """How a note says that a fault rule took a request away before anything was decided."""
-_SIGN = {Kind.SALE.value: 1, Kind.VOID.value: -1, Kind.REFUND.value: -1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """One approved message. root: the sale or refund that it is about, by id. amount: signed minor units."""
+
+    stan: str
+    root: int
+    kind: str
+    amount: int
 
 
 @dataclass(slots=True)
 class _Truth:
-    """One terminal by its messages. effects: RRN -> (STAN, amount); undone: RRNs whose reversal was acknowledged."""
+    """One terminal by its messages. effects: by RRN; undone: RRNs whose reversal was acknowledged. of_root, of_stan:
+    RRNs in order."""
 
-    effects: dict[str, tuple[str, int]] = field(default_factory=dict)
+    effects: dict[str, _Effect] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)
+    of_root: dict[int, list[str]] = field(default_factory=dict)
+    of_stan: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, rrn: str, effect: _Effect) -> None:
+        self.effects[rrn] = effect
+        self.of_root.setdefault(effect.root, []).append(rrn)
+        self.of_stan.setdefault(effect.stan, []).append(rrn)
 
     def by_stan(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        for rrn, (stan, amount) in self.effects.items():
-            found[stan] += 0 if rrn in self.undone else amount
+        for rrn, effect in self.effects.items():
+            found[effect.stan] += 0 if rrn in self.undone else effect.amount
         return found
+
+    def worth(self, root: int) -> int:
+        """What the group comes to so far."""
+        return sum(self.effects[rrn].amount for rrn in self.of_root.get(root, ()) if rrn not in self.undone)
 
 
 def audit(books: HostBooks) -> Iterator[Finding]:
     """Each terminal's net in the acquirer's issuer-clearing account against the net of its messages."""
     ledger, silent = _ledger(books)
     for tid, messages in grouped(books.messages, lambda message: message.tid).items():
-        if not tid or not any(m.kind in _SIGN for m in messages):
+        if not tid or not any(m.kind in FINANCIAL_KINDS for m in messages):
             continue
         truth = _truth(books, messages)
         left_out = truth.doubtful | silent.get(tid, set())
@@ -59,8 +86,10 @@ def audit(books: HostBooks) -> Iterator[Finding]:
 
 
 def _ledger(books: HostBooks) -> tuple[Mapping[str, Counter[str]], Mapping[str, set[str]]]:
-    """tid -> STAN -> net; and tid -> STANs older than the log, of which it cannot know."""
+    """tid -> STAN -> net; and tid -> STANs of which the log cannot know: older ones, those that an upload brought, and
+    what was or is held only (TC)."""
     first = min((message.at for message in books.messages), default="")
+    held = _held_only(books)
     sums: dict[str, Counter[str]] = {}
     silent: dict[str, set[str]] = {}
     for posting in books.postings:
@@ -70,7 +99,33 @@ def _ledger(books: HostBooks) -> tuple[Mapping[str, Counter[str]], Mapping[str, 
         sums.setdefault(txn.tid, Counter())[txn.stan] += posting.amount
         if txn.id not in books.messages_by_txn and txn.created_at < first:
             silent.setdefault(txn.tid, set()).add(txn.stan)
+    for txn in books.txns:
+        uploaded = txn.id not in books.messages_by_txn and txn.kind == Kind.OFFLINE_SALE
+        if txn.kind in FINANCIAL_KINDS and (uploaded or txn.id in held):
+            silent.setdefault(txn.tid, set()).add(txn.stan)
     return sums, silent
+
+
+def _held_only(books: HostBooks) -> set[int]:
+    """Transactions of purchases that were captured at a settlement, or will be: by their holds, and of a refund by its
+    state and by an owed credit that no answer has waited for."""
+    found = set()
+    for leg in books.legs:
+        txn = books.txn_by_id.get(leg.txn_id)
+        if txn is None or txn.kind not in FINANCIAL_KINDS:
+            continue
+        if leg.purpose in ("hold", "hold-again", "release"):
+            root = root_of(books, txn)
+            found |= {t.id for t in group_of(books, root).members}
+    for txn in books.txns:
+        if txn.kind == Kind.REFUND and not txn.advice:
+            legs = books.legs_by_txn.get(txn.id, ())
+            posted = [p for p in books.postings_by_txn.get(txn.id, ()) if p.reason == "refund"]
+            batch = books.batch_by_id.get(txn.batch_id)
+            at_close = batch is not None and any(p.at == batch.closed_at for p in posted)
+            if at_close or txn.state in (TxnState.AUTHORISED, TxnState.EXPIRED) or not legs:
+                found |= {t.id for t in group_of(books, txn).members}
+    return found
 
 
 def _truth(books: HostBooks, messages: list[MessageRow]) -> _Truth:
@@ -89,31 +144,71 @@ def _truth(books: HostBooks, messages: list[MessageRow]) -> _Truth:
         if request.kind in (Kind.REVERSAL, unanswered.get(request.stan)):
             unanswered.pop(request.stan, None)
         for answer in answers:
-            _take(truth, request, answer)
+            _take(books, truth, request, answer)
     truth.doubtful |= unanswered.keys()
     return truth
 
 
-def _take(truth: _Truth, request: MessageRow, answer: MessageRow) -> None:
+def _take(books: HostBooks, truth: _Truth, request: MessageRow, answer: MessageRow) -> None:
     if written_by_fault(answer):
         truth.doubtful.add(request.stan)
     elif request.kind == Kind.REVERSAL:
         if answer.code == DONE:
             truth.undone |= _named(truth, request, answer)
-    elif is_yes(answer):
-        amount = amount_of(answer, request)
+    elif is_yes(answer) and answer.rrn not in truth.effects:
+        amount = _effect(books, truth, request, answer)
         if amount is None or not answer.rrn:
             truth.doubtful.add(request.stan)
         else:
-            truth.effects[answer.rrn] = (request.stan, _SIGN[request.kind] * amount)
+            kind, root = _kind(books, request), _root(books, request)
+            truth.add(answer.rrn, _Effect(request.stan, root, kind, amount))
+
+
+def _effect(books: HostBooks, truth: _Truth, request: MessageRow, answer: MessageRow) -> int | None:
+    """What an approved message adds to the merchant's account, signed minor units; None = the log cannot say."""
+    kind, root = _kind(books, request), _root(books, request)
+    amount = amount_of(answer, request)
+    if kind in DEBITS | {Kind.REFUND}:
+        return None if amount is None else sign_of(kind) * amount
+    if root not in truth.of_root:
+        return None  # its original is older than the log
+    if kind in VOIDS:
+        return -truth.worth(root)
+    total = _new_total(request)
+    return None if total is None else total - truth.worth(root)
+
+
+def _new_total(request: MessageRow) -> int | None:
+    """Of a tip or adjustment."""
+    amount = amount_of(request, request)
+    tip = _fields(request).get(TIP_DE) if family_of(request.dialect) == "cup" else None
+    if amount is None or not (tip is None or (isinstance(tip, str) and tip.isdigit())):
+        return None
+    return amount + int(str(tip or 0))
+
+
+def _kind(books: HostBooks, request: MessageRow) -> str:
+    """The host may know better than the message what it is: the offline sale that is a reservation's completion."""
+    txn = books.txn_by_id.get(request.txn_id)
+    return str(txn.kind) if txn is not None and txn.kind in FINANCIAL_KINDS else request.kind
+
+
+def _root(books: HostBooks, request: MessageRow) -> int:
+    txn = books.txn_by_id.get(request.txn_id)
+    return root_of(books, txn).id if txn is not None else 0
 
 
 def _named(truth: _Truth, request: MessageRow, answer: MessageRow) -> set[str]:
-    """The RRN that a reversal undid: the one its answer carries, else the newest live one under its STAN."""
-    if answer.rrn:
-        return {answer.rrn}
-    live = [r for r, (stan, _) in truth.effects.items() if stan == request.stan and r not in truth.undone]
-    return set(live[-1:])
+    """The RRNs that a reversal undid: the one its answer carries, else the newest live one under its STAN; with a sale
+    its tips and adjustments."""
+    rrn = answer.rrn
+    if not rrn:
+        live = [r for r in truth.of_stan.get(request.stan, ()) if r not in truth.undone]
+        rrn = live[-1] if live else ""
+    effect = truth.effects.get(rrn)
+    if effect is None or effect.kind not in DEBITS:
+        return {rrn} - {""}
+    return {rrn} | {r for r in truth.of_root[effect.root] if truth.effects[r].kind in ADJUSTMENTS}
 
 
 def is_yes(answer: MessageRow) -> bool:

@@ -125,7 +125,8 @@ def steady_answers(books: HostBooks) -> Iterator[Finding]:
     A3 holds deliveries of the same bytes against each other; here a repeat may have another MAC, header or connection.
     """
     for txn_id, messages in books.messages_by_txn.items():
-        deliveries = [m for m in messages if txn_id and m.direction == "in" and m.kind in ASKED_KINDS]
+        txn = books.txn_by_id.get(txn_id)
+        deliveries = [m for m in messages if txn is not None and m.direction == "in" and m.kind == txn.kind]
         if len({m.digest for m in deliveries}) < 2:
             continue
         said = [a for m in deliveries for a in books.answers_by_request.get(m.id, ())]
@@ -137,9 +138,6 @@ def steady_answers(books: HostBooks) -> Iterator[Finding]:
             shown = " / ".join(f"{rrn or '-'} {auth or '-'} {code or '-'}" for rrn, auth, code in sorted(seen))
             text = f"its final answer changed, DE 37, 38, 39: {shown}"
             yield Finding("A13", f"txn {txn_id}", text, tuple(map(_line, final)))
-
-
-ASKED_KINDS = KEYED_KINDS | {Kind.BALANCE.value}
 
 
 def _by_bytes(books: HostBooks, answers: Iterable[MessageRow]) -> Iterable[list[MessageRow]]:

@@ -25,6 +25,8 @@ FIGURES = frozenset({"totals-differ", "report-after-close"})
 """Reasons of figures: where no item is on the wire (ISO 87), or none any more, they speak for all items."""
 KNOWN = frozenset().union(*REASONS.values(), FIGURES, {"carried"})
 """Every reason that an exception may have (host.rows.ExceptionItem)."""
+MEMBERSHIP = frozenset({"carried", "adjusted-later", "forced-close"})
+"""Reasons that say in which batch something counts: both ends may have the item itself alike."""
 STORED = "stored-not-sent"
 FORCED = "forced-close"
 
@@ -40,7 +42,9 @@ class Listed:
     @classmethod
     def of(cls, books: HostBooks, tid: str) -> Listed:
         """The exceptions of a terminal."""
-        by_txn, by_stan, figures = (defaultdict(list) for _ in range(3))  # type: ignore[var-annotated]
+        by_txn: dict[int, list[ExceptionItem]] = defaultdict(list)
+        by_stan: dict[str, list[ExceptionItem]] = defaultdict(list)
+        figures: dict[int, list[ExceptionItem]] = defaultdict(list)
         for entry in books.exceptions:
             if entry.tid != tid:
                 continue
@@ -79,6 +83,11 @@ def explanation(books: HostBooks, listed: Listed, pair: Pair) -> tuple[str, str]
     for entry in listed.figures.get(batch.id, ()) if batch is not None else _all(listed.figures):
         return entry.reason, entry.detail
     return "", ""
+
+
+def named_by(books: HostBooks, listed: Listed, pair: Pair) -> list[ExceptionItem]:
+    """Every exception that is about an item or about what goes with it, whatever it says."""
+    return [*listed.about(pair), *_of_kin(books, listed, pair)]
 
 
 def _of_kin(books: HostBooks, listed: Listed, pair: Pair) -> Iterator[ExceptionItem]:

@@ -72,7 +72,7 @@ def items(books: HostBooks, batch: Batch, *, let_go: bool = False) -> list[Item]
 
 
 def as_items(books: HostBooks, txns: list[Txn]) -> list[Item]:
-    """Transactions that stand, oldest first, with what the others make of them. Carried ones are chains of their own."""
+    """Transactions that stand, oldest first, with what the others make of them; carried ones are a chain apart."""
     voided = {txn.original_id for txn in txns if txn.kind in VOIDS}
     newest = {_place(txn): txn.id for txn in txns if txn.kind in DEBITS | ADJUSTMENTS}
     found = []
@@ -118,9 +118,7 @@ def compared(books: HostBooks, batch: Batch, *, let_go: bool = False) -> list[It
 
 def batch_items(found: Iterable[Item]) -> list[BatchItem]:
     """As the dialect family counts them."""
-    return [
-        BatchItem(Kind(i.txn.kind), i.amount, i.txn.foreign, i.voided, i.adjusted, i.reversed, i.of) for i in found
-    ]
+    return [BatchItem(Kind(i.txn.kind), i.amount, i.txn.foreign, i.voided, i.adjusted, i.reversed, i.of) for i in found]
 
 
 def net(found: Iterable[Item]) -> int:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from host.checker.books import ACQUIRER, HostBooks, is_clearing
-from host.checker.items import sign_of
 from host.checker.cards import debit_of
+from host.checker.items import sign_of
 from host.rows import Adjustment, Txn, TxnState
 from specs.operation import ADJUSTMENTS, DEBITS, VOIDS, Kind
 

@@ -20,6 +20,8 @@ from specs.operation import ADJUSTMENTS
 
 Number = int | Fraction
 _CLEAN = frozenset({0, 1})
+SUSPENDED = "exception"
+"""Settlement of what is in a closed batch and funded by nobody until a person has looked at it."""
 
 
 class OutcomeClass(StrEnum):
@@ -146,7 +148,7 @@ def _settled(books: HostBooks) -> Mapping[int, int]:
             continue
         for item in items(books, batch):
             carried_tip = item.txn.carried and item.txn.kind in ADJUSTMENTS  # an adjustment, below
-            if item.txn.settlement == "settled" and not carried_tip:
+            if item.txn.settlement != SUSPENDED and not carried_tip:
                 root = root_of(books, item.txn)
                 found[root.id] = found.get(root.id, 0) + _own_net(item)
     for adjustment in books.adjustments:
@@ -250,4 +252,3 @@ class _Delivered:
                 reason = explanation(self.books, self.listed, pair)[0]
                 classes = outcome_class(0, 0, 1)
                 yield Outcome(0, self.both.tid, row.stan, row.kind, sold, 0, 0, sold, classes, reason)
-

@@ -18,7 +18,8 @@ def e2(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Find
     """settled(b) is the sum of sales, completions and tips minus refunds over the captured items of b.
 
     The ledger has exactly that for the batch, and beside it what was carried in and the adjustments (RH4), which are
-    funded with it. The archive of the terminal nets to the same, where both ends closed it agreed and nothing is listed.
+    funded with it. The archive of the terminal nets to the same, where both ends closed it agreed and nothing is
+    listed.
     """
     ledger: Counter[int] = Counter()
     later: Counter[int] = Counter()

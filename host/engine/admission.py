@@ -200,8 +200,9 @@ def _ask_issuer(case: Case, plan: Plan) -> Decision:
     """
     row = _pending(case, plan)
     leg = asks.make(case.draft, row, plan.purpose, plan.leg_amount, release=plan.release)
-    # An advice has happened: it is approved whole or not at all.
-    partial = case.operation.partial is not False and not case.operation.advice
+    # What has happened is approved whole or not at all; an offline sale has, also as the request of a chip (CUP 36).
+    happened = case.operation.advice or case.kind is Kind.OFFLINE_SALE
+    partial = case.operation.partial is not False and not happened
     ask = Ask(leg, undo=False, pin=case.pin, partial=partial, chip=_cryptogram(case), yes=sale.yes_code(case, row))
     return Decision(txn_id=row.id, waits_txn=row.id, asks=(ask,))
 

@@ -12,6 +12,7 @@ from typing import Any
 from terminal_sim import moves
 from terminal_sim.jobs import (
     balance,
+    certificates,
     complete,
     download,
     echo,
@@ -59,6 +60,7 @@ RULES: Mapping[type[moves.Job], Rules] = {
     moves.Download: Rules(download.start, download.on_answer, download.on_failure),
     moves.Reverse: Rules(reversal.start, reversal.on_answer, reversal.on_failure),
     moves.Settle: Rules(settle.start, settle.on_answer, settle.on_failure),
+    moves.SendCertificates: Rules(certificates.start, certificates.on_answer, certificates.on_failure),
     moves.Upload: Rules(upload.start, upload.on_answer, upload.on_failure),
     moves.UploadEnd: Rules(upload.start_end, upload.on_end_answer, upload.on_end_failure),
 }

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from specs.operation import RESERVATIONS, VOIDS, Outcome
 from specs.totals import Totals
-from terminal_sim import slips
+from terminal_sim import chipcard, slips
 from terminal_sim.jobs import plain
 from terminal_sim.moves import End, Result, Settle, SignOff
 from terminal_sim.state import ARCHIVE_MAX, Archived, Memory, Row, RowState, Settlement, next_number
@@ -49,7 +49,12 @@ def totals_of(memory: Memory, wire: Wire, day: str = "") -> Totals:
 def to_settle(memory: Memory, wire: Wire) -> tuple[Row, ...]:
     """The rows that want a settlement: what counts, and what else must not stand in the journal for ever."""
     return tuple(
-        row for row in memory.rows if counts(row, wire) or row.kind in RESERVATIONS or row.state is RowState.REJECTED
+        row
+        for row in memory.rows
+        if counts(row, wire)
+        or row.kind in RESERVATIONS
+        or row.state is RowState.REJECTED
+        or row.chip_end == chipcard.Says.AAC
     )
 
 

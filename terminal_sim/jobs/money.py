@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from specs.operation import Operation
+from specs.operation import FINANCIAL, Operation
 from terminal_sim import chipcard, slips
 from terminal_sim.jobs import plain, script
 from terminal_sim.moves import End, Job, Result, Reverse, SignOn
-from terminal_sim.state import ROWS_MAX, ROWS_WARNING, Pending, Row
+from terminal_sim.state import ROWS_MAX, ROWS_WARNING, Pending, Row, RowState
 from terminal_sim.turn import Turn
 from terminal_sim.wire import Answer, Failure
 
@@ -67,7 +67,7 @@ def decided(turn: Turn, answer: Answer, booking: Booking | None = None, *, chip_
         return
     says = chipcard.card_says(operation.card, operation.chip, answer.outcome.chip, answer.code)
     if chip_refuses or says is chipcard.Says.AAC:
-        _card_refused(turn, answer)
+        _card_refused(turn, answer, booking.row)
         return
     final = chipcard.final_data(operation.chip).hex().upper()
     book(turn, answer, replace(booking.row, chip=final, chip_end=str(says)), booking.changed)
@@ -199,10 +199,18 @@ def declined(turn: Turn, answer: Answer) -> None:
     )
 
 
-def _card_refused(turn: Turn, answer: Answer) -> None:
-    """The host said yes and the card no (AAC): the reversal stays, with reason 06, and goes at once (flows.md 2)."""
+def _card_refused(turn: Turn, answer: Answer, row: Row) -> None:
+    """The host said yes and the card no (AAC): the reversal stays, with reason 06, and goes at once (flows.md 2).
+
+    CUP: what failed at the card is uploaded with the batch (flows.md 5, row 7); a reservation never is.
+    """
     pending = turn.memory.pending
     assert pending is not None
+    chip = asked(turn).chip
+    if turn.wire.name == "cup" and row.kind in FINANCIAL and chip is not None:
+        data = chipcard.final_data(chip, chipcard.AAC).hex().upper()
+        failed = replace(row, state=RowState.REVERSED, chip=data, chip_end=str(chipcard.Says.AAC))
+        pending = replace(pending, failed=failed)
     turn.note("shown", stan=pending.stan, code=answer.code, detail="card-declined")
     memory = script.owed(turn, turn.memory, asked(turn), answer)
     # A cut before this write: the reversal is owed all the same, with reason 98. After it: with 06; no row either way.

@@ -13,8 +13,8 @@ from terminal_sim.wire import Wire
 
 GROUP_MAX = 8
 """Records in one 0320/201 (cup.md 5.5)."""
-ARPC_WRONG = "05"
-"""Reason of a chip item that the card approved although the ARPC was wrong (cup.md 5.10)."""
+REASONS = {Says.ARPC_WRONG: "05", Says.AAC: "11"}
+"""Reason of a failed chip item: the card approved although the ARPC was wrong; the card refused (cup.md 5.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _item(row: Row, form: UploadForm = UploadForm.GROUP, amount: int | None = No
         row.pan,
         row.foreign,
         form,
-        reason=ARPC_WRONG if form is UploadForm.FAILED else "",
+        reason=REASONS[Says(row.chip_end)] if form is UploadForm.FAILED else "",
         tip=row.tip or None,
         chip=bytes.fromhex(row.chip) or None,
     )
@@ -85,7 +85,13 @@ def _cup(memory: Memory, settlement: Settlement) -> Iterator[Parcel]:
         yield Parcel(UploadForm.GROUP, group, tuple(_item(row) for row in group))
     yield from _single((row for row in copies if _is_late(row)), UploadForm.COPY)
     yield from _single((row for row in chips if row.chip_end != Says.ARPC_WRONG), UploadForm.TC)
+    yield from _single((row for row in memory.rows if _failed(row)), UploadForm.FAILED)
     yield from _single((row for row in chips if row.chip_end == Says.ARPC_WRONG), UploadForm.FAILED)
+
+
+def _failed(row: Row) -> bool:
+    """What the host approved and the card refused; it is reversed and in no total."""
+    return row.chip_end == Says.AAC and not (row.uploaded or row.rejected)
 
 
 # --- NAC, ISO 87

@@ -32,7 +32,10 @@ def declined(turn: Turn, code: str, what: str, stan: str = "") -> None:
 
 
 def forget_keys_when_asked(turn: Turn, code: str) -> None:
-    """Codes that mean «sign on again» (99, A0) end the terminal's session (flows.md section 0)."""
+    """Codes that mean «sign on again» (99, A0) end the terminal's session (flows.md section 0).
+
+    The operator stays logged in: the host distrusts keys, not the person at the till, who is to sign on and try again.
+    """
     if asks_for_sign_on(turn, code) and turn.memory.signed_on:
         turn.save("key-store", signed_on=False)
 

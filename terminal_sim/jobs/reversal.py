@@ -36,10 +36,15 @@ def start(turn: Turn, job: Reverse) -> None:
         reason=pending.reason,
         original=OriginalRef(pending.stan, pending.batch, amount=pending.amount),
     )
-    if job.sends:
-        image = turn.wire.family.repeat_of(image)  # ISO 87: 0421; the others send it as it was
-    # Nothing is written before: the record stands on flash already. The MAC is made anew with today's key.
-    turn.send(replace(job, sends=job.sends + 1), operation, image)
+    job = replace(job, sends=job.sends + 1)
+    if pending.sent:
+        image = turn.wire.family.repeat_of(image)  # 0421
+    elif turn.wire.repeats_are_marked:
+        # A cut before this write: nothing left. After it: a repeat of what nobody may have seen, which does no harm.
+        turn.save("rev-store", pending=replace(pending, sent=True))
+        job = replace(job, first=True)
+    # Elsewhere nothing is written before: the record stands on flash already. The MAC is made anew with today's key.
+    turn.send(job, operation, image)
 
 
 def on_answer(turn: Turn, job: Reverse, answer: Answer) -> None:
@@ -64,6 +69,9 @@ def on_failure(turn: Turn, job: Reverse, failure: Failure) -> None:
     if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
         start(turn, job)
         return
+    if failure is Failure.NOT_SENT and job.first and job.sends == 1:
+        assert turn.memory.pending is not None
+        turn.save("rev-store", pending=replace(turn.memory.pending, sent=False))
     why = "no connection" if failure is Failure.NOT_SENT else f"not answered, sent {job.sends} times"
     _give_up(turn, job, why, refused=False)
 
@@ -90,6 +98,8 @@ def _undone(turn: Turn, pending: Pending, answer: Answer) -> Memory:
     """
     memory = turn.memory
     row = next((r for r in memory.rows if (r.stan, r.kind) == (pending.stan, pending.kind)), None)
+    if row is None and pending.failed is not None:
+        return replace(memory, rows=(*memory.rows, pending.failed))
     if row is None:
         return _counted(turn, pending, answer)
     changed: list[Row] = [replace(row, state=RowState.REVERSED)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specs import codes
+from specs.message import Message
 from specs.operation import ADJUSTMENTS, Card, Operation
 from terminal_sim import originals, slips
 from terminal_sim.jobs import money, plain
@@ -67,15 +68,20 @@ def start(turn: Turn, job: SendStored) -> None:
     if row is None:
         _done(turn, job)
         return
-    send(turn, replace(job, sends=job.sends + 1), row, again=job.sends > 0)
-
-
-def send(turn: Turn, job: SendStored, row: Row, *, again: bool) -> None:
-    """The stored message as it stands, with today's MAC; again: ISO 87 marks a repeat in the MTI."""
-    assert row.image is not None
-    image = turn.wire.family.repeat_of(row.image) if again else row.image
+    job = replace(job, sends=job.sends + 1)
+    image = _image(turn, row)
+    if image is row.image and turn.wire.repeats_are_marked:
+        # A cut before this write: nothing left. After it: a repeat of what nobody may have seen, which does no harm.
+        turn.save("saf-flag", turn.memory.with_rows([replace(row, sent=True)]))
+        job = replace(job, first=True)
     operation = turn.operation(row.kind, stan=row.stan, batch=row.batch, amount=row.amount, advice=True)
     turn.send(job, operation, image)
+
+
+def _image(turn: Turn, row: Row) -> Message:
+    """The stored message as it stands, today's MAC apart; ISO 87 marks one that may have left before as a repeat."""
+    assert row.image is not None
+    return turn.wire.family.repeat_of(row.image) if row.sent else row.image
 
 
 def _next(memory: Memory, job: SendStored) -> Row | None:
@@ -93,12 +99,13 @@ def on_answer(turn: Turn, job: SendStored, answer: Answer) -> None:
             _give_up(turn, job, End.PENDING, f"{answer.code} {turn.wire.text(answer.code)}")
             return
         job = replace(job, skipped=(*job.skipped, row.stan))
-    elif answer.code in codes.ADVICE_DELIVERED:
+    elif turn.wire.approved(answer.code) or answer.code in codes.ADVICE_DELIVERED:
+        # Any yes: it has happened, at the amount that was sent, whatever the answer says of a part.
         # A cut before this write: the same item again, answered as before. After it: it is not sent again.
         turn.save("saf-flag", turn.memory.with_rows([delivered(row, answer)]))
     else:
         reject(turn, row, answer.code)
-    turn.then(replace(job, sends=0))
+    turn.then(replace(job, sends=0, first=False))
     turn.finish()
 
 
@@ -134,6 +141,8 @@ def on_failure(turn: Turn, job: SendStored, failure: Failure) -> None:
     row = _next(turn.memory, job)
     assert row is not None
     if failure is Failure.NOT_SENT:
+        if job.first and job.sends == 1:
+            turn.save("saf-flag", turn.memory.with_rows([replace(row, sent=False)]))
         _give_up(turn, job, End.NOT_SENT, "no connection")
     elif job.sends < SENDS_MAX:
         start(turn, job)

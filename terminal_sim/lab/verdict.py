@@ -2,7 +2,8 @@
 
 `judge` holds them against each other item by item (host.checker.compare) and asks of every difference whether the host
 has listed it as an exception with a reason, and of every listed exception whether it is a difference (E1 of the failure
-catalogue). `lines` prints that. Both are pure; fetching the books is the caller's.
+catalogue). ISO 87 has no items on the wire: there a figure that is listed explains the items of its batch. `lines`
+prints that. Both are pure; fetching the books is the caller's.
 """
 
 from __future__ import annotations
@@ -10,21 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from host.checker.archives import ends
 from host.checker.books import HostBooks, totals_of
-from host.checker.compare import Comparison, Pair, compare
+from host.checker.compare import Comparison, Pair
 from host.checker.compare import Verdict as Word
-from host.rows import Batch, BatchState, ExceptionItem, TxnState
+from host.checker.differences import FIGURES, MEMBERSHIP, Listed, explanation, named_by
+from host.rows import Batch, BatchState, TxnState
 from specs.journal import ArchivedBatch, TerminalBook
 from specs.money import format_amount
 from terminal_sim.lab.ladder import WIDTH, totals_text
 
-REASONS: dict[Word, frozenset[str]] = {
-    Word.HOST_ONLY: frozenset({"host-only", "forced-close"}),
-    Word.TERMINAL_ONLY: frozenset({"terminal-only", "rejected"}),
-    Word.AMOUNT: frozenset({"AMT", "adjusted-later"}),
-    Word.STATE: frozenset({"reversed", "adjusted-later", "host-only", "terminal-only"}),
-}
-"""What an exception must be called to explain a difference."""
 _NOTHING = "—"
 
 
@@ -115,14 +111,19 @@ def judge(books: HostBooks, terminal: TerminalBook, findings: Sequence[str] = ()
 
     findings: invariants that the host's own checker found broken, as text. Every one of them makes the books disagree.
     """
-    comparison = compare(books, terminal)
-    listed = [e for e in books.exceptions if e.tid == terminal.tid]
-    items = tuple(_item(pair, listed) for pair in comparison.rows)
-    archived = {closed.batch: closed for closed in terminal.archived}
-    batches = tuple(BatchView(b, archived.get(b.number)) for b in books.batches if b.tid == terminal.tid)
+    (both,) = ends(books, {terminal.tid: terminal})
+    comparison, listed = both.comparison, Listed.of(books, terminal.tid)
+    items = tuple(_item(books, listed, pair) for pair in comparison.rows)
+    by_number = {closed.batch: closed for closed in terminal.archived}
+    matched = {m.batch.id: m.archived for m in both.matched}
+    own_numbers = books.family_of(terminal.tid) == "iso87"  # the terminal's number is not on the wire
+    batches = tuple(
+        BatchView(b, matched.get(b.id) or (None if own_numbers else by_number.get(b.number)))
+        for b in books.batches_by_tid.get(terminal.tid, ())
+    )
     undone = tuple(_undone(books, terminal, comparison))
     trouble = [
-        *_unexplained(listed, items, undone),
+        *_unexplained(books, terminal.tid, listed, items, undone),
         *_unfinished(terminal),
         *(f"the host has reversed STAN {u.stan}, the terminal knows nothing of it" for u in undone if not u.acked),
         *(text for view in batches for text in _batch_trouble(view, items)),
@@ -143,27 +144,21 @@ def _undone(books: HostBooks, terminal: TerminalBook, comparison: Comparison) ->
             yield Undone(number, txn.stan, str(txn.kind), txn.amount, acks.get(txn.stan, ""))
 
 
-def _item(pair: Pair, listed: Iterable[ExceptionItem]) -> Item:
-    if pair.verdict is Word.SAME:
-        return Item(pair)
-    for entry in listed:
-        if _about(entry, pair) and entry.reason in REASONS[pair.verdict]:
-            return Item(pair, entry.reason, entry.detail)
-    return Item(pair)
+def _item(books: HostBooks, listed: Listed, pair: Pair) -> Item:
+    return Item(pair) if pair.verdict is Word.SAME else Item(pair, *explanation(books, listed, pair))
 
 
-def _about(entry: ExceptionItem, pair: Pair) -> bool:
-    if entry.txn_id and pair.txn_id:
-        return entry.txn_id == pair.txn_id
-    return entry.item_key.endswith(pair.key)
-
-
-def _unexplained(listed: Iterable[ExceptionItem], items: Sequence[Item], undone: Sequence[Undone]) -> Iterable[str]:
-    """E1 from the other side: what is listed must be a difference, or have been one until it was reversed."""
+def _unexplained(
+    books: HostBooks, tid: str, listed: Listed, items: Sequence[Item], undone: Sequence[Undone]
+) -> Iterable[str]:
+    """E1 from the other side: what is listed must be a difference, or have been one until it was reversed. Figures are
+    the dialogue's own, and what only counts elsewhere may be equal at both ends."""
     mended = {(u.batch, u.stan) for u in undone}
-    for entry in listed:
-        differs = any(not item.same and _about(entry, item.pair) for item in items)
-        if not differs and tuple(entry.item_key.split("/")[-2:]) not in mended:
+    differing = {e.id for item in items if not item.same for e in named_by(books, listed, item.pair)}
+    for entry in books.exceptions:
+        if entry.tid != tid or entry.id in differing or entry.reason in FIGURES | MEMBERSHIP:
+            continue
+        if tuple(entry.item_key.split("/")[-2:]) not in mended:
             yield f"the host lists {entry.item_key or 'an item'} as {entry.reason}, but there is no such difference"
 
 
@@ -177,7 +172,7 @@ def _unfinished(terminal: TerminalBook) -> Iterable[str]:
 def _batch_trouble(view: BatchView, items: Sequence[Item]) -> Iterable[str]:
     """Both ends must say of a batch whether it is closed, and whether it agreed."""
     host, mine = view.host, view.terminal
-    exceptions = any(not item.same and item.pair.batch == host.number for item in items)
+    exceptions = any(not item.same and item.pair.counts and item.pair.batch == host.number for item in items)
     if host.state is BatchState.DISPUTED:
         yield f"batch {host.number} is still disputed at the host"
     elif host.state is BatchState.OPEN and mine is not None:
@@ -193,7 +188,7 @@ def _batch_trouble(view: BatchView, items: Sequence[Item]) -> Iterable[str]:
 
 def lines(judgement: Judgement) -> list[str]:
     """The table, the totals of both sides, the exceptions with their reasons, and the sentence; at most WIDTH wide."""
-    table = [f"{'BATCH':8}{'STAN':8}{'KIND':8}{'TERMINAL':>23}   {'HOST':>23}   VERDICT"]
+    table = [f"{'BATCH':8}{'STAN':8}{'KIND':19}{'TERMINAL':>20}  {'HOST':>20}  VERDICT"]
     rows = [((i.pair.batch, i.pair.stan), _row(i, judgement.currency)) for i in judgement.items]
     rows += [((u.batch, u.stan), _undone_row(u, judgement.currency)) for u in judgement.undone]
     table += [text for _, text in sorted(rows)]
@@ -212,13 +207,14 @@ def _row(item: Item, currency: str) -> str:
     verdict = "same" if item.same else f"{pair.verdict}{'' if item.reason else '  ✗'}"
     left = _side(pair.terminal_state, pair.terminal_amount, currency)
     right = _side(pair.host_state, pair.host_amount, currency)
-    return f"{pair.batch:8}{pair.stan:8}{pair.kind:8}{left:>23}   {right:>23}   {verdict}"
+    return f"{pair.batch:8}{pair.stan:8}{pair.kind:19}{left:>20}  {right:>20}  {verdict}"
 
 
 def _undone_row(undone: Undone, currency: str) -> str:
     left = f"reversal acked {undone.acked}" if undone.acked else _NOTHING
     right = _side("reversed", undone.amount, currency)
-    return f"{undone.batch:8}{undone.stan:8}{undone.kind:8}{left:>23}   {right:>23}   {'same' if undone.acked else '✗'}"
+    word = "same" if undone.acked else "✗"
+    return f"{undone.batch:8}{undone.stan:8}{undone.kind:19}{left:>20}  {right:>20}  {word}"
 
 
 def _side(state: str, amount: int, currency: str) -> str:

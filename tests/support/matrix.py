@@ -329,7 +329,7 @@ MANAGEMENT = (
             OTHER,
         ),
         _wire("0200/310000/01 S", "0100/310000 S", "0100/310000 S"),
-        {"*": f"balance authorised none 0, {_OTHER}"},
+        {"*": f"balance declined none 0, {_OTHER}"},
         plain(1, 1000),
     ),
 )
@@ -413,7 +413,7 @@ SALES = (
     ),
 )
 
-_VOIDED = "sale voided settled"
+_VOIDED = "sale voided none"
 _NO_REFUND_VOID = ("no message voids one here", "cup.md section 4 voids purchases and completions only")
 
 VOIDS_AND_REFUNDS = (
@@ -437,7 +437,7 @@ VOIDS_AND_REFUNDS = (
         _wire("S 0220/200000/25", "S 0200/200000 0200/220000", "S 0200/200000/90 0200/220000/90"),
         {
             "cup": f"{_SOLD} 5000, refund captured settled 2000",
-            "*": f"{_SOLD} 5000, refund voided settled 2000, void captured settled 2000",
+            "*": f"{_SOLD} 5000, refund voided none 2000, void captured settled 2000",
         },
         {
             "cup": cup((1, 5000), (1, 2000)),
@@ -467,7 +467,7 @@ VOIDS_AND_REFUNDS = (
     ),
 )
 
-_AUTH = _wire("0100/030000/10+06", "0100/300000", "0100/000000")
+_AUTH = _wire("0100/030000/10+06", "0100/300000+06", "0100/000000")
 _NO_INCREMENT = ("has no message for an increment", "nac.md section 4 has none")
 
 PRE_AUTHS = (
@@ -493,7 +493,7 @@ PRE_AUTHS = (
         "pre-auth void",
         (preauth(10000), preauth_void(amount=10000), OTHER),
         _wire(
-            f"{_AUTH['cup']} 0100/200000/11+06 S", f"{_AUTH['nac']} 0100/020000 S", f"{_AUTH['iso87']} 0100/020000/90 S"
+            f"{_AUTH['cup']} 0100/200000/11+06 S", f"{_AUTH['nac']} 0100/020000+06 S", f"{_AUTH['iso87']} 0100/020000/90 S"
         ),
         {"*": f"pre-auth voided none 10000, pre-auth-void captured none 10000, {_OTHER}"},
         plain(1, 1000),
@@ -525,7 +525,7 @@ PRE_AUTHS = (
             f"{_AUTH['iso87']} 0100/000000/90 0200/000000/90+06",
         ),
         {
-            "*": "pre-auth captured none 10000, pre-auth-increment authorised none 5000, "
+            "*": "pre-auth captured none 10000, pre-auth-increment captured none 5000, "
             "completion captured settled 15000"
         },
         plain(1, 15000),
@@ -539,8 +539,10 @@ PRE_AUTHS = (
             f"{_AUTH['iso87']} 0200/000000/90+06 0200/020000/90 S",
         ),
         {
-            "*": "pre-auth authorised none 10000, completion voided settled 10000, "
-            f"completion-void captured settled 10000, {_OTHER}"
+            "cup": "pre-auth authorised none 10000, completion voided none 10000, "
+            f"completion-void captured settled 10000, {_OTHER}",
+            "*": "pre-auth authorised none 10000, completion voided none 10000, "
+            f"void captured settled 10000, {_OTHER}",
         },
         {"cup": cup((2, 11000), (1, 10000)), "nac": nac((1, 1000)), "iso87": iso((2, 11000), (1, 10000))},
     ),
@@ -565,7 +567,7 @@ ADVICES = (
         "void of an offline sale",
         (offline(4000), void("offline", amount=4000), OTHER),
         _wire("0220/000000/30 0200/200000/23 S", "0220/000000 0200/020000 S", "0220/000000 0200/020000/90 S"),
-        {"*": f"offline-sale voided settled 4000, void captured settled 4000, {_OTHER}"},
+        {"*": f"offline-sale voided none 4000, void captured settled 4000, {_OTHER}"},
         {"cup": cup((2, 5000), (1, 4000)), "nac": nac((1, 1000)), "iso87": iso((2, 5000), (1, 4000))},
     ),
     Cell(
@@ -588,7 +590,7 @@ ADVICES = (
         _wire(
             "S 0220/000000/34 0200/200000/23 S", "S 0220/020000 0200/020000 S", "S 0220/000000/90 0200/020000/90 S"
         ),
-        {"*": f"{_VOIDED} 10000, tip voided settled 11000, void captured settled 11000, {_OTHER}"},
+        {"*": f"{_VOIDED} 10000, tip voided none 11000, void captured settled 11000, {_OTHER}"},
         {"cup": cup((2, 12000), (1, 11000)), "nac": nac((1, 1000)), "iso87": iso((2, 12000), (1, 11000))},
     ),
 )
@@ -664,7 +666,7 @@ LOST = (
         preauth(10000, **_gone("pre-auth")),
         wire=_wire(
             f"{_AUTH['cup']} 0400/030000/10+06 S",
-            f"{_AUTH['nac']} 0400/300000 S",
+            f"{_AUTH['nac']} 0400/300000+06 S",
             f"{_AUTH['iso87']} 0420/000000/90 S",
         ),
         books={"*": f"pre-auth reversed none 10000, {_OTHER}"},
@@ -693,7 +695,7 @@ LOST = (
         (complete(10000),),
         wire=_wire(
             f"{_AUTH['cup']} 0100/200000/11+06 0400/200000/11+06 0200/000000/20+06",
-            f"{_AUTH['nac']} 0100/020000 0400/020000 0200/000000+06",
+            f"{_AUTH['nac']} 0100/020000+06 0400/020000+06 0200/000000+06",
             f"{_AUTH['iso87']} 0100/020000/90 0420/020000/90 0200/000000/90+06",
         ),
         books={
@@ -726,8 +728,10 @@ LOST = (
             f"{_AUTH['iso87']} 0200/000000/90+06 0200/020000/90 0420/020000/90 S",
         ),
         books={
+            "cup": "pre-auth captured none 10000, completion captured settled 10000, "
+            f"completion-void reversed none 10000, {_OTHER}",
             "*": "pre-auth captured none 10000, completion captured settled 10000, "
-            f"completion-void reversed none 10000, {_OTHER}"
+            f"void reversed none 10000, {_OTHER}",
         },
         totals=plain(2, 11000),
     ),

@@ -633,7 +633,12 @@ class TwoBooks:
             changed = replace(memory.noted("rev-abandoned", stan=memory.pending.stan), pending=None)
         elif what == "phantom":
             stan = memory.next_stan()
-            row = Row(stan, memory.batch, Kind.SALE, 4_200, card("credit1").pan, "3012", at="0302090000", invoice=stan)
+            row = Row(
+                *(stan, memory.batch, Kind.SALE, 4_200, card("credit1").pan, "3012"),
+                at="0302090000",
+                organisation="CUP",
+                invoice=stan,
+            )
             changed = replace(memory, stan=stan, rows=(*memory.rows, row))
         elif what == "missing" and (row_ := _last_plain_sale(memory)) is not None:
             changed = replace(memory, rows=tuple(row for row in memory.rows if row is not row_))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from psec.des import encrypt_tdes_ecb
 
 from host.commands import config as command
 from host.commands import keys
@@ -24,8 +27,6 @@ TMK_CHECK_VALUE = "08D7B4FB"
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in [n for n in os.environ if n.startswith("CLOSEOUT_")]:
         monkeypatch.delenv(name)
 
@@ -102,6 +103,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_an_unknown_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOSEOUT_MAGIK", "1")
     with pytest.raises(ConfigError, match="CLOSEOUT_MAGIK: no such setting"):
+        read(None)
+
+
+def test_a_variable_that_is_no_list_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOSEOUT_LISTEN", "cup://127.0.0.1:1")
+    with pytest.raises(ConfigError, match="listen"):
         read(None)
 
 
@@ -201,8 +208,6 @@ def test_another_master_key_ends_the_sign_on(tmp_path: Path) -> None:
     store = open_store(url, seed=1, created_at="2026-03-02T09:00:00+00:00")
     try:
         provision(store, read(written(tmp_path, FILE)), "now")
-        from dataclasses import replace
-
         terminal = store.load(Needs(tids={"12345678"})).terminal("12345678")
         assert terminal is not None
         store.commit([replace(terminal, signed_on=True, mak="11" * 8)])
@@ -236,6 +241,4 @@ def test_a_key_of_another_form_is_refused_without_showing_it(text: str) -> None:
 
 
 def test_the_check_value_is_what_psec_says() -> None:
-    from psec.des import encrypt_tdes_ecb
-
     assert encrypt_tdes_ecb(bytes.fromhex(TMK), bytes(8))[:4].hex().upper() == TMK_CHECK_VALUE

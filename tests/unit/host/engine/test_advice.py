@@ -54,6 +54,13 @@ def test_an_advice_is_approved_whole_or_not_at_all(profile: Profile) -> None:
     assert desk.payable() == 5_000
 
 
+def test_a_chips_offline_sale_is_not_approved_in_part_though_it_is_a_request() -> None:
+    """CUP 0200/36: the terminal takes only 00 for a stored item, and the card has had its goods."""
+    desk = a_desk(CUP)
+    assert desk.do(Kind.OFFLINE_SALE, 1, 5_000, advice=False) == "00"
+    assert (desk.payable(), desk.asked[0].partial) == (5_000, False)
+
+
 @AWAY
 @ALL
 def test_while_the_issuer_is_away_it_is_00_and_forwarded_later(profile: Profile, away: str) -> None:
