@@ -166,6 +166,12 @@ class Operation:
     data: bytes = field(default=b"", repr=False)
     """DOWNLOAD: DE 62 as sent."""
 
+    @property
+    def happened(self) -> bool:
+        """Whether it is past already, so that nobody can decline it: an advice, and the chip's offline sale, which CUP
+        sends as a request (60.1 = 36)."""
+        return self.advice or self.kind is Kind.OFFLINE_SALE
+
     def __post_init__(self) -> None:
         assert self.amount is None or self.amount >= 0, "amounts are never negative on the wire"
 

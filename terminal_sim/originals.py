@@ -63,10 +63,10 @@ def adjustment_of(memory: Memory, sale: Row) -> Row | None:
     )
 
 
-def voided_adjustment_of(memory: Memory, sale: Row) -> Row | None:
-    """The row that stood in the place of an adjusted sale when both were voided."""
-    rows = reversed(memory.rows)
-    return next((r for r in rows if _adjusts(r, sale) and not r.adjusted and r.state is RowState.VOIDED), None)
+def with_adjustments(memory: Memory, sale: Row, state: RowState) -> tuple[Row, ...]:
+    """A sale of the open journal and all its adjustments in this state: a void takes them together, and so does what
+    undoes it. The sale comes first, in whatever state."""
+    return (sale, *(row for row in memory.rows if _adjusts(row, sale) and row.state is state))
 
 
 def _adjusts(row: Row, sale: Row) -> bool:

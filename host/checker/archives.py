@@ -28,27 +28,20 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Both ends of one terminal. unfinished: it is settling or owes a reversal just now, so nothing is final."""
+    """Both ends of one terminal. batch_ids: closed batches of the host that the terminal has archived too; row_ids: its
+    rows in those batches, by identity."""
 
     tid: str
     book: TerminalBook
     comparison: Comparison
     matched: tuple[Matched, ...]
+    batch_ids: frozenset[int]
+    row_ids: frozenset[int]
 
     @property
     def unfinished(self) -> bool:
-        """Whether the terminal's last word is still to come."""
+        """Whether the terminal is settling or owes a reversal just now, so that its last word is still to come."""
         return self.book.frozen or bool(self.book.pending_reversal)
-
-    @property
-    def batch_ids(self) -> frozenset[int]:
-        """Closed batches of the host that the terminal has archived."""
-        return frozenset(m.batch.id for m in self.matched)
-
-    @property
-    def row_ids(self) -> frozenset[int]:
-        """The terminal's rows in those batches, by identity."""
-        return frozenset(id(row) for m in self.matched for row in m.rows)
 
 
 def ends(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> list[Ends]:
@@ -57,7 +50,9 @@ def ends(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> list[Ends]:
     for tid, book in terminals.items():
         known = books.memo.get(tid)
         if not (isinstance(known, Ends) and known.book is book):
-            known = books.memo[tid] = Ends(tid, book, compare(books, book), tuple(_matched(books, book)))
+            matched = tuple(_matched(books, book))
+            ids = frozenset(m.batch.id for m in matched), frozenset(id(row) for m in matched for row in m.rows)
+            known = books.memo[tid] = Ends(tid, book, compare(books, book), matched, *ids)
         found.append(known)
     return found
 

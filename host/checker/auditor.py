@@ -3,9 +3,9 @@
 It reads requests and answers as they were on the wire: an approved sale adds its amount, a refund takes it off, a void
 takes back what its original comes to by then, a tip or adjustment adds the difference to its new total, a reversal
 answered 00 undoes what it names and all that hangs on it. No posting and no amount of a transaction is looked at; only
-which of them names which, since the log does not say that in one way for all dialects. An answer is told from its
-repeats by its RRN. Where the log cannot say what was decided, that STAN is left out on both sides; so is what is held
-only until its capture at the settlement (profile TC), which is no message.
+which of them a message is about and which names which, since no dialect's wire says that in one way (an ISO 87 answer
+may echo the RRN of another). Where the log cannot say what was decided, that STAN is left out on both sides; so is what
+is held only until its capture at the settlement (profile TC), which is no message.
 """
 
 from __future__ import annotations
@@ -43,29 +43,27 @@ class _Effect:
 
 @dataclass(slots=True)
 class _Truth:
-    """One terminal by its messages. effects: by RRN; undone: RRNs whose reversal was acknowledged. of_root, of_stan:
-    RRNs in order."""
+    """One terminal by its messages. effects: by the transaction that they are about; undone: those whose reversal was
+    acknowledged. of_root: ids in order."""
 
-    effects: dict[str, _Effect] = field(default_factory=dict)
-    undone: set[str] = field(default_factory=set)
+    effects: dict[int, _Effect] = field(default_factory=dict)
+    undone: set[int] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)
-    of_root: dict[int, list[str]] = field(default_factory=dict)
-    of_stan: dict[str, list[str]] = field(default_factory=dict)
+    of_root: dict[int, list[int]] = field(default_factory=dict)
 
-    def add(self, rrn: str, effect: _Effect) -> None:
-        self.effects[rrn] = effect
-        self.of_root.setdefault(effect.root, []).append(rrn)
-        self.of_stan.setdefault(effect.stan, []).append(rrn)
+    def add(self, txn_id: int, effect: _Effect) -> None:
+        self.effects[txn_id] = effect
+        self.of_root.setdefault(effect.root, []).append(txn_id)
 
     def by_stan(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        for rrn, effect in self.effects.items():
-            found[effect.stan] += 0 if rrn in self.undone else effect.amount
+        for txn_id, effect in self.effects.items():
+            found[effect.stan] += 0 if txn_id in self.undone else effect.amount
         return found
 
     def worth(self, root: int) -> int:
         """What the group comes to so far."""
-        return sum(self.effects[rrn].amount for rrn in self.of_root.get(root, ()) if rrn not in self.undone)
+        return sum(self.effects[i].amount for i in self.of_root.get(root, ()) if i not in self.undone)
 
 
 def audit(books: HostBooks) -> Iterator[Finding]:
@@ -118,7 +116,7 @@ def _held_only(books: HostBooks) -> set[int]:
             root = root_of(books, txn)
             found |= {t.id for t in group_of(books, root).members}
     for txn in books.txns:
-        if txn.kind == Kind.REFUND and not txn.advice:
+        if txn.kind == Kind.REFUND:
             legs = books.legs_by_txn.get(txn.id, ())
             posted = [p for p in books.postings_by_txn.get(txn.id, ()) if p.reason == "refund"]
             batch = books.batch_by_id.get(txn.batch_id)
@@ -154,14 +152,14 @@ def _take(books: HostBooks, truth: _Truth, request: MessageRow, answer: MessageR
         truth.doubtful.add(request.stan)
     elif request.kind == Kind.REVERSAL:
         if answer.code == DONE:
-            truth.undone |= _named(truth, request, answer)
-    elif is_yes(answer) and answer.rrn not in truth.effects:
+            truth.undone |= _with_it(truth, request.txn_id)
+    elif is_yes(answer) and request.txn_id not in truth.effects:
         amount = _effect(books, truth, request, answer)
-        if amount is None or not answer.rrn:
+        if amount is None or not request.txn_id:
             truth.doubtful.add(request.stan)
         else:
             kind, root = _kind(books, request), _root(books, request)
-            truth.add(answer.rrn, _Effect(request.stan, root, kind, amount))
+            truth.add(request.txn_id, _Effect(request.stan, root, kind, amount))
 
 
 def _effect(books: HostBooks, truth: _Truth, request: MessageRow, answer: MessageRow) -> int | None:
@@ -198,17 +196,12 @@ def _root(books: HostBooks, request: MessageRow) -> int:
     return root_of(books, txn).id if txn is not None else 0
 
 
-def _named(truth: _Truth, request: MessageRow, answer: MessageRow) -> set[str]:
-    """The RRNs that a reversal undid: the one its answer carries, else the newest live one under its STAN; with a sale
-    its tips and adjustments."""
-    rrn = answer.rrn
-    if not rrn:
-        live = [r for r in truth.of_stan.get(request.stan, ()) if r not in truth.undone]
-        rrn = live[-1] if live else ""
-    effect = truth.effects.get(rrn)
+def _with_it(truth: _Truth, txn_id: int) -> set[int]:
+    """What a reversal undid: what it names, and with a sale its tips and adjustments."""
+    effect = truth.effects.get(txn_id)
     if effect is None or effect.kind not in DEBITS:
-        return {rrn} - {""}
-    return {rrn} | {r for r in truth.of_root[effect.root] if truth.effects[r].kind in ADJUSTMENTS}
+        return {txn_id}
+    return {txn_id} | {i for i in truth.of_root[effect.root] if truth.effects[i].kind in ADJUSTMENTS}
 
 
 def is_yes(answer: MessageRow) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from host.checker.books import FINANCIAL_KINDS, KEYED_KINDS, RESERVATION_KINDS, STANDING, HostBooks, grouped
+from host.checker.books import FINANCIAL_KINDS, KEYED_KINDS, RESERVATION_KINDS, STANDING, HostBooks, family_of, grouped
 from host.checker.closing import BOTH, counts, row_item
 from host.checker.items import Item, as_items, batch_items, compared, net, reversed_items, sign_of
 from host.checker.unsettled import UnsettledItem, unsettled
@@ -213,10 +213,18 @@ def same_sort(left: str, right: str) -> bool:
 
 
 def _same_number(txn: Txn, row: JournalRow) -> bool:
-    """CUP sends its batch number; elsewhere the RRN tells, and a row without one is told by its amount."""
+    """CUP sends its batch number; elsewhere the RRN tells, and a row without one is told by its amount; so is an ISO 87
+    row that acts on another, whose answer has echoed the RRN of that one (rules.md, section 1)."""
     if txn.wire_batch:
         return txn.wire_batch == row.batch
-    return txn.rrn == row.rrn if row.rrn else row.amount in (txn.amount, txn.approved_amount)
+    if row.rrn and (txn.rrn == row.rrn or not echoes_rrn(txn)):
+        return txn.rrn == row.rrn
+    return row.amount in (txn.amount, txn.approved_amount)
+
+
+def echoes_rrn(txn: Txn) -> bool:
+    """Whether its answer may carry the RRN of what it acts on, as the request did, in place of its own."""
+    return bool(txn.original_id) and family_of(txn.dialect) == "iso87"
 
 
 def _pair(row: JournalRow, txn: Txn | None) -> Pair:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from host.checker.archives import Ends, ends
 from host.checker.books import STANDING, Finding, HostBooks, describe
-from host.checker.compare import Pair
+from host.checker.compare import Pair, echoes_rrn
 from host.rows import Txn
 from specs.journal import JournalRow, TerminalBook
 
@@ -35,7 +35,7 @@ def _same(books: HostBooks, both: Ends, pair: Pair, row: JournalRow, txn: Txn) -
     for what, ours, theirs in (
         ("response code", txn.response_code, row.response_code),
         ("approval code", "" if txn.advice else txn.auth_code, row.auth_code),
-        ("RRN", txn.rrn, row.rrn),
+        ("RRN", "" if echoes_rrn(txn) else txn.rrn, row.rrn),
     ):
         if ours and theirs and ours != theirs:
             text = f"STAN {row.stan} of batch {row.batch}: {what} {theirs} in the journal, {ours} at the host"

@@ -182,9 +182,14 @@ def _story(one: Shape) -> str:
 
 
 def audit(source: Source, form: str) -> int:
-    """Exit 1 on a finding."""
-    items = source.get("/findings", lambda desk: desk.findings())["items"]
+    """Exit 1 on a finding. What is not clean and explained by an exception is shown to people below the findings."""
+    found = source.get("/findings", lambda desk: desk.findings())
+    items = found["items"]
     _print(items, ("invariant", "subject", "text"), form, "the books are right: every invariant holds")
+    explained = [o | {"classes": "+".join(o["classes"])} for o in found.get("outcomes", ()) if o["reason"]]
+    if explained and form not in ("json", "csv"):
+        typer.echo("\nnot clean, and explained by an exception:")
+        _print(explained, ("tid", "stan", "kind", "amount", "classes", "reason"), form, "")
     return 1 if items else 0
 
 

@@ -13,7 +13,7 @@ from host.engine import asks, booking, evidence, identity, outcomes, sale
 from host.engine.case import Case, Plan
 from host.engine.checks import BODY, first_refusal
 from host.engine.effects import EFFECTS
-from host.engine.events import Ask, Decision
+from host.engine.events import Ask, Decision, Request
 from host.engine.identity import Match, Ruling
 from host.rows import Txn, TxnState
 from specs.codes import Refusal
@@ -100,6 +100,15 @@ def refused(case: Case, refusal: Refusal, *, txn: Txn | None = None) -> Decision
 
 # ---- rows of an original
 
+_OWN_NUMBERS = frozenset({"iso87"})
+"""Families whose terminals make the RRN; in the others DE 37 of a request names its original (rules.md, section 1)."""
+
+
+def _own_number(request: Request) -> str:
+    """DE 37 of an ISO 87 request: its own number, which the answer and the slip show; "" when it has none."""
+    number = request.operation.rrn.strip()
+    return number if request.profile.family in _OWN_NUMBERS and number.strip("0") else ""
+
 
 def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
     """The row of this original as it arrived; nothing of it is decided yet.
@@ -120,7 +129,7 @@ def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
         wire_batch=operation.batch or "",
         stan=operation.stan,
         local_time=operation.local_date + operation.local_time,
-        rrn=outcomes.rrn_of(draft.ctx, txn_id),
+        rrn=_own_number(request) or outcomes.rrn_of(draft.ctx, txn_id),
         auth_code="",
         response_code="",
         refusal="",
@@ -201,8 +210,7 @@ def _ask_issuer(case: Case, plan: Plan) -> Decision:
     row = _pending(case, plan)
     leg = asks.make(case.draft, row, plan.purpose, plan.leg_amount, release=plan.release)
     # What has happened is approved whole or not at all; an offline sale has, also as the request of a chip (CUP 36).
-    happened = case.operation.advice or case.kind is Kind.OFFLINE_SALE
-    partial = case.operation.partial is not False and not happened
+    partial = case.operation.partial is not False and not case.operation.happened
     ask = Ask(leg, undo=False, pin=case.pin, partial=partial, chip=_cryptogram(case), yes=sale.yes_code(case, row))
     return Decision(txn_id=row.id, waits_txn=row.id, asks=(ask,))
 

@@ -66,7 +66,7 @@ def item_batch(draft: Draft, request: Request, terminal: Terminal) -> Batch | Re
     number = _number_on_wire(request)
     if number is None:
         return _booked_in(draft, current(draft, terminal, None), carried=_sold_before(draft, request, terminal))
-    found, advice = standing(draft, terminal, number), request.operation.advice
+    found, advice = standing(draft, terminal, number), request.operation.happened
     match found:
         case Standing.CLOSED | Standing.TAKEN if advice:
             draft.note(f"advice of batch {number}, which is {found}: carried into the open one, out of its comparison")
@@ -82,7 +82,7 @@ def item_batch(draft: Draft, request: Request, terminal: Terminal) -> Batch | Re
 def is_carried(draft: Draft, request: Request, terminal: Terminal, batch: Batch) -> bool:
     """Whether what `item_batch` put into this batch stays out of its comparison (`Txn.carried`): an advice of an
     earlier batch, told by its number (CUP) or by its time (NAC, ISO 87: before the last close, if that was H's own)."""
-    if not request.operation.advice:
+    if not request.operation.happened:
         return False
     number = _number_on_wire(request)
     return number != batch.number if number is not None else _sold_before(draft, request, terminal)
@@ -91,14 +91,14 @@ def is_carried(draft: Draft, request: Request, terminal: Terminal, batch: Batch)
 def _number_on_wire(request: Request) -> str | None:
     """The batch number that decides where a message is booked; None = the host's open batch, whatever it says."""
     operation, profile = request.operation, request.profile
-    by_number = profile.key_scheme is KeyScheme.WIRE_BATCH or (profile.de60_batch and not operation.advice)
+    by_number = profile.key_scheme is KeyScheme.WIRE_BATCH or (profile.de60_batch and not operation.happened)
     return operation.batch if by_number else None
 
 
 def _sold_before(draft: Draft, request: Request, terminal: Terminal) -> bool:
     """An advice whose DE 13 + DE 12 lies before the last close, where that close was H's own (section 7)."""
     operation, last = request.operation, last_closed(draft, terminal)
-    if not operation.advice or last is None or not last.forced:
+    if not operation.happened or last is None or not last.forced:
         return False
     sold = local_moment(draft.ctx.now, operation.local_date + operation.local_time)
     return sold is not None and sold < datetime.fromisoformat(last.closed_at)

@@ -295,5 +295,5 @@ def rule(match: Match | None, operation: Operation, scheme: KeyScheme) -> Ruling
     return next(
         row.ruling
         for row in DUPLICATES
-        if row.fits(prior, same=same, live=live, advice=operation.advice, scheme=scheme)
+        if row.fits(prior, same=same, live=live, advice=operation.happened, scheme=scheme)
     )

@@ -71,7 +71,7 @@ def overdue(draft: Draft, event: LegOverdue) -> Decision:
 
 def _unheard(draft: Draft, txn: Txn, leg: Leg, refusal: Refusal, owed: tuple[Ask, ...]) -> Decision:
     """The issuer is away: no for a request, yes for an advice, whose leg is then owed."""
-    if txn.advice:
+    if txn.advice or txn.kind == Kind.OFFLINE_SALE:
         too_late, more = stand_in(draft, txn, leg)
         if too_late is None:
             return _told(draft, _now(draft, txn), (*owed, *more))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from host.engine import asks, originals, related
-from host.engine.asks import HOLD, RELEASE
+from host.engine.asks import HOLD, HOLD_AGAIN, RELEASE
 from host.engine.case import Case, Plan
 from host.engine.draft import Draft
 from host.engine.events import Ask, Decision, Expire
@@ -123,9 +123,28 @@ def complete(draft: Draft, preauth: Txn, completion: Txn) -> None:
     _become(draft, preauth, TxnState.CAPTURED, replaced_by=completion.id)
 
 
-def reopen(draft: Draft, completion: Txn, held: int) -> None:
+def held_again(ws: WorkingSet, completion: Txn) -> int:
+    """What its pre-authorisation holds should this completion fall, increments included; 0 when the pre-authorisation
+    has ended otherwise, or in another completion. Minor units."""
+    preauth = of(ws, completion)
+    if preauth.replaced_by != completion.id:
+        return 0
+    return preauth.approved_amount + sum(t.approved_amount for t in related.increments(ws, preauth))
+
+
+def reopen(draft: Draft, completion: Txn) -> None:
     """The completion was voided or reversed: the pre-authorisation is authorised again, what it held comes back."""
-    _become(draft, of(draft.ws, completion), TxnState.AUTHORISED, held=held)
+    held = held_again(draft.ws, completion)
+    if held:
+        _become(draft, of(draft.ws, completion), TxnState.AUTHORISED, held=held)
+
+
+def reopened(draft: Draft, completion: Txn) -> tuple[Ask, ...]:
+    """As `reopen`, for a completion that was reversed. Its 0420 gives back what its leg took; what the issuer is owed
+    beside that, when a void of it had come and gone and the hold had changed in between."""
+    differs = held_again(draft.ws, completion) - asks.released(draft.ws, completion)
+    reopen(draft, completion)
+    return asks.owe(draft, completion, HOLD_AGAIN, 0, release=-differs)
 
 
 def complete_again(draft: Draft, completion: Txn) -> int:

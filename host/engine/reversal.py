@@ -168,10 +168,10 @@ def _with_it(draft: Draft, txn: Txn) -> list[Txn]:
 def _release(draft: Draft, txn: Txn) -> tuple[Ask, ...]:
     """What it had taken the place of, or changed, is as it was before; what the issuer is owed for that."""
     if txn.kind in COMPLETIONS:
-        preauth.reopen(draft, txn, asks.released(draft.ws, txn))
-    elif txn.kind in ADJUSTMENTS:
+        return preauth.reopened(draft, txn)
+    if txn.kind in ADJUSTMENTS:
         return adjust.withdrawn(draft, txn)
-    elif txn.kind == Kind.PRE_AUTH_INCREMENT:
+    if txn.kind == Kind.PRE_AUTH_INCREMENT:
         preauth.grown(draft, txn, -txn.approved_amount)
     elif txn.kind == Kind.PRE_AUTH_VOID:
         preauth.void_reversed(draft, txn)

@@ -207,7 +207,7 @@ def _stage(draft: Draft, request: Request, terminal: Terminal, batch: Batch, ite
         if before.amount != row.amount:
             draft.note(f"item {row.item_key} again, now {row.amount} in place of {before.amount}: the first one stays")
         return False
-    if not row.txn_id and _counts_on_the_terminal_s_word(request.profile, row):
+    if not row.txn_id and item.ref.stan and _counts_on_the_terminal_s_word(request.profile, row):
         row = replace(row, txn_id=_book(draft, request, terminal, item, row).id)
     reason, detail = judge(draft, batch, row, facts_of(request.profile))
     if reason:
@@ -245,7 +245,8 @@ def _report(draft: Draft, request: Request, terminal: Terminal, batch: Batch, it
 def _counts_on_the_terminal_s_word(profile: Profile, row: StagedItem) -> bool:
     """TC: captured with what was uploaded. HC: suspense, unless `upload.offline_unknown = "capture"`.
 
-    Without the card's number nobody could be asked to pay: such an item stays an exception.
+    Without the card's number nobody could be asked to pay, and without its STAN its advice, which may still come, would
+    be booked beside it: such an item stays an exception.
     """
     captures = profile.capture == "TC" or profile.offline_unknown == "capture"
     return captures and row.kind == Kind.OFFLINE_SALE and row.amount > 0 and row.pan_hash != ""

@@ -72,7 +72,7 @@ def plan(case: Case) -> Plan:
     ws, original = case.draft.ws, case.known_original
     standing = related.standing(ws, original)
     amount = standing.approved_amount
-    back = asks.released(ws, original) if original.kind in COMPLETIONS else 0
+    back = preauth.held_again(ws, original) if original.kind in COMPLETIONS else 0
     captured = original.state is TxnState.CAPTURED
     if original.kind == Kind.REFUND:
         return Plan(DEBIT_AGAIN if captured else "", amount, amount)
@@ -101,7 +101,7 @@ def takes(draft: Draft, void: Txn) -> None:
         voided = draft.put(replace(txn, state=TxnState.VOIDED, undone_by=mark, settlement="none", held=0))
         batches.change(draft, txn, voided)
     if original.kind in COMPLETIONS:
-        preauth.reopen(draft, original, asks.released(draft.ws, original))
+        preauth.reopen(draft, original)
 
 
 # ---- the void itself is reversed: what it took back lives again

@@ -50,8 +50,8 @@ class Needs:
     Every txn comes with its terminal, its batch, its legs, its adjustments, the originals it goes back to, and what
     stands in its place (`replaced_by`). A pre-authorisation, and an original that another loaded txn names, comes with
     all that acts on it: increments, refunds, voids, but not what was declined. Legs and batches of all of these too.
-    items_of_tids: the tids whose open, disputed and named batches are needed with all their txns, staged items,
-    exceptions (settlement and upload).
+    items_of_tids: the tids whose open, disputed and named batches are needed with all their txns, staged items (and the
+    txns that these name in other batches), exceptions (settlement and upload).
     pan_hashes, issuer_txn_ids: the issuer's own books, its accounts and its legs of those txns. Only the issuer asks.
     """
 

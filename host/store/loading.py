@@ -86,9 +86,9 @@ class Loader:
         legs += self._unfinished_legs(needs.tids)
         named += self._load(Txn, "id", {g.txn_id for g in legs} - {t.id for t in named})
         whole = [b.id for b in batches if b.tid in needs.items_of_tids]
-        uncaptured = self._items(whole)
+        of_items = self._items(whole)
         close = {t.id for t in wide} | {t.id for t in named if t.tid in needs.kin_of_tids}
-        self._surroundings([*named, *wide, *uncaptured], batches, needs.tids, close)
+        self._surroundings([*named, *wide, *of_items], batches, needs.tids, close)
         self._issuer(needs)
         return self._ws
 
@@ -119,12 +119,14 @@ class Loader:
         self._load(IssuerLeg, "txn_id", needs.issuer_txn_ids)
 
     def _items(self, batch_ids: list[int]) -> list[Txn]:
-        """Whole batches. Gives back what a close has to wait for or to capture: it comes with legs and relatives."""
+        """Whole batches. Gives back what comes with legs and relatives: what a close has to wait for or to capture,
+        and what an upload named of another batch."""
         txns = self._load(Txn, "batch_id", batch_ids)
         self._load(Adjustment, "batch_id", batch_ids)
-        self._load(StagedItem, "batch_id", batch_ids)
+        staged = self._load(StagedItem, "batch_id", batch_ids)
         self._load(ExceptionItem, "batch_id", batch_ids)
-        return [t for t in txns if t.state in ("pending", "authorised")]
+        elsewhere = self._load(Txn, "id", {s.txn_id for s in staged if s.txn_id} - {t.id for t in txns})
+        return [*(t for t in txns if t.state in ("pending", "authorised")), *elsewhere]
 
     def _unfinished_legs(self, tids: set[str]) -> list[Leg]:
         """Few in all (a leg lives for the length of one issuer's answer): by their own index, then by terminal."""

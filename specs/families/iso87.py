@@ -175,7 +175,10 @@ def _de25(operation: Operation, row: Row) -> str:
 
 def _de37(operation: Operation, row: Row) -> str:
     named = operation.original
-    return named.rrn if row.kind is Kind.REFUND and named and not named.stan else operation.rrn
+    if row.kind is Kind.REFUND and named and not named.stan:
+        return named.rrn
+    # DE 37 is the message's own number and comes back as it was sent; DE 90 names the original.
+    return "" if named and operation.rrn == named.rrn else operation.rrn
 
 
 def _de38(operation: Operation, row: Row) -> str:

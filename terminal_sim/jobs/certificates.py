@@ -61,7 +61,7 @@ def on_answer(turn: Turn, job: SendCertificates, answer: Answer) -> None:
     row = waiting(turn.memory, turn.wire)[0]
     if answer.code in stored.NOT_ABOUT_THE_ITEM:
         plain.forget_keys_when_asked(turn, answer.code)
-        _give_up(turn, End.PENDING, f"{answer.code} {turn.wire.text(answer.code)}")
+        _give_up(turn, End.PENDING, f"{answer.code} {turn.wire.text(answer.code)}", answer.code)
         return
     # A cut before this write: sent once more, and noted by the host as before. After it: it is not sent again.
     turn.save("saf-flag", turn.memory.with_rows([replace(row, certificate=answer.code)]))
@@ -79,8 +79,8 @@ def on_failure(turn: Turn, job: SendCertificates, failure: Failure) -> None:
         _give_up(turn, End.UNANSWERED, f"not answered, sent {job.sends} times")
 
 
-def _give_up(turn: Turn, end: End, why: str) -> None:
+def _give_up(turn: Turn, end: End, why: str, code: str = "") -> None:
     count = len(waiting(turn.memory, turn.wire))
     text = f"settlement: {count} chip certificates are not delivered yet ({why}): {closing.NOT_CLOSED}"
     turn.show(text)
-    turn.stop(Result(end, text, batch=turn.memory.batch))
+    turn.stop(Result(end, text, code=code, batch=turn.memory.batch))

@@ -104,8 +104,8 @@ def _undone(turn: Turn, pending: Pending, answer: Answer) -> Memory:
         return _counted(turn, pending, answer)
     changed: list[Row] = [replace(row, state=RowState.REVERSED)]
     if row.kind in VOIDS | {Kind.PRE_AUTH_VOID} and (original := memory.row(stan=row.original_stan)):
-        standing = originals.voided_adjustment_of(memory, original)
-        changed += [replace(r, state=RowState.JOURNALED) for r in (original, standing) if r]
+        taken = originals.with_adjustments(memory, original, RowState.VOIDED)
+        changed += [replace(r, state=RowState.JOURNALED) for r in taken]
     return memory.with_rows(changed)
 
 

@@ -65,14 +65,13 @@ def on_answer(turn: Turn, job: Void, answer: Answer) -> None:
         money.declined(turn, answer)
         return
     original = _original(turn, job)
-    standing = _standing(turn.memory, original)
     operation = money.asked(turn)
     row = replace(
         money.row_of(turn, answer, operation), amount=operation.amount or 0, foreign=original.foreign, of=original.kind
     )
-    # Of an adjusted sale both are voided: the sale stays «adjusted», its adjustment is what counts (rules.md 5).
-    changed = {r.stan: replace(r, state=RowState.VOIDED) for r in (original, standing)}
-    money.decided(turn, answer, money.Booking(row, tuple(changed.values())))
+    # Of an adjusted sale all are voided: the sale stays «adjusted», its last adjustment is what counts (rules.md 5).
+    taken = originals.with_adjustments(turn.memory, original, RowState.JOURNALED)
+    money.decided(turn, answer, money.Booking(row, tuple(replace(r, state=RowState.VOIDED) for r in taken)))
 
 
 def on_failure(turn: Turn, job: Void, failure: Failure) -> None:

@@ -34,8 +34,8 @@ ANSWER_S = 2.0
 """How long a demo terminal waits for an answer; in a shop it is 30 s."""
 BY_ITSELF_S = 3.0
 """After Ctrl-C the host needs a fraction of this to answer what is decided and to close its store."""
-DEFAULT_PORTS = (8580, 8583, 8584)
-"""API, cup and nac of `acquirer-host serve` (interface.md, section 2)."""
+DEFAULT_PORTS = (8580, 8583, 8584, 8585)
+"""API, cup, nac and iso87 of `acquirer-host serve` (interface.md, section 2)."""
 ENDED_BY_REQUEST = (signal.SIGINT, signal.SIGTERM)
 """A host that our own signal met while it was closing already: it has answered and committed what was decided."""
 ELSEWHERE = """\
@@ -47,7 +47,7 @@ RULE = "═" * ladder.WIDTH
 def run_day(folder: Path, say: Say) -> bool:
     """Play all days on a throw-away host in the folder and print ladders, slips and verdicts. True: the books agree."""
     started = time.monotonic()
-    say("The demo day: one host, two terminals, each with books of its own, over real TCP.")
+    say("The demo day: one host, three terminals, each with books of its own, over real TCP.")
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(HostProcess(folder / "host", options=("--log-level", "warning")))
         spawner = stack.enter_context(Spawner(python_environment())) if Spawner.available() else None
@@ -116,6 +116,8 @@ def _tell_step(number: int, played: Played, say: Say) -> None:
     end = played.said["outcome"]
     if played.step.exit or not played.as_expected:
         say(f"         terminal: {end}, exit code {played.ran.code}")
+    elif not played.messages:
+        say(f"         terminal: {end} by itself; nothing is sent yet")
     if not played.as_expected:
         say(f"  ✗ expected exit code {played.step.exit}: {played.ran}")
 

@@ -56,7 +56,7 @@ class HostProcess:
         self,
         folder: Path,
         *,
-        dialects: Sequence[str] = ("cup", "nac"),
+        dialects: Sequence[str] = ("cup", "nac", "iso87"),
         options: Sequence[str] = (),
         wrapper: Sequence[str] = (),
     ) -> None:

@@ -16,6 +16,7 @@ from specs import codes
 from specs.dialect import Dialect, load
 from specs.errors import SpecError
 from specs.families import NAMES, family
+from specs.kinds import FINANCIAL, RESERVATIONS
 from specs.message import Message
 from specs.money import format_amount
 from specs.operation import Kind, Operation, Outcome, Verdict
@@ -28,6 +29,7 @@ _TIME = 9
 _REMARK = 27
 _LANE = WIDTH - _TIME - _REMARK - 2
 """Characters between the two rails."""
+MTI_DIGITS = 4
 
 Shape = Mapping[str, Any]
 
@@ -40,7 +42,36 @@ _VERDICTS: Mapping[Verdict, str] = {
     Verdict.NUMBER_STALE: "number stale",
     Verdict.NUMBER_UNKNOWN: "number unknown",
 }
-_MONEY = frozenset({Kind.SALE.value, Kind.VOID.value, Kind.REVERSAL.value, Kind.REFUND.value})
+_MONEY = FINANCIAL | RESERVATIONS | {Kind.REVERSAL}
+_WORDS: Mapping[str, str] = {
+    Kind.CASH_BACK: "sale with cash back",
+    Kind.PRE_AUTH_INCREMENT: "pre-auth increment",
+    Kind.PRE_AUTH_VOID: "pre-auth void",
+    Kind.COMPLETION_ADVICE: "completion advice",
+    Kind.COMPLETION_VOID: "completion void",
+    Kind.OFFLINE_SALE: "offline sale",
+    Kind.ADJUST: "new total",
+    Kind.SCRIPT_RESULT: "result of a chip script",
+    Kind.TC_UPLOAD: "upload of a chip item",
+    Kind.UPLOAD_END: "end of the upload",
+}
+"""How a kind is called where its own name does not read well."""
+_DOWNLOADS: Mapping[str, str] = {
+    "360": " of parameters",
+    "361": " of parameters: end",
+    "362": ": the terminal tells its status",
+    "370": " of a CA key",
+    "371": " of CA keys: end",
+    "372": " of the list of CA keys",
+    "380": " of IC parameters",
+    "381": " of IC parameters: end",
+    "382": " of the list of IC parameters",
+}
+"""CUP 60.3 (cup.md, section 5.8)."""
+_READ_BY: Mapping[str, str] = {"05": "by chip", "07": "contactless"}
+"""The first two digits of DE 22, as far as the ladder tells them apart."""
+_SETTLED = ("0510", "0530")
+_WITH_RRN = ("0110", "0210", "0230")
 
 
 def heading(tid: str, dialect: str) -> str:
@@ -101,17 +132,36 @@ def _clock(at: str) -> str:
 
 
 def _request_label(message: Shape) -> str:
-    parts = [f"{message['mti']} {message['kind'] or '?'}"]
-    fields = message["fields"]
-    if message["kind"] in _MONEY and fields.get("4", "").isdigit():
-        parts[0] += f" {_money(int(fields['4']), fields)}"
-    elif message["kind"] == Kind.UPLOAD:
+    kind, fields = message["kind"], message["fields"]
+    parts = [f"{message['mti']} {_WORDS.get(kind, kind) or '?'}"]
+    if kind in _MONEY and fields.get("4", "").isdigit():
+        parts[0] += _amount(message) + _means(fields)
+    elif kind == Kind.BALANCE:
+        parts[0] += _means(fields)
+    elif kind == Kind.UPLOAD:
         parts[0] += _uploaded(fields)
     elif (asked := _operation(message)) is not None:
         parts[0] += _what(asked)
+    if len(message["mti"]) == MTI_DIGITS and message["mti"][-1] in "135":
+        parts[0] += " again"
     if message["stan"]:
         parts.append(f"STAN {message['stan']}")
     return " · ".join(parts)
+
+
+def _amount(message: Shape) -> str:
+    """DE 4. Of a tip it is the new total; a CUP tip has the original amount there and itself in DE 48."""
+    fields = message["fields"]
+    amount, tip = _money(int(fields["4"]), fields), fields.get("48", "")
+    if message["kind"] != Kind.TIP:
+        return f" {amount}"
+    return f" {_money(int(tip), fields)} on {amount}" if tip.isdigit() else f", new total {amount}"
+
+
+def _means(fields: Mapping[str, str]) -> str:
+    """Chip and PIN, as far as the message says so."""
+    said = [_READ_BY.get(fields.get("22", "")[:2], ""), "with PIN" if "52" in fields else ""]
+    return "".join(f" {word}" for word in said if word)
 
 
 def _uploaded(fields: Mapping[str, str]) -> str:
@@ -123,10 +173,12 @@ def _uploaded(fields: Mapping[str, str]) -> str:
 
 
 def _what(asked: Operation) -> str:
-    """What a settlement or the end of an upload says of the batch."""
+    """What a settlement or the end of an upload says of the batch, and what a download asks for."""
     if asked.final:
-        return " after the upload"
-    return f" of {_many(asked.count)}" if asked.count is not None else ""
+        return " after the upload" if asked.processing_code else ": the last word"
+    if asked.kind is Kind.DOWNLOAD:
+        return _DOWNLOADS.get(asked.function, "")
+    return f": {_many(asked.count)}" if asked.count is not None else ""
 
 
 def _many(number: int) -> str:
@@ -166,14 +218,14 @@ def _answer_label(message: Shape) -> str:
     elif code:
         known = dialect.family if dialect and dialect.family in codes.FAMILIES else "iso87"
         parts.append(f"{code} {_SHORT.split(codes.text(known, code))[0]}")
-    if message["rrn"] and message["mti"] == "0210":
+    if message["rrn"] and message["mti"] in _WITH_RRN:
         parts.append(f"RRN {message['rrn']}")
     return " · ".join(parts)
 
 
 def _verdict(message: Shape) -> str:
     """What the answer to a settlement says of the totals, side by side where the dialect does."""
-    outcome = _outcome(message) if message["mti"] == "0510" else None
+    outcome = _outcome(message) if message["mti"] in _SETTLED else None
     if outcome is None:
         return ""
     if outcome.sides:

@@ -124,7 +124,7 @@ def test_an_amount_is_whole_minor_units_or_2(till: Till, amount: str) -> None:
     assert till.memory().stan == "000000", "nothing was begun"
 
 
-@pytest.mark.parametrize("url", ["nac:127.0.0.1", "visa://127.0.0.1:1", "iso87://127.0.0.1:1", "nac://127.0.0.1:x"])
+@pytest.mark.parametrize("url", ["nac:127.0.0.1", "visa://127.0.0.1:1", "iso93://127.0.0.1:1", "nac://127.0.0.1:x"])
 def test_a_wrong_address_is_2_and_no_terminal_is_made(tmp_path: Path, url: str) -> None:
     till = Till(tmp_path / "bad", "CLI00002")
     ran = till.run("init", "--connect", url, "--tid", till.tid)
@@ -155,7 +155,10 @@ def test_a_void_of_nothing_is_refused_locally(till: Till, shared_host: HostProce
     assert shared_host.api.items("/messages", tid=till.tid) == []
 
 
-@pytest.mark.parametrize(("dialect", "action", "code"), [("cup", ("signon",), "97"), ("nac", ("sale", "1000"), "89")])
+@pytest.mark.parametrize(
+    ("dialect", "action", "code"),
+    [("cup", ("signon",), "97"), ("nac", ("sale", "1000"), "89"), ("iso87", ("sale", "1000"), "58")],
+)
 def test_an_unknown_terminal_is_told_so_under_strict_provisioning(
     tmp_path: Path, dialect: str, action: tuple[str, ...], code: str
 ) -> None:

@@ -46,22 +46,41 @@ def test_two_demo_days_at_once_both_agree_and_leave_nothing_behind(tmp_path: Pat
     text = ends[0][0]
     assert list((tmp_path / "one").iterdir()) == []
     assert [line for line in text.splitlines() if len(line) > WIDTH] == []
-    # the story: a reply lost after commit, its reversal, a settlement that agrees, one that does not, upload, close
+    # the story: a chip, a tip, a reply lost after commit and its reversal, a settlement that agrees, one that does not
     story = [
-        r"0200 sale 99\.00 · STAN 000007",
+        r"0200 sale 268\.00 by chip · STAN 000003",
+        r"0220 tip 8\.00 on 80\.00 · STAN 000008",
+        r"0200 sale 99\.00 · STAN 000009",
         r"✗ ─+ 0210 · 00 approved .*│ drop-reply after commit",
-        r"0400 reversal 99\.00 · STAN 000007",
+        r"0400 reversal 99\.00 · STAN 000009",
         r"0410 · 00 approved",
-        r"0200 sale 99\.00 · STAN 000008",
+        r"0200 sale 99\.00 · STAN 000010",
+        r"terminal: domestic debit 4/467\.50, credit 1/12\.50, foreign debit 1/45\.00",
         r"0510 · agreed",
+        r"0320 upload of a chip item · STAN 000003",
+        r"0320 end of the upload: 1 item",
+        r"0100 pre-auth 500\.00",
+        r"0200 completion 420\.00",
         r"0510 · domestic totals differ, foreign agreed",
         r"0320 upload of 1 item",
-        r"000002  000012  sale +— +75\.00 journaled   host-only",
-        r"exception: batch 000002 STAN 000012 sale: host-only: ",
-        r"DEMO0001: books agree: 6 items equal, 1 reversal on both sides; 1 difference, explained",
+        r"000002  000015  sale +— +75\.00 journaled +host-only",
+        r"exception: batch 000002 STAN 000015 sale: host-only: ",
+        r"DEMO0001: books agree: 9 items equal, 1 reversal on both sides; 1 difference, explained",
+        r"0200 refund 35\.00",
+        r"offline sale of 30\.00[^\n]*\n *terminal: approved by itself; nothing is sent yet",
+        r"0220 offline sale 30\.00",
         r"0510 · 95 totals differ",
         r"0510 · 77 still differ",
-        r"DEMO0002: books agree: 4 items equal; 1 difference, explained",
+        r"DEMO0002: books agree: 5 items equal; 1 difference, explained",
+        r"0220 completion advice 310\.00",
+        r"0200 sale with cash back 64\.00",
+        r"✗ ─+ 0210 · 00 approved .*│ reset after commit",
+        r"0420 reversal 64\.00 · STAN 000004",
+        r"0430 · 00 approved",
+        r"0510 · 00 totals differ",
+        r"0520 settle: the last word",
+        r"0530 · 00 still differ",
+        r"DEMO0003: books agree: 4 items equal; 1 difference, explained",
     ]
     at = 0
     for pattern in story:

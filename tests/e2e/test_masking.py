@@ -46,8 +46,11 @@ class Searched:
     def __init__(self) -> None:
         self.needles = {PIN: "PIN", PIN.encode().hex(): "PIN in hex"}
         for pan in (SWIPED, TYPED, AMEX):
-            for digits in (pan[at : at + 9] for at in range(len(pan) - 8)):
-                self.needles |= {digits: f"card {pan[:6]}", digits.encode().hex(): f"card {pan[:6]} in hex"}
+            self.card(pan)
+
+    def card(self, pan: str) -> None:
+        for digits in (pan[at : at + 9] for at in range(len(pan) - 8)):
+            self.needles |= {digits: f"card {pan[:6]}", digits.encode().hex(): f"card {pan[:6]} in hex"}
 
     def key(self, name: str, key: bytes) -> None:
         self.needles |= {key.hex(): name, key.hex().upper(): name}
@@ -209,10 +212,10 @@ def store_texts(path: Path) -> Iterator[tuple[str, str]]:
                         yield f"{table}.{name}", str(value)
 
 
-def api_texts(host: HostProcess) -> Iterator[tuple[str, str]]:
+def api_texts(host: HostProcess, tid: str = TID) -> Iterator[tuple[str, str]]:
     """Every GET path, each transaction and batch whole."""
     lists = ("/terminals", "/transactions", "/batches", "/unsettled", "/findings", "/messages", "/faults", "/clock")
-    for path in (*lists, f"/terminals/{TID}", "/messages/wait?mti=0200&timeout=0"):
+    for path in (*lists, f"/terminals/{tid}", "/messages/wait?mti=0200&timeout=0"):
         yield path, host.api.call("GET", f"/api/v1{path}{'' if '?' in path else '?limit=1000'}").text
     for path in ("/transactions", "/batches"):
         for item in host.api.items(path)[:20]:

@@ -32,7 +32,14 @@ from specs.totals import Sum, Totals
 
 R = TypeVar("R", bound=Row)
 MID = "123456789012345"
-MTI = {"sale": ("0200", "0210"), "balance": ("0200", "0210"), "void": ("0200", "0210"), "reversal": ("0400", "0410")}
+_REQUEST, _ADVICE, _AUTHORISATION = ("0200", "0210"), ("0220", "0230"), ("0100", "0110")
+MTI = {
+    **dict.fromkeys(("sale", "balance", "void", "completion"), _REQUEST),
+    **dict.fromkeys(("offline-sale", "refund", "tip"), _ADVICE),
+    "pre-auth": _AUTHORISATION,
+    "reversal": ("0400", "0410"),
+}
+PROCESSING = {"void": "200000", "refund": "200000"}
 
 
 def blank(row_class: type[R], **values: Any) -> R:
@@ -158,6 +165,7 @@ class Day:
             state=TxnState.CAPTURED,
             settlement="open",
             original_id=sale.id,
+            voids_kind="sale",
         )
         txn = self.change(txn, rrn=f"60610000{txn.id:04d}")
         self.change(sale, state=TxnState.VOIDED, undone_by=f"void:{txn.id}", settlement="none")
@@ -166,8 +174,80 @@ class Day:
         self._run("void", amount)
         self.message(txn, "void", "00", amount)
         self._owed(stan)
-        self._paper(txn, foreign=sale.foreign)
+        self._paper(txn, foreign=sale.foreign, of="sale")
         self.journal = [replace(r, state="voided") if r.stan == sale.stan else r for r in self.journal]
+        return txn
+
+    def preauth(self, stan: str, amount: int) -> Txn:
+        """An approved pre-authorisation: held, in no total, no item of its batch."""
+        named = self._named(stan, "pre-auth", self.now())
+        held = {"amount": amount, "approved_amount": amount, "held": amount}
+        txn = self.new(Txn, **named, **held, state=TxnState.AUTHORISED, settlement="none")
+        txn = self.change(txn, rrn=f"60610000{txn.id:04d}")
+        self.leg(txn, "hold", amount)
+        self.message(txn, "pre-auth", "00", amount)
+        self._owed(stan)
+        self._paper(txn, foreign=False)
+        return txn
+
+    def complete(self, stan: str, preauth: Txn, amount: int) -> Txn:
+        """Its completion: the debit, and the end of all that was held."""
+        preauth = self.newest(preauth)
+        txn = self._item(stan, "completion", amount, original_id=preauth.id)
+        self.leg(txn, "debit", amount, released=preauth.held)
+        self.change(preauth, state=TxnState.CAPTURED, held=0, replaced_by=txn.id)
+        self.post(txn, "capture", amount, -amount)
+        return txn
+
+    def offline(self, stan: str, amount: int) -> Txn:
+        """An offline sale whose advice was delivered."""
+        txn = self._item(stan, "offline-sale", amount, advice=True)
+        self.leg(txn, "debit", amount)
+        self.post(txn, "capture", amount, -amount)
+        return txn
+
+    def refund(self, stan: str, sale: Txn, amount: int) -> Txn:
+        """Money back of a sale."""
+        txn = self._item(stan, "refund", amount, original_id=sale.id, advice=True)
+        self.leg(txn, "credit", amount)
+        self.post(txn, "refund", -amount, amount)
+        return txn
+
+    def tip(self, stan: str, sale: Txn, total: int) -> Txn:
+        """A tip: the sale's new total in its place; the difference is debited and posted."""
+        more = total - sale.approved_amount
+        txn = self._item(stan, "tip", total, original_id=sale.id, advice=True, tip=more)
+        self.leg(txn, "debit", more)
+        self.post(txn, "adjust", more, -more)
+        self.change(sale, replaced_by=txn.id)
+        self._run(str(sale.kind), -sale.approved_amount, count=-1)
+        self.journal = [replace(r, adjusted=True) if r.stan == sale.stan else r for r in self.journal]
+        return txn
+
+    def held_sale(self, stan: str, amount: int) -> Txn:
+        """Profile TC: approved and held; nothing is posted before the settlement."""
+        txn = self._item(stan, "sale", amount, state=TxnState.AUTHORISED, held=amount)
+        self.leg(txn, "hold", amount)
+        return txn
+
+    def captured(self, sale: Txn, *, at: str) -> None:
+        """Profile TC: the close captures it."""
+        amount = sale.approved_amount
+        self.change(sale, state=TxnState.CAPTURED, held=0, settlement="settled")
+        self.leg(sale, "debit", amount, released=amount)
+        for posting in self.post(sale, "capture", amount, -amount):
+            self.change(posting, at=at)
+
+    def _item(self, stan: str, kind: str, amount: int, **values: Any) -> Txn:
+        """An approved item at both ends, without what it does to money."""
+        filled = {"amount": amount, "approved_amount": amount, "state": TxnState.CAPTURED, "settlement": "open"}
+        txn = self.new(Txn, **(self._named(stan, kind, self.now()) | filled | values))
+        txn = self.change(txn, rrn=f"60610000{txn.id:04d}")
+        self._run(kind, amount)
+        self.message(txn, kind, "00", amount)
+        if not txn.advice:
+            self._owed(stan)
+        self._paper(txn, foreign=False)
         return txn
 
     def declined(self, stan: str, amount: int, code: str = "51") -> Txn:
@@ -205,6 +285,10 @@ class Day:
             )
             self.post(txn, "adjustment", -amount, amount, batch_id=late_in.id)
         self.message(txn, "reversal", "00", amount)
+        if self.dialect == "iso87" and late_in is None:
+            # The 00 says that the host had it: it stands in the forward and in the reversal figures.
+            number = self.newest(self.batch).number
+            self.journal.append(JournalRow(self.tid, number, txn.stan, "sale", amount, state="reversed", rrn=txn.rrn))
         self.events.append(self._event("rev-cleared", txn.stan, "00"))
         self.pending = ""
         return txn
@@ -222,20 +306,32 @@ class Day:
         return txn
 
     def close(
-        self, totals: Totals, *, result: str = "agreed", number: str = "", exceptions: tuple[tuple[int, str], ...] = ()
+        self,
+        totals: Totals,
+        *,
+        result: str = "agreed",
+        number: str = "",
+        exceptions: tuple[tuple[int, str], ...] = (),
+        told: Totals | None = None,
     ) -> Batch:
-        """Close the open batch at both ends and open the next. totals: what the terminal claimed, by hand."""
+        """Close the open batch at both ends and open the next.
+
+        totals: what the terminal claimed, told: what the host said to it, None = the same; both by hand.
+        """
         batch = self.newest(self.batch)
+        self.events.append(self._event("frozen", ""))
         at = self.now()
         txns = [txn for txn in self.all(Txn) if txn.batch_id == batch.id]
         for txn_id, reason in exceptions:
             self.new(ExceptionItem, batch_id=batch.id, tid=self.tid, txn_id=txn_id, reason=reason, at=at)
         for txn in txns:
-            if txn.state is TxnState.CAPTURED:
+            if txn.state is TxnState.CAPTURED and txn.kind != "pre-auth":
                 self.change(txn, settlement="settled")
         state = BatchState.CLOSED_WITH_EXCEPTIONS if exceptions else BatchState.CLOSED
         claimed = json.dumps(totals.to_json())
-        closed = self.change(batch, state=state, closed_at=at, digest=digest(txns), claimed=claimed)
+        answered = json.dumps((told or totals).to_json())
+        closed = self.change(batch, state=state, closed_at=at, digest=digest(txns), claimed=claimed, answered=answered)
+        self.events.append(self._event("archived", "", "00", result))
         self.archived.append(ArchivedBatch(self.tid, batch.number, result, totals, at, "00"))
         self.journal = [replace(r, settlement="settled") if r.settlement == "open" else r for r in self.journal]
         self.batch = self.open_batch(number or f"{int(batch.number) + 1:06d}")
@@ -255,11 +351,12 @@ class Day:
 
     # ---- single rows
 
-    def leg(self, txn: Txn, purpose: str, amount: int) -> IssuerLeg:
-        """A leg that is done, at both ends of the link; the card's balance moves with it."""
+    def leg(self, txn: Txn, purpose: str, amount: int, *, released: int = 0) -> IssuerLeg:
+        """A leg that is done, at both ends of the link; the card's balance and holds move with it."""
         number = 1 + sum(leg.txn_id == txn.id for leg in self.all(Leg))
         self.new(Leg, txn_id=txn.id, number=number, purpose=purpose, amount=amount, pan_hash="card-1", state="done")
-        self._debit(-amount if purpose == "credit" else amount)
+        self._debit({"credit": -amount, "hold": 0}.get(purpose, amount))
+        self._hold((amount if purpose == "hold" else 0) - released)
         return self.new(
             IssuerLeg,
             txn_id=txn.id,
@@ -269,6 +366,7 @@ class Day:
             approved_amount=amount,
             pan_hash="card-1",
             at=self.now(),
+            released=released,
         )
 
     def post(self, txn: Txn, reason: str, acquirer: int, issuer: int, *, batch_id: int = 0) -> list[Posting]:
@@ -308,6 +406,7 @@ class Day:
         common: dict[str, Any] = {
             "at": self.now(),
             "dialect": self.dialect,
+            "peer": "192.0.2.1:1024",
             "tid": self.tid,
             "kind": kind,
             "stan": txn.stan,
@@ -349,7 +448,7 @@ class Day:
             "currency": "156",
             "pan": "622316******0014",
             "pan_hash": "card-1",
-            "processing_code": "200000" if kind == "void" else "000000",
+            "processing_code": PROCESSING.get(kind, "000000"),
             "content": "{}",
             "created_at": at,
         }
@@ -367,15 +466,20 @@ class Day:
         account = self.all(IssuerAccount)[0]
         self.change(account, debited=account.debited + amount)
 
+    def _hold(self, amount: int) -> None:
+        account = self.all(IssuerAccount)[0]
+        self.change(account, held=account.held + amount)
+
     def _owed(self, stan: str) -> None:
         self.events.append(self._event("rev-stored", stan))
 
-    def _paper(self, txn: Txn, *, foreign: bool) -> None:
+    def _paper(self, txn: Txn, *, foreign: bool, of: str = "") -> None:
         number = self.newest(self.batch).number
-        self.journal.append(
-            JournalRow(self.tid, number, txn.stan, str(txn.kind), txn.approved_amount, rrn=txn.rrn, foreign=foreign)
-        )
-        self.events.append(self._event("rev-cleared", txn.stan, "00"))
+        row = JournalRow(self.tid, number, txn.stan, str(txn.kind), txn.approved_amount, foreign=foreign, of=of)
+        row = replace(row, rrn=txn.rrn, auth_code=txn.auth_code, response_code="00", advice=txn.advice)
+        self.journal.append(row)
+        if not txn.advice:
+            self.events.append(self._event("rev-cleared", txn.stan, "00"))
         self.events.append(self._event("slip", txn.stan, "00", "approved"))
 
     def _event(self, event: str, stan: str, code: str = "", detail: str = "") -> TerminalEvent:
@@ -396,9 +500,23 @@ def cup_totals(
     )
 
 
-def nac_totals(sales: tuple[int, int] = (0, 0)) -> Totals:
-    """DE 63 as (count, amount) of the sales; no refunds."""
-    return Totals((Sum("all", "sales", *sales), Sum("all", "refunds")))
+def nac_totals(sales: tuple[int, int] = (0, 0), refunds: tuple[int, int] = (0, 0)) -> Totals:
+    """DE 63 as (count, amount)."""
+    return Totals((Sum("all", "sales", *sales), Sum("all", "refunds", *refunds)))
+
+
+def iso87_totals(
+    debits: tuple[int, int] = (0, 0), debits_back: tuple[int, int] = (0, 0), credits: tuple[int, int] = (0, 0)
+) -> Totals:
+    """DE 76/88, 77/89, 74/86 as (count, amount); nothing of DE 75/87."""
+    return Totals(
+        (
+            Sum("all", "credits", *credits),
+            Sum("all", "credit-reversals"),
+            Sum("all", "debits", *debits),
+            Sum("all", "debit-reversals", *debits_back),
+        )
+    )
 
 
 DROPPED = json.dumps([{"de": 0, "message": "fault 1: drop-reply (drop at wire/H>T), after the commit"}])
@@ -427,7 +545,12 @@ def healthy() -> Day:
     lost = day.sale("000008", 40_00, fate="dropped", notes=DROPPED)
     day.stage("000002/000007", 20_00, "known", known)
     day.stage("000002/000009", 15_00, "unknown")
-    closed = day.close(cup_totals(debit=(1, 20_00)), result="not-agreed", exceptions=((lost.id, "host-only"),))
+    closed = day.close(
+        cup_totals(debit=(1, 20_00)),
+        result="not-agreed",
+        exceptions=((lost.id, "host-only"),),
+        told=cup_totals(debit=(2, 60_00)),
+    )
     day.new(
         ExceptionItem,
         batch_id=closed.id,
@@ -440,4 +563,36 @@ def healthy() -> Day:
     day.reverse(lost, late_in=day.batch)
     day.tombstone("000010", 60_00)
     day.sale("000011", 5_00)
+    return day
+
+
+ALL_KINDS = {
+    "cup": cup_totals(debit=(4, 430_00), credit=(2, 70_00)),
+    "nac": nac_totals((3, 380_00), (1, 20_00)),
+    "iso87": iso87_totals((5, 510_00), (2, 130_00), (1, 20_00)),
+}
+"""The totals of the closed batch below, by rules.md 5; net 360.00 in each: 430 - 70, 380 - 20, 510 - 130 - 20."""
+
+
+def all_kinds(dialect: str = "cup") -> Day:
+    """A right day with every sort of original.
+
+    Batch 1 (closed, agreed): 000001 100.00 with a tip (000002) to 110.00; 000003 50.00, voided by 000004; 000005
+    reserves 200.00, completed by 000006 with 230.00; 000007 offline 40.00; 000008 refund of 20.00 of 000001; 000009
+    reserves 60.00 and lives; 000010 80.00, its answer dropped, reversed.
+    Batch 2 (open): 000011 5.00; 000012 7.00; 000013 refund of 1.00 of 000011.
+    """
+    day = Day(dialect=dialect)
+    sale = day.sale("000001", 100_00)
+    day.tip("000002", sale, 110_00)
+    day.void("000004", day.sale("000003", 50_00))
+    day.complete("000006", day.preauth("000005", 200_00), 230_00)
+    day.offline("000007", 40_00)
+    day.refund("000008", sale, 20_00)
+    day.preauth("000009", 60_00)
+    day.reverse(day.sale("000010", 80_00, fate="dropped", notes=DROPPED))
+    day.close(ALL_KINDS[dialect])
+    last = day.sale("000011", 5_00)
+    day.sale("000012", 7_00)
+    day.refund("000013", last, 1_00)
     return day

@@ -289,6 +289,7 @@ def load(books: WorkingSet, wanted: Needs) -> WorkingSet:
     whole = {b.id for b in batches if b.tid in wanted.items_of_tids}
     items = {t for t in books.all(Txn) if t.batch_id in whole}
     named |= {t for t in items if t.state in (TxnState.PENDING, TxnState.AUTHORISED)}
+    named |= {t for s in books.all(StagedItem) if s.batch_id in whole and (t := books.txn(s.txn_id)) is not None}
     related = _with_relatives(books, named, wanted)
     batches |= {b for b in books.all(Batch) if b.id in {t.batch_id for t in related}}
     tids = wanted.tids | {t.tid for t in related}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from terminal_sim.cards import card_from
 from terminal_sim.moves import (
@@ -111,57 +112,57 @@ def sale(
     pin: str = "",
     tip: int = 0,
     cash: int = 0,
-    **how: object,
+    **how: Any,
 ) -> Step:
     """card: a test card, or «own-…»: one of this dialect alone (see OWN_CARDS)."""
 
     def order(named: Named) -> Order:
         return Sale(amount, card_from(own(card, named.dialect), entry), tip, cash, pin)
 
-    return Step(order, name, **({"amount": amount} | how))  # type: ignore[arg-type]
+    return Step(order, name, **({"amount": amount} | how))
 
 
-def plain_order(order: Order, end: End = End.OK, **how: object) -> Step:
+def plain_order(order: Order, end: End = End.OK, **how: Any) -> Step:
     """An order that names nothing."""
-    return Step(lambda named: order, end=end, **how)  # type: ignore[arg-type]
+    return Step(lambda named: order, end=end, **how)
 
 
-def void(of: str = "sale", /, **how: object) -> Step:
-    return Step(lambda named: Void(named[of]), "void", **how)  # type: ignore[arg-type]
+def void(of: str = "sale", /, **how: Any) -> Step:
+    return Step(lambda named: Void(named[of]), "void", **how)
 
 
-def refund(amount: int, of: str = "sale", /, **how: object) -> Step:
-    return Step(lambda named: Refund(amount, stan=named[of]), "refund", **({"amount": amount} | how))  # type: ignore[arg-type]
+def refund(amount: int, of: str = "sale", /, **how: Any) -> Step:
+    return Step(lambda named: Refund(amount, stan=named[of]), "refund", **({"amount": amount} | how))
 
 
-def preauth(amount: int, /, **how: object) -> Step:
+def preauth(amount: int, /, **how: Any) -> Step:
     card = card_from("credit1", "swipe")
-    return Step(lambda named: PreAuth(amount, card), "auth", **({"amount": amount} | how))  # type: ignore[arg-type]
+    return Step(lambda named: PreAuth(amount, card), "auth", **({"amount": amount} | how))
 
 
-def increment(amount: int, /, **how: object) -> Step:
+def increment(amount: int, /, **how: Any) -> Step:
     card = card_from("credit1", "swipe")
 
     def order(named: Named) -> Order:
         return PreAuth(amount, card, increment=True, stan=named["auth"])
 
-    return Step(order, "increment", **({"amount": amount} | how))  # type: ignore[arg-type]
+    return Step(order, "increment", **({"amount": amount} | how))
 
 
-def preauth_void(**how: object) -> Step:
-    return Step(lambda named: PreAuthVoid(named["auth"]), "auth-void", **how)  # type: ignore[arg-type]
+def preauth_void(**how: Any) -> Step:
+    return Step(lambda named: PreAuthVoid(named["auth"]), "auth-void", **how)
 
 
-def complete(amount: int, /, *, advice: bool = False, **how: object) -> Step:
+def complete(amount: int, /, *, advice: bool = False, **how: Any) -> Step:
     def order(named: Named) -> Order:
         return Complete(named["auth"], amount=amount, advice=advice)
 
-    return Step(order, "completion", **({"amount": amount} | how))  # type: ignore[arg-type]
+    return Step(order, "completion", **({"amount": amount} | how))
 
 
-def offline(amount: int, entry: str = "swipe", /, **how: object) -> Step:
+def offline(amount: int, entry: str = "swipe", /, **how: Any) -> Step:
     card = card_from("credit1", entry)
-    return Step(lambda named: OfflineSale(amount, card), "offline", **({"amount": amount} | how))  # type: ignore[arg-type]
+    return Step(lambda named: OfflineSale(amount, card), "offline", **({"amount": amount} | how))
 
 
 def tip(tip_: int, total: int, of: str = "sale") -> Step:
@@ -216,9 +217,9 @@ class Cell:
     """One row of the matrix. wire, books, totals: dialect -> what must be; books may be the same for all («*»).
 
     wire: the requests from the first step to before the settlement. books: GET /transactions, «kind state settlement
-    amount» each. chip_items: chip records that the CUP settlement sends although it balances. no: dialect -> (what the
-    terminal says, why the dialect has no message for it); the last step is then refused at the terminal. note: what else is to be
-    known of a dialect's cell.
+    amount» each. chip_items: chip records that go up although the totals agree (CUP, NAC). no: dialect -> (what the
+    terminal says, why the dialect has no message for it); the step at `refused_at` is then refused at the terminal.
+    note: what else is to be known of a dialect's cell.
     """
 
     operation: str
@@ -230,6 +231,7 @@ class Cell:
     chip_items: int = 0
     entry: str = ""
     note: Mapping[str, str] = field(default_factory=dict)
+    refused_at: int = -1
 
     def books_of(self, dialect: str) -> list[str]:
         text = self.books.get(dialect) or self.books["*"]
@@ -248,7 +250,7 @@ def _wire(cup_: str, nac_: str, iso_: str) -> dict[str, str]:
     return {d: " ".join(_SALE[d] if word == "S" else word for word in text.split()) for d, text in texts.items()}
 
 
-def _entry(entry: str, **how: object) -> Cell:
+def _entry(entry: str, **how: Any) -> Cell:
     return Cell(
         f"sale, {entry}",
         (sale(12300, card="qr1" if entry == "qr" else "credit1", entry=entry),),
@@ -256,7 +258,7 @@ def _entry(entry: str, **how: object) -> Cell:
         {"*": f"{_SOLD} 12300"},
         plain(1, 12300),
         entry=entry,
-        **how,  # type: ignore[arg-type]
+        **how,
     )
 
 
@@ -373,6 +375,7 @@ SALES = (
         {"cup": ", ".join([_OTHER, *["sale declined none 7700"] * 4]), "*": _OTHER},
         plain(1, 1000),
         no={"nac": _NO_KEY, "iso87": _NO_KEY},
+        refused_at=1,
     ),
     Cell(
         "sale, foreign card",
@@ -493,7 +496,9 @@ PRE_AUTHS = (
         "pre-auth void",
         (preauth(10000), preauth_void(amount=10000), OTHER),
         _wire(
-            f"{_AUTH['cup']} 0100/200000/11+06 S", f"{_AUTH['nac']} 0100/020000+06 S", f"{_AUTH['iso87']} 0100/020000/90 S"
+            f"{_AUTH['cup']} 0100/200000/11+06 S",
+            f"{_AUTH['nac']} 0100/020000+06 S",
+            f"{_AUTH['iso87']} 0100/020000/90 S",
         ),
         {"*": f"pre-auth voided none 10000, pre-auth-void captured none 10000, {_OTHER}"},
         plain(1, 1000),
@@ -524,10 +529,7 @@ PRE_AUTHS = (
             "",
             f"{_AUTH['iso87']} 0100/000000/90 0200/000000/90+06",
         ),
-        {
-            "*": "pre-auth captured none 10000, pre-auth-increment captured none 5000, "
-            "completion captured settled 15000"
-        },
+        {"*": "pre-auth captured none 10000, pre-auth-increment captured none 5000, completion captured settled 15000"},
         plain(1, 15000),
     ),
     Cell(
@@ -541,8 +543,7 @@ PRE_AUTHS = (
         {
             "cup": "pre-auth authorised none 10000, completion voided none 10000, "
             f"completion-void captured settled 10000, {_OTHER}",
-            "*": "pre-auth authorised none 10000, completion voided none 10000, "
-            f"void captured settled 10000, {_OTHER}",
+            "*": f"pre-auth authorised none 10000, completion voided none 10000, void captured settled 10000, {_OTHER}",
         },
         {"cup": cup((2, 11000), (1, 10000)), "nac": nac((1, 1000)), "iso87": iso((2, 11000), (1, 10000))},
     ),
@@ -587,9 +588,7 @@ ADVICES = (
     Cell(
         "void of a tipped sale",
         (sale(10000), tip(1000, 11000), void(amount=11000), OTHER),
-        _wire(
-            "S 0220/000000/34 0200/200000/23 S", "S 0220/020000 0200/020000 S", "S 0220/000000/90 0200/020000/90 S"
-        ),
+        _wire("S 0220/000000/34 0200/200000/23 S", "S 0220/020000 0200/020000 S", "S 0220/000000/90 0200/020000/90 S"),
         {"*": f"{_VOIDED} 10000, tip voided none 11000, void captured settled 11000, {_OTHER}"},
         {"cup": cup((2, 12000), (1, 11000)), "nac": nac((1, 1000)), "iso87": iso((2, 12000), (1, 11000))},
     ),
@@ -600,12 +599,12 @@ ADVICES = (
 
 
 def _lost(
-    operation: str, before: tuple[Step, ...], what: Step, after: tuple[Step, ...] = (OTHER,), **cell: object
+    operation: str, before: tuple[Step, ...], what: Step, after: tuple[Step, ...] = (OTHER,), **cell: Any
 ) -> Cell:
-    return Cell(f"reversal of a lost {operation}", (*before, what, *after), **cell)  # type: ignore[arg-type]
+    return Cell(f"reversal of a lost {operation}", (*before, what, *after), **cell)
 
 
-def _gone(kind: str) -> dict[str, object]:
+def _gone(kind: str) -> dict[str, Any]:
     return {"lost": kind, "end": End.UNKNOWN, "amount": None}
 
 
@@ -713,9 +712,7 @@ LOST = (
             f"{_AUTH['nac']} 0200/000000+06 0400/000000+06 0200/000000+06",
             f"{_AUTH['iso87']} 0200/000000/90+06 0420/000000/90+06 0200/000000/90+06",
         ),
-        books={
-            "*": "pre-auth captured none 10000, completion reversed none 9000, completion captured settled 10000"
-        },
+        books={"*": "pre-auth captured none 10000, completion reversed none 9000, completion captured settled 10000"},
         totals=plain(1, 10000) | {"iso87": iso((2, 19000), (1, 9000))},
     ),
     _lost(
@@ -730,17 +727,16 @@ LOST = (
         books={
             "cup": "pre-auth captured none 10000, completion captured settled 10000, "
             f"completion-void reversed none 10000, {_OTHER}",
-            "*": "pre-auth captured none 10000, completion captured settled 10000, "
-            f"void reversed none 10000, {_OTHER}",
+            "*": f"pre-auth captured none 10000, completion captured settled 10000, void reversed none 10000, {_OTHER}",
         },
         totals=plain(2, 11000),
     ),
 )
 
 
-def _again(advice: str, before: tuple[Step, ...], what: Step, kind: str, **cell: object) -> Cell:
+def _again(advice: str, before: tuple[Step, ...], what: Step, kind: str, **cell: Any) -> Cell:
     """The first 0230 is lost; the advice goes again as it was (ISO 87: as 0221), and counts once."""
-    return Cell(f"{advice} advice, its first 0230 lost", (*before, what, send(lost=kind)), **cell)  # type: ignore[arg-type]
+    return Cell(f"{advice} advice, its first 0230 lost", (*before, what, send(lost=kind)), **cell)
 
 
 REPEATED = (
@@ -749,9 +745,7 @@ REPEATED = (
         (),
         offline(4000),
         "offline-sale",
-        wire=_wire(
-            "0220/000000/30 0220/000000/30", "0220/000000 0220/000000", "0220/000000 0221/000000"
-        ),
+        wire=_wire("0220/000000/30 0220/000000/30", "0220/000000 0220/000000", "0220/000000 0221/000000"),
         books={"*": "offline-sale captured settled 4000"},
         totals=plain(1, 4000),
     ),
@@ -760,9 +754,7 @@ REPEATED = (
         (sale(10000),),
         tip(1000, 11000),
         "tip",
-        wire=_wire(
-            "S 0220/000000/34 0220/000000/34", "S 0220/020000 0220/020000", "S 0220/000000/90 0221/000000/90"
-        ),
+        wire=_wire("S 0220/000000/34 0220/000000/34", "S 0220/020000 0220/020000", "S 0220/000000/90 0221/000000/90"),
         books={"*": f"{_SOLD} 10000, tip captured settled 11000"},
         totals=plain(1, 11000),
     ),
@@ -771,9 +763,7 @@ REPEATED = (
         (sale(10000),),
         adjust(8000),
         "adjust",
-        wire=_wire(
-            "S 0220/000000/32 0220/000000/32", "S 0220/020000 0220/020000", "S 0220/000000/90 0221/000000/90"
-        ),
+        wire=_wire("S 0220/000000/32 0220/000000/32", "S 0220/020000 0220/020000", "S 0220/000000/90 0221/000000/90"),
         books={"*": f"{_SOLD} 10000, adjust captured settled 8000"},
         totals=plain(1, 8000),
     ),

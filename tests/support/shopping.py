@@ -10,8 +10,8 @@ after each deed by the checker, and at the end by sums that are made here, each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
 
 from specs.operation import DEBITS, Card, Kind
@@ -185,8 +185,10 @@ def shop(dialect: str, capture: str, deeds: Iterable[Act | Step], *, watch: bool
 
 
 _NO_CAUSE = frozenset(
-    [*("03", "12", "13", "22", "25", "30", "40", "58", "61", "63", "64"), *("77", "80", "89", "91"), *("94", "95")]
-    + [*("96", "97", "98", "99", "A0")]
+    (
+        *("03", "12", "13", "22", "25", "30", "40", "58", "61", "63", "64", "77", "80"),
+        *("89", "91", "94", "95", "96", "97", "98", "99", "A0"),
+    )
 )
 """Never the answer to an order that the terminal itself has let through, on a day when nothing goes wrong: it has seen
 all that the host has. Cards are refused with other codes."""
@@ -220,6 +222,15 @@ def call_of(dialect: str, capture: str, steps: Iterable[Step]) -> str:
 def digest(world: TwoBooks) -> str:
     """Of every byte on the line, the host's books and the terminal's flash: the same for the same day."""
     said = sha256(world.line.said.digest())
-    said.update(repr(astuple(world.host.books())).encode())
-    said.update(repr(astuple(world.memory)).encode())
+    said.update(repr(_bare(world.host.books())).encode())
+    said.update(repr(_bare(world.memory)).encode())
     return said.hexdigest()
+
+
+def _bare(value: object) -> object:
+    """A value with nothing that its repr would leave out."""
+    if is_dataclass(value):
+        return [_bare(getattr(value, f.name)) for f in fields(value)]
+    if isinstance(value, Mapping):
+        return [(key, _bare(worth)) for key, worth in value.items()]
+    return [_bare(one) for one in value] if isinstance(value, tuple) else value

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from specs import journal
-from specs.endpoint import parse
+from specs.codec import decode_payload
+from specs.endpoint import Endpoint, parse
 from specs.journal import TerminalBook
+from specs.message import Message
 from terminal_sim.book import book
 from terminal_sim.clock import SystemClock
 from terminal_sim.driver import Driver
 from terminal_sim.flash import MemoryFlash
 from terminal_sim.lab.api import Api
-from terminal_sim.lab.till import Till
 from terminal_sim.link import TcpLine
 from terminal_sim.moves import Boot, End, Order, Result, SignOn
 from terminal_sim.new_terminal import new_memory
@@ -44,6 +45,25 @@ class Screen:
         self.slips.append(slip)
 
 
+class RecordingLine(TcpLine):
+    """A line that remembers what went over it, decoded: (True for a request, message)."""
+
+    def __init__(self, endpoint: Endpoint, clock: SystemClock) -> None:
+        super().__init__(endpoint, clock, connect_timeout_s=ANSWER_S, tries=1)
+        self._dialect = endpoint.dialect
+        self.heard: list[tuple[bool, Message]] = []
+
+    def send(self, payload: bytes, timeout_s: float) -> None:
+        self.heard.append((True, decode_payload(payload, self._dialect)))
+        super().send(payload, timeout_s)
+
+    def receive(self, deadline: float) -> bytes | None:
+        payload = super().receive(deadline)
+        if payload is not None:
+            self.heard.append((False, decode_payload(payload, self._dialect)))
+        return payload
+
+
 class TcpTill:
     """One terminal. connect: a listener URL; mid: its merchant, 15 characters."""
 
@@ -53,7 +73,7 @@ class TcpTill:
         self.flash = MemoryFlash(new_memory(tid, mid, connect, timeout_s=ANSWER_S, **config))
         self.screen = Screen()
         self._clock = SystemClock()
-        self._line = TcpLine(parse(connect), self._clock, connect_timeout_s=ANSWER_S, tries=1)
+        self._line = RecordingLine(parse(connect), self._clock)
 
     @property
     def memory(self) -> Memory:
@@ -79,6 +99,12 @@ class TcpTill:
         """A new flash, as after a repair: the journal is gone, counters begin anew."""
         self.flash = MemoryFlash(new_memory(self.tid, self.mid, self.connect, timeout_s=ANSWER_S, **config))
 
+    def lose_rows(self) -> None:
+        """The journal alone is gone, counters and keys are not; it will settle the empty batch all the same."""
+        memory = self.memory
+        config = replace(memory.config, settle_empty=True)
+        self.flash.save("operator", replace(memory, rows=(), events=(), config=config))
+
     def book(self) -> TerminalBook:
         """Its own book, as `terminal-sim journal --json` gives it."""
         return book(self.memory)
@@ -86,6 +112,14 @@ class TcpTill:
     def hand_over(self, api: Api) -> None:
         """Give its journal to the host, for /findings."""
         api.ask("POST", f"/terminals/{self.tid}/journal", journal.dump(self.book()))
+
+    def messages(self, mti: str) -> list[Message]:
+        """What went over the line with this MTI, oldest first; card numbers in clear."""
+        return [message for _, message in self._line.heard if message.mti == mti]
+
+    def requests(self) -> list[str]:
+        """The MTIs it has sent."""
+        return [message.mti for sent, message in self._line.heard if sent]
 
     def close(self) -> None:
         """Hang up."""
@@ -96,8 +130,3 @@ class TcpTill:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def journal_of(till: TcpTill | Till) -> TerminalBook:
-    """The book of either kind of till."""
-    return till.book()

@@ -171,6 +171,6 @@ def test_a_slip_that_says_agreed_over_a_difference_is_trouble() -> None:
 def test_the_table_shows_both_sides_and_fits_the_page() -> None:
     shown = lines(verdict(one_lost()))
     assert [line for line in shown if len(line) > WIDTH] == []
-    assert "000001  000001  sale                  100.00 journaled      100.00 journaled  same" in shown
+    assert "000001  000001  sale                   100.00 journaled      100.00 journaled  same" in shown
     assert "000001  000002  sale                                  —       75.00 journaled  host-only" in shown
     assert "net, all batches   terminal 100.00   host 175.00   difference 75.00" in shown

@@ -78,6 +78,20 @@ def test_the_last_adjustment_says_what_a_sale_comes_to() -> None:
     assert originals.final_amount(_memory(replace(sale, adjusted=False)), sale) == 1_000
 
 
+def test_a_void_takes_a_sale_with_every_adjustment_that_was_not_refused() -> None:
+    """The host voids the whole chain; a tip in its middle would be live here and voided there."""
+    sale = _row("000001", Kind.SALE, 1_000, adjusted=True)
+    first = _row("000002", Kind.TIP, 1_100, original_stan="000001", adjusted=True)
+    refused = _row("000003", Kind.TIP, 1_900, original_stan="000001", state=RowState.REJECTED)
+    last = _row("000004", Kind.TIP, 1_050, original_stan="000001")
+    other = _row("000005", Kind.TIP, 1_050, original_stan="000009")
+    memory = _memory(sale, first, refused, last, other)
+    assert originals.with_adjustments(memory, sale, RowState.JOURNALED) == (sale, first, last)
+    gone = [replace(row, state=RowState.VOIDED) for row in (sale, first, last)]
+    voided = memory.with_rows(gone)
+    assert originals.with_adjustments(voided, gone[0], RowState.VOIDED) == tuple(gone)
+
+
 @pytest.mark.parametrize(
     ("row", "mti"),
     [

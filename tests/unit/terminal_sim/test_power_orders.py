@@ -110,10 +110,24 @@ SCENES = {
     "completion-advice": Scene(_nothing, lambda till: Complete(stan=till.memory.rows[1].stan, advice=True), _LOCAL),
     "offline-sale": Scene(_nothing, lambda till: OfflineSale(400, CARD), _LOCAL),
     "tip": Scene(_nothing, lambda till: Adjust(stan=till.memory.rows[0].stan, tip=500), _LOCAL),
-    "send-stored": Scene(_store, lambda till: SendStored(), {"send": 2, "recv": 2, "saf-flag": 2}),
-    "sale-behind-stored": Scene(_store, lambda till: Sale(600, CARD), _MONEY | {"send": 3, "recv": 3, "saf-flag": 2}),
+    # ISO 87 notes before the first send of each item that it is on its way, for the repeat digit of the next
+    "send-stored": Scene(
+        _store,
+        lambda till: SendStored(),
+        {"send": 2, "recv": 2, "saf-flag": 2},
+        {"iso87": {"send": 2, "recv": 2, "saf-flag": 4}},
+    ),
+    "sale-behind-stored": Scene(
+        _store,
+        lambda till: Sale(600, CARD),
+        _MONEY | {"send": 3, "recv": 3, "saf-flag": 2},
+        {"iso87": _MONEY | {"send": 3, "recv": 3, "saf-flag": 4}},
+    ),
     "void-of-an-adjusted-sale": Scene(
-        _store, lambda till: Void(stan=till.memory.rows[0].stan), _MONEY | {"send": 3, "recv": 3, "saf-flag": 2}
+        _store,
+        lambda till: Void(stan=till.memory.rows[0].stan),
+        _MONEY | {"send": 3, "recv": 3, "saf-flag": 2},
+        {"iso87": _MONEY | {"send": 3, "recv": 3, "saf-flag": 4}},
     ),
     "sale-behind-a-lost-refund": Scene(
         _lose_a_refund,
@@ -125,6 +139,7 @@ SCENES = {
         _refusing_card,
         lambda till: Sale(600, CHIP),
         {"stan": 1, "rev-store": 2, "send": 2, "recv": 2, "rev-clear": 1},
+        {"iso87": {"stan": 1, "rev-store": 3, "send": 2, "recv": 2, "rev-clear": 1}},
     ),
     "sale-behind-a-script": Scene(
         _script,
@@ -146,18 +161,21 @@ SCENES = {
                 "settle-pending": 1,
                 "archive": 1,
                 "print": 1,
-            }
+            },
+            "iso87": {"saf-flag": 4, "freeze": 1, "stan": 1, "send": 3, "recv": 3, "archive": 1, "print": 1},
         },
     ),
     "settle-disputed": Scene(
         _dispute_with_stored,
         lambda till: Settle(),
-        # 0500, three records (the adjusted sale, the offline sale, the chip sale), 0500; two stored went with the sale
+        # the TC of the chip sale, 0500, three records (the adjusted sale, the offline sale, the chip sale), 0500; two
+        # stored went with the sale
         {
+            "saf-flag": 1,
             "freeze": 1,
-            "stan": 5,
-            "send": 5,
-            "recv": 5,
+            "stan": 6,
+            "send": 6,
+            "recv": 6,
             "settle-pending": 1,
             "upload-flag": 3,
             "archive": 1,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from specs import emv, tlv
+from specs.message import Message
 from specs.operation import Card, Entry, Kind
 from specs.testcards import card_by_pan
 from specs.tlv import Tlv
@@ -28,7 +29,7 @@ from terminal_sim.moves import (
     Void,
 )
 from terminal_sim.state import ROWS_MAX, Row, RowState
-from tests.support.scripted_host import change, code, drop, garbage
+from tests.support.scripted_host import Reply, ScriptedHost, change, code, drop, garbage
 from tests.support.till import CARD, FOREIGN, Till, agree
 
 FAMILIES = ("cup", "nac", "iso87")
@@ -121,6 +122,32 @@ def test_trouble_of_the_host_keeps_the_item_and_the_others_still_go(dialect: str
     assert till.press(SendStored()).end is End.PENDING
     assert [row.stored for row in till.memory.rows] == [True, False]
     till.host.decline.clear()
+    assert till.press(Settle()).end is End.AGREED
+    agree(till)
+
+
+APPROVING = [
+    *(("cup", one) for one in ("10", "11", "A2", "A4", "A5", "A6")),
+    *((family, one) for family in ("nac", "iso87") for one in ("08", "10", "11", "16")),
+]
+"""rules.md section 8, below the table."""
+
+
+@pytest.mark.parametrize(("dialect", "answer"), APPROVING)
+def test_any_yes_counts_as_delivered_at_the_amount_that_was_sent(dialect: str, answer: str) -> None:
+    """It has happened: a part of it in DE 4 changes nothing."""
+    till = ready(dialect)
+    till.press(OfflineSale(100, CARD))
+    seal = till.host._sealed
+
+    def less(host: ScriptedHost, request: Message, reply: Reply) -> Reply:
+        said = host.decode(reply[0]).with_fields({39: answer, 4: f"{70 if answer == '10' else 100:012d}"})
+        return [host.encode(seal(said))]
+
+    till.host.faults["0220", 1] = less
+    assert till.press(SendStored()).end is End.OK
+    row = till.memory.rows[0]
+    assert (row.stored, row.state, row.amount, row.response_code) == (False, RowState.JOURNALED, 100, answer)
     assert till.press(Settle()).end is End.AGREED
     agree(till)
 
@@ -312,7 +339,7 @@ def test_the_card_refuses_what_the_host_has_approved() -> None:
     result = till.press(Sale(100, CHIP))
     assert (result.end, result.exit_code) == (End.DECLINED, 1)
     assert "declined by the card" in result.text
-    assert till.memory.rows == ()
+    assert till.memory.live_rows == ()
     assert till.memory.pending is None
     assert till.screen.slips == []
     assert [m[39] for m in till.host.sent("0400")] == ["06"]

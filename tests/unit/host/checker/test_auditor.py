@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from host.checker.auditor import audit
 from host.rows import MessageRow, Txn
-from tests.support.checker_books import Day, healthy
+from tests.support.checker_books import ALL_KINDS, Day, all_kinds, healthy
 
 ANSWERED_BY_FAULT = json.dumps([{"message": "fault 3: answer (answer at wire/H>T), after the commit"}])
 LOST_BEFORE = json.dumps([{"message": "fault 1: drop-request (drop at wire/T>H), before the commit"}])
@@ -147,3 +149,49 @@ def test_a_booking_younger_than_the_log_and_unknown_to_it_is_found() -> None:
     ghost = day.sale("000002", 100_00)
     day.drop(*[m for m in day.all(MessageRow) if m.txn_id == ghost.id])
     assert texts(day) == ["by its messages it comes to 100, by the ledger to 10100"]
+
+
+@pytest.mark.parametrize("dialect", ALL_KINDS)
+def test_a_day_of_every_kind_comes_to_the_same_by_both_ways(dialect: str) -> None:
+    assert texts(all_kinds(dialect)) == []
+
+
+def test_a_cup_tip_is_the_part_beside_its_base_amount() -> None:
+    """DE 4 100.00 and DE 48 10.00 make 110.00: the ledger has 100.00 for the sale and 10.00 for the tip."""
+    day = Day()
+    tip = day.tip("000002", day.sale("000001", 100_00), 110_00)
+    request = next(m for m in day.all(MessageRow) if m.txn_id == tip.id and m.direction == "in")
+    day.change(request, fields='{"4": "000000010000", "48": "000000001000"}')
+    assert texts(day) == []
+    day.change(request, fields='{"4": "000000010000", "48": "000000002000"}')
+    assert texts(day) == ["by its messages it comes to 12000, by the ledger to 11000"]
+
+
+def test_a_void_takes_back_what_the_sale_comes_to_whatever_its_own_amount_says() -> None:
+    """A NAC void may carry 0; of a sale with a tip it takes both."""
+    day = Day(dialect="nac")
+    sale = day.sale("000001", 100_00)
+    day.tip("000002", sale, 110_00)
+    void = day.void("000003", sale)
+    request, answer = (m for m in day.all(MessageRow) if m.txn_id == void.id)
+    day.change(request, fields='{"4": "000000000000"}')
+    day.change(answer, fields="{}")
+    assert texts(day) == ["by its messages it comes to 0, by the ledger to 1000"], "100.00 were posted back"
+    day.post(void, "void", -10_00, 10_00)
+    assert texts(day) == []
+
+
+def test_a_reversal_of_a_sale_takes_its_tip_along() -> None:
+    day = Day()
+    sale = day.sale("000001", 100_00)
+    day.tip("000002", sale, 110_00)
+    day.message(sale, "reversal", "00", 100_00)
+    assert texts(day) == ["by its messages it comes to 0, by the ledger to 11000"]
+
+
+def test_what_is_held_until_its_capture_is_not_on_the_wire() -> None:
+    day = Day()
+    sale = day.held_sale("000001", 100_00)
+    assert texts(day) == []
+    day.captured(sale, at=day.now())
+    assert texts(day) == []

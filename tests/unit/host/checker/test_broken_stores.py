@@ -23,7 +23,7 @@ from host.checker.invariants import INVARIANTS
 from host.checker.report import check, render
 from host.engine.context import Context
 from host.engine.events import Decision, Request
-from host.rows import JournalUpload, MessageRow, Row
+from host.rows import JournalUpload, MessageRow, Row, Txn
 from host.runner import Runner
 from host.store.store import open_reader
 from specs.journal import ArchivedBatch, JournalRow, TerminalBook, TerminalEvent, dump
@@ -33,7 +33,11 @@ from specs.totals import Sum, Totals
 from tests.support.engine import TID, a_card
 from tests.support.host_engine import EngineHost
 
-MTI = {Kind.SALE: ("0200", "0210"), Kind.VOID: ("0200", "0210"), Kind.REVERSAL: ("0400", "0410")}
+MTI = {
+    **dict.fromkeys((Kind.SALE, Kind.VOID, Kind.COMPLETION), ("0200", "0210")),
+    Kind.PRE_AUTH: ("0100", "0110"),
+    Kind.REVERSAL: ("0400", "0410"),
+}
 SETTLES = ("0500", "0510")
 
 
@@ -75,7 +79,7 @@ class LoggingHost(EngineHost):
             id=ctx.ids.new(MessageRow.__name__),
             at=ctx.now.isoformat(timespec="milliseconds"),
             direction="out" if outcome else "in",
-            peer="",
+            peer="192.0.2.1:1024",
             dialect="cup",
             tid=operation.tid,
             mti=MTI.get(operation.kind, SETTLES)[outcome is not None],
@@ -100,7 +104,11 @@ def journal() -> TerminalBook:
         JournalRow(TID, "000001", "000002", "sale", 5_000, state="voided", settlement="settled"),
         JournalRow(TID, "000001", "000003", "void", 5_000, settlement="settled", original_stan="000002"),
         JournalRow(TID, "000002", "000006", "sale", 2_000, settlement="settled"),
-        JournalRow(TID, "000003", "000012", "sale", 500),
+        JournalRow(TID, "000003", "000012", "sale", 500, response_code="00"),
+        JournalRow(TID, "000003", "000013", "pre-auth", 10_000),
+        JournalRow(TID, "000003", "000014", "completion", 11_500, original_stan="000013"),
+        JournalRow(TID, "000003", "000015", "sale", 700),
+        JournalRow(TID, "000003", "000016", "pre-auth", 3_000),
     ]
     archived = (
         ArchivedBatch(TID, "000001", "agreed", claim((2, 15_000), (1, 5_000))),
@@ -118,11 +126,12 @@ def journal() -> TerminalBook:
         TerminalEvent(TID, "rev-cleared", "000001", "000005", "51"),
         TerminalEvent(TID, "shown", "000001", "000005", "51", "declined"),
     ]
-    return TerminalBook(TID, tuple(rows), archived, tuple(events), batch="000003", stan="000012")
+    return TerminalBook(TID, tuple(rows), archived, tuple(events), batch="000003", stan="000016")
 
 
 def play(url: str) -> None:
-    """Three batches: 1 agreed, 2 closed with exceptions after an upload, 3 open with an adjustment and a tombstone."""
+    """Three batches: 1 agreed, 2 closed with exceptions after an upload, 3 open with an adjustment, a tombstone, a
+    pre-authorisation that was completed and one that lives."""
     host = LoggingHost(url)
     sale, reversal = Kind.SALE, Kind.REVERSAL
     assert host.ask(sale, stan=1, amount=10_000) == ["00"]
@@ -144,6 +153,12 @@ def play(url: str) -> None:
     third = {"batch": "000003"}
     assert host.ask(reversal, stan=11, amount=6_000, **third) == ["25"]
     assert host.ask(sale, stan=12, amount=500, **third) == ["00"]
+    assert host.ask(Kind.PRE_AUTH, stan=13, amount=10_000, **third) == ["00"]
+    approval = next(txn.auth_code for txn in host.rows(Txn, stan="000013"))
+    named = OriginalRef("000013", auth_code=approval)
+    assert host.ask(Kind.COMPLETION, stan=14, amount=11_500, original=named, auth_code=approval, **third) == ["00"]
+    assert host.ask(sale, stan=15, amount=700, **third) == ["00"]
+    assert host.ask(Kind.PRE_AUTH, stan=16, amount=3_000, **third) == ["00"]
     host.store.commit([JournalUpload(1, TID, "2026-03-02T23:00:00.000+00:00", dump(journal()))])
     host.store.close()
 
@@ -197,24 +212,24 @@ def test_the_store_of_a_right_day_has_no_findings(store: BrokenStore) -> None:
     assert render(check(books, books.terminal_books())) == "no findings\n"
 
 
-def test_that_day_agrees_item_by_item_and_only_its_open_sale_is_unsettled(store: BrokenStore) -> None:
+def test_that_day_agrees_item_by_item_and_only_what_is_open_is_unsettled(store: BrokenStore) -> None:
     books = store.books()
     found = compare(books, books.terminal_books()[TID])
-    assert (found.agrees, found.terminal_net, found.host_net) == (True, 12_500, 12_500)
-    assert [item.stan for item in unsettled(books)] == ["000012"]
+    assert (found.agrees, found.terminal_net, found.host_net) == (True, 24_700, 24_700)
+    assert [item.stan for item in unsettled(books)] == ["000012", "000014", "000015"]
 
 
 #: name -> (what is broken, what the same lie breaks besides, the lie).
 LIES: dict[str, tuple[str, set[str], str]] = {
     "open-in-a-closed-batch": ("A1", set(), "UPDATE txn SET settlement = 'open' WHERE stan = '000001'"),
-    "in-no-batch": ("A1", {"A7", "A8"}, "UPDATE txn SET batch_id = 99 WHERE stan = '000001'"),
+    "in-no-batch": ("A1", {"A7", "A8", "E2", "E8"}, "UPDATE txn SET batch_id = 99 WHERE stan = '000001'"),
     "undo-lost": (
         "A2",
-        {"A10", "AUDIT"},
+        {"A10", "AUDIT", "E2"},
         """DELETE FROM posting WHERE reason = 'undo' AND book = 'acquirer'
         AND txn_id = (SELECT id FROM txn WHERE stan = '000004')""",
     ),
-    "adjusted-in-an-earlier-batch": ("A2", set(), "UPDATE adjustment SET batch_id = 1"),
+    "adjusted-in-an-earlier-batch": ("A2", {"E2"}, "UPDATE adjustment SET batch_id = 1"),
     "adjusted-by-another-amount": ("A2", set(), "UPDATE adjustment SET amount = -3999"),
     "answered-otherwise": (
         "A3",
@@ -243,7 +258,7 @@ LIES: dict[str, tuple[str, set[str], str]] = {
     ),
     "declined-but-captured": (
         "A6",
-        {"A3", "A7", "A8"},
+        {"A3", "A7", "A8", "E1"},
         "UPDATE txn SET state = 'captured', settlement = 'settled' WHERE stan = '000005'",
     ),
     "item-changed-after-the-close": ("A7", set(), "UPDATE txn SET currency = '840' WHERE stan = '000001'"),
@@ -262,6 +277,54 @@ LIES: dict[str, tuple[str, set[str], str]] = {
         "UPDATE posting SET amount = amount + 1 WHERE id = (SELECT max(id) FROM posting WHERE account LIKE 'card%')",
     ),
     "card-owes-too-much": ("A10", set(), "UPDATE issuer_account SET debited = debited + 1 WHERE debited > 0"),
+    "holds-too-much": ("A10", set(), "UPDATE issuer_account SET held = held + 1 WHERE held > 0"),
+    "completed-above-the-limit": ("A11", set(), "UPDATE txn SET approved_amount = 9999 WHERE stan = '000013'"),
+    "sold-while-frozen": (
+        "A12",
+        set(),
+        """UPDATE journal_upload SET lines = lines || '{"record": "event", "tid": "T", "event": "frozen"}
+        {"record": "event", "tid": "T", "event": "rev-stored", "stan": "000050"}
+        {"record": "event", "tid": "T", "event": "rev-cleared", "stan": "000050", "code": "00"}'""".replace(
+            "\n        ", "\n"
+        ),
+    ),
+    "row-written-twice": (
+        "A13",
+        set(),
+        """UPDATE journal_upload SET lines = lines || '{"record": "row", "tid": "T", "batch": "000003",
+        "stan": "000015", "kind": "sale", "amount": 700}'""".replace("\n        ", " "),
+    ),
+    "answered-on-another-line": (
+        "A14",
+        set(),
+        "UPDATE message SET peer = '192.0.2.7:9' WHERE id = (SELECT max(id) FROM message WHERE direction = 'out')",
+    ),
+    "listed-for-no-reason": ("E1", set(), "UPDATE exception_item SET reason = 'because' WHERE reason = 'host-only'"),
+    "settled-with-another-batch": (
+        "E2",
+        set(),
+        """UPDATE posting SET batch_id = 3 WHERE book = 'acquirer'
+        AND txn_id = (SELECT id FROM txn WHERE stan = '000001')""",
+    ),
+    "kept-back-for-no-reason": ("E5", set(), "UPDATE txn SET settlement = 'exception' WHERE stan = '000006'"),
+    "debited-for-another": (
+        "E6",
+        set(),
+        """UPDATE issuer_leg SET number = 9, txn_id = (SELECT id FROM txn WHERE stan = '000012')
+        WHERE txn_id = (SELECT id FROM txn WHERE stan = '000015')""",
+    ),
+    "held-beyond-its-days": (
+        "E6",
+        set(),
+        "UPDATE txn SET created_at = '2026-01-28T09:00:00.000+00:00' WHERE stan = '000016'",
+    ),
+    "the-journal-has-another-code": (
+        "E8",
+        set(),
+        """UPDATE journal_upload SET lines = replace(lines, '"amount": 500, "state": "journaled",
+        "settlement": "open", "rrn": "", "auth_code": "", "response_code": "00"', '"amount": 500,
+        "response_code": "11"')""".replace("\n        ", " "),
+    ),
     "told-otherwise": (
         "AUDIT",
         set(),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from host.engine.events import Expire
 from host.rows import Adjustment, Batch, TxnState
 from specs.operation import Kind, OriginalRef
 from specs.profile import Profile
@@ -203,6 +204,54 @@ def test_a_tip_on_a_completion(profile: Profile) -> None:
     assert desk.undo(2) == "00"
     assert desk.states(1, 2, 3) == ["authorised", "reversed", "reversed"]
     desk.check()
+
+
+@ALL
+def test_a_completion_that_lives_again_takes_what_came_meanwhile(profile: Profile) -> None:
+    """Its void was reversed after the hold had grown: all of it comes back when the completion falls for good."""
+    desk = held(profile)
+    desk.do(Kind.COMPLETION, 2, 9_000, of=1)
+    assert desk.do(void_of(profile), 3, 9_000, of=2) == "00"
+    assert desk.do(Kind.PRE_AUTH_INCREMENT, 4, 2_000, of=1) == "00"
+    assert desk.undo(3) == "00"
+    assert (desk.states(1, 2, 4), desk.txn(1).held) == (["captured", "captured", "captured"], 0)
+    desk.check()
+    assert desk.undo(2) == "00"
+    assert (desk.states(1, 2, 4), desk.txn(1).held) == (["authorised", "reversed", "authorised"], 12_000)
+    desk.check()
+    assert desk.undo(4) == "00"
+    assert desk.txn(1).held == 10_000
+    desk.check()
+
+
+@ALL
+def test_what_another_completion_has_taken_does_not_come_back(profile: Profile) -> None:
+    """The void of the first was reversed after a second: an alarm; and when the first falls, the second stands."""
+    desk = held(profile)
+    desk.do(Kind.COMPLETION, 2, 9_000, of=1)
+    desk.do(void_of(profile), 3, 9_000, of=2)
+    assert desk.do(Kind.COMPLETION, 4, 8_000, of=1) == "00"
+    assert desk.undo(3) == "00"
+    assert "completed-twice" in desk.alarms()
+    desk.check()
+    assert desk.undo(2) == "00"
+    assert (desk.states(1, 2, 4), desk.txn(1).held) == (["captured", "reversed", "captured"], 0)
+    assert desk.do(Kind.COMPLETION, 5, 8_000, of=1) == "12"
+    desk.check()
+    assert (desk.payable(), desk.bank.held) == (8_000, 0)
+
+
+@ALL
+def test_what_has_expired_does_not_come_back(profile: Profile) -> None:
+    desk = held(profile)
+    desk.do(Kind.COMPLETION, 2, 9_000, of=1)
+    desk.do(void_of(profile), 3, 9_000, of=2)
+    desk.send(Expire(desk.txn(1).id, TID))
+    assert desk.undo(3) == "00"
+    assert desk.do(void_of(profile), 4, 9_000, of=2) == "00"
+    assert (desk.states(1, 2), desk.txn(1).held) == (["expired", "voided"], 0)
+    desk.check()
+    assert (desk.payable(), desk.bank.held) == (0, 0)
 
 
 def test_only_completions_are_voided_by_a_cup_completion_void() -> None:

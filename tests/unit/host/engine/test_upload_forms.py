@@ -216,6 +216,15 @@ def test_without_a_card_nobody_can_be_asked_to_pay() -> None:
     assert draft.ws.all(Txn) == []
 
 
+def test_an_item_without_a_stan_is_never_booked() -> None:
+    """Its key would be nobody's: the advice that may still come would be booked a second time (RH1)."""
+    profile = replace(NAC, capture="TC")
+    draft = books(a_batch(), profile=profile)
+    for ref in (OriginalRef(invoice="000007"), OriginalRef()):
+        assert send(draft, [UploadItem(ref, 4000, Kind.OFFLINE_SALE)], profile, hashes=["hash-a"]).code == "00"
+    assert draft.ws.all(Txn) == []
+
+
 # --- chip records ---
 
 CHIP = bytes.fromhex("9F26081122334455667788" + "9F270140")
