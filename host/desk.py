@@ -29,6 +29,7 @@ from host.rows import (
     Txn,
 )
 from specs import journal
+from specs.profile import Profile
 
 R = TypeVar("R")
 Shape = dict[str, Any]
@@ -52,6 +53,9 @@ class Reader(Protocol):
         newest: bool = False,
     ) -> list[R]:
         """Rows whose columns equal `where`, ids above `after` (below it when newest), oldest or newest first."""
+
+    def profiles(self) -> Mapping[str, Profile]:
+        """The switches of every dialect that was ever served, by its name."""
 
     def load_books(self) -> HostBooks:
         """Everything, for the checker."""
@@ -97,11 +101,16 @@ class Desk:
         return shapes.transaction_whole(
             row,
             self._numbers([row], {}).get(row.batch_id, row.wire_batch),
-            family_of(row.dialect) or COMMON_TEXTS,
+            self.family(row.dialect) or COMMON_TEXTS,
             messages=self.reader.select(MessageRow, {"txn_id": row.id}),
             postings=self.reader.select(Posting, {"txn_id": row.id}),
             legs=self.reader.select(Leg, {"txn_id": row.id}),
         )
+
+    def family(self, dialect: str) -> str:
+        """The family of a dialect, a user's own included, "" when it is not known."""
+        known = self.reader.profiles().get(dialect)
+        return known.family if known is not None else family_of(dialect)
 
     def find(self, key: str) -> list[Shape]:
         """What `trace KEY` means: a transaction id, an RRN, a STAN, or TID:STAN; newest last."""

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from host.checker.books import ACQUIRER, FINANCIAL_KINDS, Finding, HostBooks, family_of, grouped, is_clearing
+from host.checker.books import ACQUIRER, FINANCIAL_KINDS, Finding, HostBooks, grouped, is_clearing
 from host.checker.delivery import written_by_fault
 from host.checker.items import sign_of
 from host.checker.kin import group_of, root_of
@@ -153,7 +153,7 @@ def _take(books: HostBooks, truth: _Truth, request: MessageRow, answer: MessageR
     elif request.kind == Kind.REVERSAL:
         if answer.code == DONE:
             truth.undone |= _with_it(truth, request.txn_id)
-    elif is_yes(answer) and request.txn_id not in truth.effects:
+    elif is_yes(books, answer) and request.txn_id not in truth.effects:
         amount = _effect(books, truth, request, answer)
         if amount is None or not request.txn_id:
             truth.doubtful.add(request.stan)
@@ -172,14 +172,14 @@ def _effect(books: HostBooks, truth: _Truth, request: MessageRow, answer: Messag
         return None  # its original is older than the log
     if kind in VOIDS:
         return -truth.worth(root)
-    total = _new_total(request)
+    total = _new_total(books, request)
     return None if total is None else total - truth.worth(root)
 
 
-def _new_total(request: MessageRow) -> int | None:
+def _new_total(books: HostBooks, request: MessageRow) -> int | None:
     """Of a tip or adjustment."""
     amount = amount_of(request, request)
-    tip = _fields(request).get(TIP_DE) if family_of(request.dialect) == "cup" else None
+    tip = _fields(request).get(TIP_DE) if books.family_named(request.dialect) == "cup" else None
     if amount is None or not (tip is None or (isinstance(tip, str) and tip.isdigit())):
         return None
     return amount + int(str(tip or 0))
@@ -204,9 +204,9 @@ def _with_it(truth: _Truth, txn_id: int) -> set[int]:
     return {txn_id} | {i for i in truth.of_root[effect.root] if truth.effects[i].kind in ADJUSTMENTS}
 
 
-def is_yes(answer: MessageRow) -> bool:
+def is_yes(books: HostBooks, answer: MessageRow) -> bool:
     """Whether DE 39 approves, in the family of its dialect (any, when that is not known)."""
-    family = family_of(answer.dialect)
+    family = books.family_named(answer.dialect)
     return any(is_approved(name, answer.code) for name in ([family] if family in FAMILIES else FAMILIES))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TypeVar
 
@@ -91,15 +91,17 @@ class HostBooks:
     messages: tuple[MessageRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     journals: tuple[JournalUpload, ...] = ()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    """The switches of every dialect that the host has ever served, by name; a built-in one needs none."""
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> HostBooks:
+    def of(cls, rows: Iterable[Row], profiles: Mapping[str, Profile] | None = None) -> HostBooks:
         """The books from rows in any order. A row given twice counts as its last form."""
         sorted_out: dict[type, dict[int, Row]] = {row_class: {} for row_class in _FIELD_OF}
         for row in rows:
             sorted_out[type(row)][row.id] = row
         values = {name: tuple(by_id[key] for key in sorted(by_id)) for name, by_id in _named(sorted_out)}
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values, profiles=dict(profiles or {}))  # type: ignore[arg-type]
 
     @cached_property
     def batch_by_id(self) -> Mapping[int, Batch]:
@@ -232,12 +234,21 @@ class HostBooks:
     def family_of(self, tid: str) -> str:
         """The dialect family of a terminal, "" when it is not known."""
         terminal = self.terminal_by_tid.get(tid)
-        return family_of(terminal.dialect) if terminal else ""
+        return self.family_named(terminal.dialect) if terminal else ""
 
     def profile_of(self, tid: str) -> Profile | None:
         """The switches under which a terminal is served, None when its dialect is not known here."""
         terminal = self.terminal_by_tid.get(tid)
-        return profile_of(terminal.dialect) if terminal else None
+        return self.profile_named(terminal.dialect) if terminal else None
+
+    def family_named(self, dialect: str) -> str:
+        """The family of a dialect, a user's own included, "" when it is not known."""
+        profile = self.profiles.get(dialect)
+        return profile.family if profile is not None else family_of(dialect)
+
+    def profile_named(self, dialect: str) -> Profile | None:
+        """The switches of a dialect, a user's own included, None when not even its family is known."""
+        return self.profiles.get(dialect) or profile_of(dialect)
 
     @cached_property
     def latest(self) -> str:

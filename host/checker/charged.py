@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from host.checker.books import Finding, HostBooks, describe, profile_of
+from host.checker.books import Finding, HostBooks, describe
 from host.checker.cards import describe_leg
 from host.checker.kin import groups
 from host.rows import Txn, TxnState
@@ -36,11 +36,11 @@ def e6(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
         now = datetime.fromisoformat(books.latest)
         for txn in books.txns:
             if txn.kind == Kind.PRE_AUTH and txn.state is TxnState.AUTHORISED:
-                yield from _overdue(txn, now)
+                yield from _overdue(books, txn, now)
 
 
-def _overdue(txn: Txn, now: datetime) -> Iterator[Finding]:
-    profile = profile_of(txn.dialect)
+def _overdue(books: HostBooks, txn: Txn, now: datetime) -> Iterator[Finding]:
+    profile = books.profile_named(txn.dialect)
     days = profile.preauth_days if profile is not None else HOLD_DAYS
     if datetime.fromisoformat(txn.created_at) + timedelta(days=days) + GRACE < now:
         text = f"holds {txn.held} since {txn.created_at}, longer than {days} days"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from host.checker.books import FINANCIAL_KINDS, KEYED_KINDS, RESERVATION_KINDS, STANDING, HostBooks, family_of, grouped
+from host.checker.books import FINANCIAL_KINDS, KEYED_KINDS, RESERVATION_KINDS, STANDING, HostBooks, grouped
 from host.checker.closing import BOTH, counts, row_item
 from host.checker.items import Item, as_items, batch_items, compared, net, reversed_items, sign_of
 from host.checker.unsettled import UnsettledItem, unsettled
@@ -118,7 +118,7 @@ def compare(books: HostBooks, terminal: TerminalBook) -> Comparison:
     pairs = []
     for row in reversed(terminal.rows):
         namesakes = left.get(row.stan, [])
-        txn = _host_side(namesakes, row)
+        txn = _host_side(books, namesakes, row)
         if txn is not None:
             namesakes.remove(txn)
         pairs.append(_pair(row, txn))
@@ -197,8 +197,8 @@ def _of_epoch(books: HostBooks, tid: str) -> list[Txn]:
     ]
 
 
-def _host_side(namesakes: Iterable[Txn], row: JournalRow) -> Txn | None:
-    candidates = [t for t in namesakes if same_sort(t.kind, row.kind) and _same_number(t, row)]
+def _host_side(books: HostBooks, namesakes: Iterable[Txn], row: JournalRow) -> Txn | None:
+    candidates = [t for t in namesakes if same_sort(t.kind, row.kind) and _same_number(books, t, row)]
     exact = [t for t in candidates if row.rrn and t.rrn == row.rrn]
     return max(exact or candidates, key=lambda txn: txn.id, default=None)
 
@@ -212,19 +212,19 @@ def same_sort(left: str, right: str) -> bool:
     return left == right or any(left in sort and right in sort for sort in _SORTS)
 
 
-def _same_number(txn: Txn, row: JournalRow) -> bool:
+def _same_number(books: HostBooks, txn: Txn, row: JournalRow) -> bool:
     """CUP sends its batch number; elsewhere the RRN tells, and a row without one is told by its amount; so is an ISO 87
     row that acts on another, whose answer has echoed the RRN of that one (rules.md, section 1)."""
     if txn.wire_batch:
         return txn.wire_batch == row.batch
-    if row.rrn and (txn.rrn == row.rrn or not echoes_rrn(txn)):
+    if row.rrn and (txn.rrn == row.rrn or not echoes_rrn(books, txn)):
         return txn.rrn == row.rrn
     return row.amount in (txn.amount, txn.approved_amount)
 
 
-def echoes_rrn(txn: Txn) -> bool:
+def echoes_rrn(books: HostBooks, txn: Txn) -> bool:
     """Whether its answer may carry the RRN of what it acts on, as the request did, in place of its own."""
-    return bool(txn.original_id) and family_of(txn.dialect) == "iso87"
+    return bool(txn.original_id) and books.family_named(txn.dialect) == "iso87"
 
 
 def _pair(row: JournalRow, txn: Txn | None) -> Pair:

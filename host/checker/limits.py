@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from host.checker.books import LIVE, RESERVATION_KINDS, Finding, HostBooks, describe, profile_of
+from host.checker.books import LIVE, RESERVATION_KINDS, Finding, HostBooks, describe
 from host.checker.kin import group_of
 from host.rows import Txn, TxnState
 from specs.journal import TerminalBook
@@ -52,7 +52,7 @@ def _completed(books: HostBooks, preauth: Txn) -> Iterator[Finding]:
     increments = [t for t in acting if t.kind == Kind.PRE_AUTH_INCREMENT and t.state not in _NEVER]
     reserved = preauth.approved_amount + sum(t.approved_amount for t in increments)
     taken = [t for t in acting if t.kind in COMPLETIONS and t.state in LIVE]
-    profile = profile_of(preauth.dialect)
+    profile = books.profile_named(preauth.dialect)
     percent = profile.completion_percent if profile is not None else PERCENT
     total = sum(t.approved_amount for t in taken)
     shown = (describe(preauth), *map(describe, (*increments, *taken)))

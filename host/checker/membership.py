@@ -15,7 +15,6 @@ from host.checker.books import (
     Finding,
     HostBooks,
     describe,
-    family_of,
     is_clearing,
     name_batch,
 )
@@ -38,9 +37,10 @@ def a1(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     for txn in books.txns:
         if txn.kind not in FINANCIAL_KINDS or txn.state not in STANDING:
             continue
-        keys[_key_in_batch(txn)] += 1
-        if keys[_key_in_batch(txn)] == 2:
-            twins = [t for t in books.txns_by_stan[txn.tid, txn.stan] if _key_in_batch(t) == _key_in_batch(txn)]
+        keys[_key_in_batch(books, txn)] += 1
+        if keys[_key_in_batch(books, txn)] == 2:
+            key = _key_in_batch(books, txn)
+            twins = [t for t in books.txns_by_stan[txn.tid, txn.stan] if _key_in_batch(books, t) == key]
             text = f"STAN {txn.stan} stands {len(twins)} times in batch {txn.batch_id}, expected once"
             yield Finding("A1", f"txn {txn.id}", text, tuple(describe(t) for t in twins))
         yield from _in_its_batch(books, txn)
@@ -64,9 +64,9 @@ def _in_its_batch(books: HostBooks, txn: Txn) -> Iterator[Finding]:
         yield Finding("A1", f"txn {txn.id}", text, (describe(txn),))
 
 
-def _key_in_batch(txn: Txn) -> tuple[int, str, str, str, bool]:
+def _key_in_batch(books: HostBooks, txn: Txn) -> tuple[int, str, str, str, bool]:
     """What may stand once in a batch (rules.md, section 1); a carried item keeps the key of the batch it comes from."""
-    time = txn.local_time if family_of(txn.dialect) == "iso87" else ""
+    time = txn.local_time if books.family_named(txn.dialect) == "iso87" else ""
     return (txn.batch_id, txn.wire_batch, txn.stan, time, txn.carried)
 
 
@@ -154,7 +154,7 @@ def _rests_under(books: HostBooks, tomb: Txn, txn: Txn) -> bool:
     """Whether an original fits the tombstone (rules.md, section 3, last but one rule)."""
     if txn.epoch != tomb.epoch or txn.kind not in KEYED_KINDS:
         return False
-    family = family_of(tomb.dialect)
+    family = books.family_named(tomb.dialect)
     if family == "cup":
         return txn.wire_batch == tomb.wire_batch and (txn.carried or _same_generation(books, tomb, txn))
     in_time = _moment(txn) - _moment(tomb) <= TOMBSTONE_LIVES.get(family, TOMBSTONE_LIVES["nac"])

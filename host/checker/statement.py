@@ -35,7 +35,7 @@ def _same(books: HostBooks, both: Ends, pair: Pair, row: JournalRow, txn: Txn) -
     for what, ours, theirs in (
         ("response code", txn.response_code, row.response_code),
         ("approval code", "" if txn.advice else txn.auth_code, row.auth_code),
-        ("RRN", "" if echoes_rrn(txn) else txn.rrn, row.rrn),
+        ("RRN", "" if echoes_rrn(books, txn) else txn.rrn, row.rrn),
     ):
         if ours and theirs and ours != theirs:
             text = f"STAN {row.stan} of batch {row.batch}: {what} {theirs} in the journal, {ours} at the host"

@@ -20,7 +20,7 @@ from host.engine.identity import (
 from host.engine.references import by_invoice, given, is_time_of, known, newest, own, ref_of
 from host.engine.working import WorkingSet
 from host.rows import Terminal, Txn, TxnState
-from specs.kinds import VOIDS
+from specs.kinds import ADJUSTMENTS, VOIDS
 from specs.profile import KeyScheme, Profile
 
 
@@ -82,7 +82,9 @@ def _reversal_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request
     tombstone = newest(t for t in by_stan if tombstone_fits(t, request, now))
     if tombstone:
         return Named(tombstone=tombstone)
-    invoiced = (t for t in by_invoice(ws, terminal, operation) if is_live(ws, t))
+    # An adjustment has the DE 3, the invoice and the amount of the void of its sale, and no terminal reverses one: the
+    # reversal of a void that never came must not take it for the void.
+    invoiced = (t for t in by_invoice(ws, terminal, operation) if is_live(ws, t) and t.kind not in ADJUSTMENTS)
     by_own_stan = newest(t for t in invoiced if t.stan != operation.stan and _nac_fits(t, request))
     if by_own_stan:
         return Named(txn=by_own_stan)

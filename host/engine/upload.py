@@ -207,7 +207,8 @@ def _stage(draft: Draft, request: Request, terminal: Terminal, batch: Batch, ite
         if before.amount != row.amount:
             draft.note(f"item {row.item_key} again, now {row.amount} in place of {before.amount}: the first one stays")
         return False
-    if not row.txn_id and item.ref.stan and _counts_on_the_terminal_s_word(request.profile, row):
+    word = _counts_on_the_terminal_s_word(request.profile, row)
+    if not row.txn_id and word and _is_free(draft, terminal, batch, item):
         row = replace(row, txn_id=_book(draft, request, terminal, item, row).id)
     reason, detail = judge(draft, batch, row, facts_of(request.profile))
     if reason:
@@ -245,11 +246,19 @@ def _report(draft: Draft, request: Request, terminal: Terminal, batch: Batch, it
 def _counts_on_the_terminal_s_word(profile: Profile, row: StagedItem) -> bool:
     """TC: captured with what was uploaded. HC: suspense, unless `upload.offline_unknown = "capture"`.
 
-    Without the card's number nobody could be asked to pay, and without its STAN its advice, which may still come, would
-    be booked beside it: such an item stays an exception.
+    Without the card's number nobody could be asked to pay: such an item stays an exception.
     """
     captures = profile.capture == "TC" or profile.offline_unknown == "capture"
     return captures and row.kind == Kind.OFFLINE_SALE and row.amount > 0 and row.pan_hash != ""
+
+
+def _is_free(draft: Draft, terminal: Terminal, batch: Batch, item: UploadItem) -> bool:
+    """Whether nothing else is known by its key. Without a STAN its advice, which may still come, would be booked beside
+    it; an RRN that the host has given, before a re-flash too, is of something that it has booked."""
+    stan, rrn = item.ref.stan, item.ref.rrn.strip()
+    here = [t for t in draft.ws.txns_by_stan(terminal.tid, stan) if t.batch_id == batch.id]
+    known = [t for t in draft.ws.txns_by_rrn(rrn) if t.tid == terminal.tid] if rrn else []
+    return stan != "" and not here and not known
 
 
 def _book(draft: Draft, request: Request, terminal: Terminal, item: UploadItem, row: StagedItem) -> Txn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from queue import Empty, LifoQueue
@@ -15,8 +16,12 @@ from host.errors import StoreUnavailable
 from host.rows import Txn
 from host.store.driver import Driver, transaction
 from host.store.schema import LIVE_PREAUTH, META, SPARSE, SQL_TABLES, Codec
+from specs.profile import Profile, profile_of
 
 R = TypeVar("R")
+
+PROFILE = "profile of dialect: "
+"""Before the name of a dialect in the meta table: its switches, as JSON."""
 
 READERS_MAX = 4
 """Connections for reading at a time; a fifth question waits."""
@@ -118,17 +123,31 @@ class Reader:
     def meta(self) -> dict[str, str]:
         """schema_version, pan_hash_key, seed, created_at, holder."""
         with self._lend() as driver:
-            return {str(name): str(value) for name, value in _run(driver, sa.select(META))}
+            return _meta(driver)
+
+    def profiles(self) -> dict[str, Profile]:
+        """The switches of every dialect that ever had a listener on this store, by its name."""
+        return profiles_in(self.meta())
 
     def load_books(self) -> HostBooks:
         """All the books as of one instant: one read transaction."""
         with self._lend() as driver, transaction(driver, write=False):
-            return HostBooks.of(self._everything(driver))
+            return HostBooks.of(self._everything(driver), profiles_in(_meta(driver)))
 
     def _everything(self, driver: Driver) -> Iterator[Any]:
         for codec in self._codecs.values():
             for values in driver.query(f"SELECT {codec.columns} FROM {codec.name} t ORDER BY t.id"):
                 yield codec.decode(values)
+
+
+def profiles_in(meta: Mapping[str, str]) -> dict[str, Profile]:
+    """The switches of every dialect that ever had a listener on a store, by its name, as they last were."""
+    kept = {name.removeprefix(PROFILE): text for name, text in meta.items() if name.startswith(PROFILE)}
+    return {name: profile_of(name, json.loads(text)) for name, text in kept.items()}
+
+
+def _meta(driver: Driver) -> dict[str, str]:
+    return {str(name): str(value) for name, value in _run(driver, sa.select(META))}
 
 
 def _plain(value: object) -> object:

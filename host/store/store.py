@@ -43,13 +43,12 @@ from host.rows import (
 from host.store.driver import Driver, transaction
 from host.store.loading import Loader
 from host.store.postgres import PostgresDriver
-from host.store.reader import Reader, ReaderPool
+from host.store.reader import PROFILE, Reader, ReaderPool, profiles_in
 from host.store.schema import SCHEMA_VERSION, Codec, codec, ddl, table_name
 from host.store.sqlite import SqliteDriver
-from specs.profile import Profile, profile_of
+from specs.profile import Profile
 
 _FLOOR = "highest id cleared: "
-_PROFILE = "profile of dialect: "
 KEPT_BY_CLEAR = frozenset({Merchant, Terminal})
 """interface.md, section 3, `POST /reset`: merchants, terminals and keys stay."""
 
@@ -127,12 +126,11 @@ class Store:
 
     def profiles(self) -> dict[str, Profile]:
         """The switches of every dialect that ever had a listener on this store, by its name, as they last were."""
-        kept = {name.removeprefix(_PROFILE): text for name, text in self.meta().items() if name.startswith(_PROFILE)}
-        return {name: profile_of(name, json.loads(text)) for name, text in kept.items()}
+        return profiles_in(self.meta())
 
     def keep_profiles(self, profiles: Mapping[str, Profile]) -> None:
         """Remember the dialects of this run: a later run without their listeners can finish what they began."""
-        rows = [(_PROFILE + name, json.dumps(asdict(profile))) for name, profile in profiles.items()]
+        rows = [(PROFILE + name, json.dumps(asdict(profile))) for name, profile in profiles.items()]
         known = self.meta()
         changed = [(name, text) for name, text in rows if known.get(name) != text]
         if changed:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from specs.operation import Outcome, Verdict
 from terminal_sim.jobs import closing
-from terminal_sim.moves import Settle, Upload
+from terminal_sim.moves import End, Result, Settle, Upload
 from terminal_sim.state import Phase, next_number
 from terminal_sim.turn import Turn
 
@@ -14,11 +14,15 @@ RENUMBERED_MAX = 3
 """How often one order may go on under another batch number (rules.md section 6)."""
 _CLOSED = (Verdict.AGREED, Verdict.CLOSED_OTHER, Verdict.STILL_DIFFERS)
 _RECONCILE_ERROR = "77"
+_NO_TRANSACTIONS = "21"
 
 
 def on_answer(turn: Turn, job: Settle, outcome: Outcome) -> None:
     """Of the first 0500: closed, or another number, or the upload is asked for (95)."""
     if ended(turn, job.renumbered, outcome):
+        return
+    if outcome.code == _NO_TRANSACTIONS and not closing.to_settle(turn.memory, turn.wire):
+        _nothing_there(turn, outcome.code)
         return
     if outcome.verdict is not Verdict.DIFFERS:
         closing.refused(turn, outcome.code, "settlement")
@@ -28,6 +32,15 @@ def on_answer(turn: Turn, job: Settle, outcome: Outcome) -> None:
     turn.show("totals do not agree: uploading the batch")
     turn.then(Upload(renumbered=job.renumbered))
     turn.finish()
+
+
+def _nothing_there(turn: Turn, code: str) -> None:
+    """Empty on both sides, and a host that closes no empty batch (`empty_batch` = "21"): the number stays as it is."""
+    # A cut before this write: the same empty 0500 again. After it: an open batch without a row, as before the order.
+    turn.save("number", settlement=None)
+    text = f"nothing to settle: {code} {turn.wire.text(code)}"
+    turn.show(text)
+    turn.finish(Result(End.NOTHING, text, code=code, batch=turn.memory.batch))
 
 
 def ended(turn: Turn, renumbered: int, outcome: Outcome) -> bool:

@@ -49,7 +49,8 @@ def keep(turn: Turn, operation: Operation, row: Row, changed: tuple[Row, ...] = 
     money.warn_when_nearly_full(turn)
     text = f"approved here: stored as STAN {row.stan}, the host is told later"
     turn.show(text)
-    if len(turn.memory.stored_rows) >= turn.memory.config.stored_max:
+    # RT3: a pending reversal goes first, with the next order that speaks to the host; this one does not have to.
+    if len(turn.memory.stored_rows) >= turn.memory.config.stored_max and turn.memory.pending is None:
         turn.then(SendStored(quiet=True))
     turn.finish(
         Result(

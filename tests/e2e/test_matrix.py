@@ -261,28 +261,19 @@ def test_every_pair_is_in_the_table() -> None:
 
 def test_an_iso87_terminal_s_own_number_is_the_transaction_s(host: HostProcess) -> None:
     """rules.md, section 1: DE 37 of a request comes back, so it is what the slip shows; a refund at another terminal of
-    the same merchant names the sale by it. Zeros are no number."""
-    number = "900000000123"
-    with RawTill(host.url("iso87"), "OWNRRN01", mid="OWNNUMBERS00001") as seller:
+    the same merchant names the sale by it, and not the card's newest one. Zeros are no number."""
+    number, mid = "900000000123", "OWNNUMBERS00001"
+    with RawTill(host.url("iso87"), "OWNRRN01", mid) as seller:
         sold = seller.sale(5000, de37=number)
         assert (sold[39], sold[37]) == ("00", number)
-        assert seller.sale(1000, de37="0" * 12)[39] == "00"
-    with RawTill(host.url("iso87"), "OWNRRN02", mid="OWNNUMBERS00001") as other:
-        fields = {
-            2: PAN,
-            3: "200000",
-            4: f"{2000:012d}",
-            14: "3012",
-            18: "5999",
-            22: "012",
-            25: "00",
-            37: number,
-            49: "156",
-        }
-        assert other.ask("0200", fields)[39] == "00"
-        assert other.ask("0200", fields | {37: "900000000999"})[39] == "25"
-    (found,) = [t for t in host.api.items("/transactions", rrn=number) if t["kind"] == "sale"]
-    assert (found["tid"], found["amount"]) == ("OWNRRN01", 5000)
+        assert seller.sale(3000, de37="0" * 12)[39] == "00"
+    with RawTill(host.url("iso87"), "OWNRRN02", mid) as other:
+        fields = {2: PAN, 3: "200000", 4: f"{2000:012d}", 14: "3012", 18: "5999", 22: "012", 25: "00", 49: "156"}
+        assert other.ask("0200", fields | {37: number})[39] == "00"
+    (sale,) = [t for t in host.api.items("/transactions", rrn=number) if t["kind"] == "sale"]
+    assert (sale["tid"], sale["amount"]) == ("OWNRRN01", 5000)
+    (refund,) = host.api.items("/transactions", tid="OWNRRN02")
+    assert host.api.get(f"/transactions/{refund['id']}")["original"] == sale["id"]
     assert host.api.items("/transactions", rrn="0" * 12) == []
 
 

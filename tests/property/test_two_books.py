@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from host.issuer.link import FaultKind
 from terminal_sim.flash import STEPS, WHENS
-from terminal_sim.moves import Echo, End, Settle, SignOff, SignOn
+from terminal_sim.moves import End, Settle, SignOff, SignOn
+from tests.support.shopping import Collect, GiveBack, Reserve, Retotal, SellOffline
+from tests.support.shopping_days import DIALECTS, RARE, deeds, signed_on
 from tests.support.two_books import (
     HOST_FAULTS,
     HOST_POINTS,
@@ -28,32 +30,17 @@ from tests.support.two_books import (
     Act,
     ForceClose,
     HostFault,
-    Inquire,
     Meddle,
     Sell,
     Step,
     TwoBooks,
     Void,
-    Wait,
     run,
     singles,
 )
 
-CARDS = ("credit1", "foreign1", "partial", "nofunds")
-AMOUNTS = (100, 7_000)
-"""One that the card with 50.00 has, one that it has in part."""
 STEPS_MAX = 12
 FLASH_STEPS = tuple(step for step in STEPS if step not in ("send", "recv", "print"))
-
-_sales = st.builds(Sell, st.sampled_from(AMOUNTS), st.sampled_from(CARDS))
-_voids = st.builds(Void, st.integers(0, 2))
-_settles = st.just(Settle())
-_waits = st.builds(Wait, st.sampled_from([5.0, 25.0, 100_000.0]))
-_common = (_sales, _sales, _voids, _settles, st.just(Echo()), _waits)
-DEEDS = {
-    "cup": st.one_of(*_common, st.just(SignOn()), st.just(SignOff()), st.builds(Inquire, st.sampled_from(CARDS))),
-    "nac": st.one_of(*_common),
-}
 
 
 def _host_faults(whats: Sequence[str]) -> st.SearchStrategy[HostFault]:
@@ -74,31 +61,24 @@ TROUBLES: dict[str, st.SearchStrategy[Any]] = {
     ),
 }
 """By the field of Step that it is."""
-MEDDLING = st.builds(Meddle, st.sampled_from(("clear-reversal", "phantom")))
 
 
 @st.composite
 def _schedules(draw: st.DrawFn, dialect: str) -> list[Step]:
-    """CUP begins signed on, since all else is refused. meddle: somebody may also put the books apart by hand. close:
-    the back office may close the batch."""
-    kinds = draw(st.lists(st.sampled_from([*TROUBLES, "meddle", "close"]), unique=True, max_size=3))
-    deeds = DEEDS[dialect]
-    deeds = deeds | MEDDLING if "meddle" in kinds else deeds
-    deeds = deeds | st.just(ForceClose()) if "close" in kinds else deeds
+    """Deeds of every kind that the dialect has. Which faults a run may meet is drawn first; somebody may also put the
+    books apart by hand, the back office may close the batch, and days may pass."""
+    kinds = draw(st.lists(st.sampled_from([*TROUBLES, *RARE]), unique=True, max_size=3))
     able = [kind for kind in kinds if kind in TROUBLES]
-    steps = _signed_on(dialect)
+    one = deeds(dialect, [kind for kind in kinds if kind in RARE])
+    steps = signed_on(dialect)
     for _ in range(draw(st.integers(1, STEPS_MAX))):
-        step = Step(draw(deeds))
+        step = Step(draw(one))
         goes_wrong = draw(st.booleans())
         if able and goes_wrong:
             kind = draw(st.sampled_from(able))
             step = replace(step, **{kind: draw(TROUBLES[kind])})
         steps.append(step)
     return steps
-
-
-def _signed_on(dialect: str) -> list[Step]:
-    return [Step(SignOn())] if dialect == "cup" else []
 
 
 @pytest.fixture(autouse=True)
@@ -110,28 +90,32 @@ def _quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
+EVERY_SORT = (
+    *(Sell(100), Retotal(0, 130), GiveBack(0, 50), Reserve(500), Collect(0, 90), SellOffline(40), Void(1), Settle()),
+)
 DAYS: dict[str, tuple[int, tuple[Act, ...]]] = {
     "plain": (0, (Sell(100), Sell(7_000, "partial"), Void(0), Settle())),
     "dispute": (-1, (Sell(100), Sell(200, "foreign1"), Void(0), Meddle("phantom"), Settle())),
+    "every sort": (0, EVERY_SORT),
     "closed by the host": (-3, (Sell(100), ForceClose(), Sell(7_000, "partial"), Settle())),
 }
 """Name -> (the first deed that is spoiled, the deeds)."""
 DAYS_PLAYED = tuple(DAYS) if os.environ.get("CI") else ("plain",)
 
 
-@pytest.mark.parametrize("dialect", ["cup", "nac"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", DAYS)
 def test_a_day_without_faults_leaves_equal_books(name: str, dialect: str) -> None:
     """Also with a row that the host never saw, and after a close by the host."""
-    run(dialect, [*_signed_on(dialect), *(Step(deed) for deed in DAYS[name][1])])
+    run(dialect, [*signed_on(dialect), *(Step(deed) for deed in DAYS[name][1])])
 
 
-@pytest.mark.parametrize("dialect", ["cup", "nac"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", DAYS_PLAYED)
 def test_no_single_fault_of_a_day_parts_the_books(name: str, dialect: str) -> None:
     """Every message, flash step and commit of the day, with every fault that fits there."""
     since, deeds = DAYS[name]
-    day = _signed_on(dialect) + [Step(deed) for deed in deeds]
+    day = signed_on(dialect) + [Step(deed) for deed in deeds]
     wrong = {}
     for steps in singles(dialect, day, since=since % len(day) if since else 0):
         try:
@@ -144,7 +128,7 @@ def test_no_single_fault_of_a_day_parts_the_books(name: str, dialect: str) -> No
 SHOWN_MAX = 5
 
 
-@pytest.mark.parametrize("dialect", ["cup", "nac"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_whatever_fails_both_books_agree_in_the_end(dialect: str) -> None:
     @settings(max_examples=EXAMPLES)
     @given(_schedules(dialect))
@@ -162,18 +146,18 @@ EXAMPLES = int(os.environ.get("TWO_BOOKS_EXAMPLES", "0")) or (150 if os.environ.
 # ---- what was found once
 
 
-@pytest.mark.parametrize("dialect", ["cup", "nac"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_leg_of_a_commit_that_nobody_knows_of_does_not_block_its_terminal(dialect: str) -> None:
     """The store had written the sale and its leg, but said it had not: the leg was never sent, had no deadline in the
     writer's memory, and every settlement waited for it."""
     fault = HostFault("commit", "after", 1, "unknown")
-    run(dialect, [*_signed_on(dialect), Step(Sell(100)), Step(Sell(100), host=fault)])
+    run(dialect, [*signed_on(dialect), Step(Sell(100)), Step(Sell(100), host=fault)])
 
 
-@pytest.mark.parametrize("dialect", ["cup", "nac"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_upload_met_by_a_host_in_trouble_is_sent_again(dialect: str) -> None:
     """96 on a 0330 says nothing about the record: as refused it was never seen by the host and on nobody's list."""
-    day = [*_signed_on(dialect), Step(Sell(100)), Step(Meddle("phantom"))]
+    day = [*signed_on(dialect), Step(Sell(100)), Step(Meddle("phantom"))]
     fault = HostFault("commit", "before", 2, "full")
     world = run(dialect, [*day, Step(Settle(), host=fault)])
     rows = world.memory.archive[0].rows

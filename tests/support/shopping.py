@@ -196,10 +196,10 @@ all that the host has. Cards are refused with other codes."""
 
 def _may_miss(deed: Act | None) -> frozenset[str]:
     """A refund that names no row of the terminal may find nothing, or too little left; and the terminal cannot tell
-    which sale it was for, so that its void is refused."""
+    which sale it was for, so that its void is refused, or its next refund."""
     if isinstance(deed, Void):
         return frozenset({"12"})
-    return frozenset({"25", "64"}) if isinstance(deed, GiveBack) and deed.how != "stan" else frozenset()
+    return frozenset({"25", "64"}) if isinstance(deed, GiveBack) else frozenset()
 
 
 def is_plain(steps: Iterable[Step]) -> bool:

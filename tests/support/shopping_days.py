@@ -84,7 +84,7 @@ NOT_IN = {
 RARE: dict[str, st.SearchStrategy[Act]] = {
     "long": st.builds(Wait, st.sampled_from([50_000.0, 100_000.0, 2_700_000.0])),
     "close": st.just(ForceClose()),
-    "meddle": st.builds(Meddle, st.sampled_from(["phantom", "missing"])),
+    "meddle": st.builds(Meddle, st.sampled_from(["phantom", "missing", "clear-reversal"])),
 }
 """What only some days have, drawn first, so that the others stay plain. long: past midnight; past the end of holds."""
 RARELY = 6

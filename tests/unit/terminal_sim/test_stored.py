@@ -113,6 +113,20 @@ def test_after_stored_max_items_they_are_sent_by_themselves(dialect: str) -> Non
 
 
 @EACH
+def test_they_do_not_overtake_a_reversal_that_is_owed(dialect: str) -> None:
+    """RT3, flows.md section 2: it goes before all else that goes to the host."""
+    till = ready(dialect, stored_max=1)
+    till.host.faults["0200", 1] = drop
+    till.press(Sale(100, CARD))
+    heard = len(till.host.seen)
+    assert till.press(OfflineSale(200, CARD)).end is End.APPROVED
+    assert till.host.mtis()[heard:] == []
+    till.press(Sale(300, CARD))
+    assert till.host.mtis()[heard:] == ["0420" if dialect == "iso87" else "0400", "0220", "0200"]
+    agree(till)
+
+
+@EACH
 @pytest.mark.parametrize("answer", ["68", "91", "96", "98"])
 def test_trouble_of_the_host_keeps_the_item_and_the_others_still_go(dialect: str, answer: str) -> None:
     till = ready(dialect)

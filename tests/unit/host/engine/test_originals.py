@@ -105,6 +105,17 @@ def test_a_nac_reversal_with_its_own_stan_is_found_by_invoice() -> None:
     assert desk.txn(1).state is TxnState.REVERSED
 
 
+def test_the_reversal_of_a_nac_void_that_never_came_leaves_the_adjustment_of_its_sale() -> None:
+    """0220/02 and 0200/02 of one sale have the same DE 3, DE 4 and DE 62 (nac.md 4): only the STAN tells them apart."""
+    desk = Desk(NAC)
+    desk.sale(1, invoice="000045")
+    ref = OriginalRef(invoice="000045", amount=10_000)
+    changed = desk.request(Kind.ADJUST, stan=2, amount=5_000, original=ref, invoice="000045", processing_code="020000")
+    assert code(desk.send(changed)) == "00"
+    assert code(desk.reverse(3, 5_000, of=Kind.VOID, invoice="000045")) == "25"
+    assert desk.txn(2).state is TxnState.CAPTURED
+
+
 def test_a_repeated_nac_reversal_does_not_hit_the_sale_made_in_its_place() -> None:
     """The sale was lost, its 0400 left a tombstone, the operator sold again under the same invoice: a repeat of that
     0400 must not undo the sale that stands."""

@@ -225,6 +225,22 @@ def test_an_item_without_a_stan_is_never_booked() -> None:
     assert draft.ws.all(Txn) == []
 
 
+@pytest.mark.parametrize(
+    ("stan", "rrn", "booked"), [(1, "606100000099", False), (9, "606100000001", False), (9, "606100000099", True)]
+)
+def test_an_item_is_not_booked_beside_what_has_its_stan_or_its_rrn(stan: int, rrn: str, booked: bool) -> None:
+    """NAC names an item by both; of an earlier epoch the RRN is still of something that was booked (RH8)."""
+    profile = replace(NAC, capture="TC")
+    known = (
+        a_txn(1, 100, wire_batch="", rrn="606100000098"),
+        a_txn(2, 4000, wire_batch="", rrn="606100000001", epoch=0),
+    )
+    draft = books(a_batch(), *known, profile=profile)
+    item = UploadItem(OriginalRef(stan=f"{stan:06d}", rrn=rrn), 4000, Kind.OFFLINE_SALE)
+    assert send(draft, [item], profile, hashes=["hash-a"]).code == "00"
+    assert len(draft.ws.all(Txn)) == 2 + booked
+
+
 # --- chip records ---
 
 CHIP = bytes.fromhex("9F26081122334455667788" + "9F270140")

@@ -723,3 +723,21 @@ def test_only_its_owner_reads_a_new_store(tmp_path: Path) -> None:
     store.close()
     assert modes
     assert set(modes.values()) == {0}, modes
+
+
+def test_the_books_know_the_family_of_a_dialect_of_the_users_own(tmp_path: Path) -> None:
+    from specs.dialect import load
+    from specs.profile import profile_of
+
+    store = open_store(f"sqlite:///{tmp_path}/b.db", seed=1, created_at="2026-03-02T09:00:00+00:00")
+    try:
+        nac = load("nac")
+        store.keep_profiles({"shopbank": profile_of("shopbank", dict(nac.profile) | {"capture": "TC"})})
+        books = store.reader().load_books()
+        assert books.family_named("shopbank") == "nac"
+        profile = books.profile_named("shopbank")
+        assert profile is not None
+        assert profile.capture == "TC"
+        assert books.family_named("otherbank") == ""
+    finally:
+        store.close()
