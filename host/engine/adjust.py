@@ -42,7 +42,7 @@ def names(case: Case) -> Refusal | None:
     if (operation.amount or 0) < refunded:
         return Refusal.ADJUST_NOT_POSSIBLE
     case.original = sale
-    case.carried = case.carried or sale.carried or not is_live(draft.ws, sale)
+    case.carried = sale.carried or not is_live(draft.ws, sale)  # where its sale is, whatever its own time says
     return None
 
 

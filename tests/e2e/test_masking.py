@@ -49,7 +49,9 @@ class Searched:
             self.card(pan)
 
     def card(self, pan: str) -> None:
-        for digits in (pan[at : at + 9] for at in range(len(pan) - 8)):
+        """The whole number, and nine digits in a row unless they may stand anywhere: 000000001."""
+        parts = [pan[at : at + 9] for at in range(len(pan) - 8)]
+        for digits in (pan, *(part for part in parts if len(set(part)) > 3 and "0000" not in part)):
             self.needles |= {digits: f"card {pan[:6]}", digits.encode().hex(): f"card {pan[:6]} in hex"}
 
     def key(self, name: str, key: bytes) -> None:

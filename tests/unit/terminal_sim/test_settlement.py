@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from specs.message import Message
 from specs.operation import Kind
 from specs.totals import BatchItem
 from terminal_sim.moves import Balance, Echo, End, Order, Sale, Settle, SignOn, Void
 from terminal_sim.state import Phase
-from tests.support.scripted_host import change, code, drop, garbage
+from tests.support.scripted_host import Reply, ScriptedHost, change, code, drop, garbage
 from tests.support.till import CARD, FOREIGN, Till, agree
 
 DIALECTS = pytest.mark.parametrize("dialect", ["cup", "nac", "iso87"])
@@ -347,3 +348,27 @@ def test_rt7_the_archive_is_one_write_before_the_slip() -> None:
     till.press(Settle())
     assert seen == [(1, 1, "000002", False)]
     assert till.memory.last_slip == till.screen.slips[-1]
+
+
+def test_a_host_that_closes_no_empty_batch_leaves_number_and_shop_open() -> None:
+    """rules.md section 6, «empty on both sides»: NAC 21 keeps the number; a frozen batch would block sales for ever."""
+    till = with_sales("nac", settle_empty=True)
+
+    def empty(host: ScriptedHost, request: Message, reply: Reply) -> Reply:
+        host.closed.clear()
+        host.batch = "000001"
+        return code("21")(host, request, reply)
+
+    till.host.faults["0500", 1] = empty
+    assert till.press(Settle()).end is End.NOTHING
+    assert (till.memory.settlement, till.memory.batch) == (None, "000001")
+    assert till.press(Sale(100, CARD)).end is End.APPROVED
+    assert till.press(Settle()).end is End.AGREED
+    agree(till)
+
+
+def test_21_to_a_batch_with_rows_closes_nothing() -> None:
+    till = with_sales("nac", 100)
+    till.host.faults["0500", 1] = code("21")
+    assert till.press(Settle()).end is End.PENDING
+    assert till.memory.settlement is not None

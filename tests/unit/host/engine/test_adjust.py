@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from host.engine.events import CloseBatch
 from host.rows import Adjustment, Batch, Posting, TxnState
 from specs.operation import Kind, OriginalRef
 from specs.profile import Profile
@@ -199,3 +200,21 @@ def test_a_void_that_is_overtaken_by_a_tip_comes_too_late(profile: Profile) -> N
     assert desk.do(Kind.TIP, 3, 11_000, of=1) == "12"
     desk.check()
     assert desk.payable() == 0
+
+
+@pytest.mark.parametrize("profile", [NAC, ISO87], ids=["nac", "iso87"])
+def test_a_clock_that_lags_does_not_carry_the_tip_of_an_open_sale(profile: Profile) -> None:
+    """An advice from before H's own close is carried by its time; a tip goes where its sale is, or T's totals differ."""
+    desk = sold(profile)
+    desk.later(minutes=1)
+    batch = desk.books.open_batch(TID)
+    assert batch is not None
+    desk.send(CloseBatch(batch.id, TID, "cutoff"))
+    desk.later(minutes=1)
+    assert desk.do(Kind.SALE, 2, 10_000) == "00"
+    late = {"local_date": "0302", "local_time": "085500"}
+    assert desk.do(Kind.TIP, 3, 11_000, of=2, **late) == "00"
+    assert (desk.txn(3).carried, running(desk)) == (False, '{"tip": [1, 11000]}')
+    assert desk.do(Kind.TIP, 4, 11_000, of=1, **late) == "00"
+    assert (desk.txn(4).carried, running(desk)) == (True, '{"tip": [1, 11000]}')
+    desk.check()

@@ -250,6 +250,18 @@ def test_a_carried_advice_keeps_its_key() -> None:
     assert found(desk, stan=2, amount=700) is None  # the number serves again
 
 
+def test_an_advice_carried_before_its_number_was_opened_keeps_its_key() -> None:
+    """Its number was unknown and the open batch taken, so it was carried; the number is adopted later (section 4)."""
+    desk = Desk(CUP)
+    desk.sale(1)
+    advice = desk.request(Kind.OFFLINE_SALE, stan=2, amount=700, advice=True, batch="000007")
+    first = desk.send(advice)
+    assert (code(first), desk.txn(2).carried) == ("00", True)
+    desk.close_batch()
+    assert code(desk.sale(3, batch="000007")) == "00"
+    assert (desk.send(advice), desk.payable()) == (first, 20_700)
+
+
 # ---- seen from the desk: what a second delivery gets
 
 
