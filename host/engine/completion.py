@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host.engine import originals, preauth
+from host.engine import originals, preauth, related
 from host.engine.asks import DEBIT, HOLD
 from host.engine.case import Case, Plan
 from host.engine.draft import Draft
@@ -18,8 +18,7 @@ def names(case: Case) -> Refusal | None:
     """25 no live pre-authorisation, 12 already completed, 61 above `completion_percent` of what is held."""
     draft = case.draft
     found = originals.named_by_completion(draft.ws, case.known_terminal, case.request, case.draft.ctx.now)
-    if found is not None and found.kind == Kind.PRE_AUTH_INCREMENT:
-        found = preauth.of(draft.ws, found)
+    found = found and related.root(draft.ws, found)
     refusal = preauth.not_live(draft.ws, found, Refusal.ORIGINAL_NOT_FOUND)
     if refusal is not None or found is None:
         return refusal

@@ -102,7 +102,7 @@ def batch_of_number(ws: WorkingSet, terminal: Terminal, number: str) -> Batch | 
 
 def _of_generation(txn: Txn, batch: Batch | None) -> bool:
     """A row of no batch (a tombstone or a refusal for a number not yet opened) counts for the number's next batch; an
-    advice carried out of a closed one, or before its number was opened for the first time, keeps its key (section 4)."""
+    advice carried out of a closed one, or before its number was opened at all, keeps its key (rules.md, section 4)."""
     if batch is None or txn.batch_id in (0, batch.id):
         return True
     return txn.carried and (txn.batch_id > batch.id or batch.generation == 1)

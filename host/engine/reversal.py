@@ -152,9 +152,7 @@ def _take_back(case: Case, txn: Txn) -> tuple[Ask, ...]:
         owed += asks.take_back(case.draft, member)
         _reversed(case, member, weights[txn_id])
     owed += _release(case.draft, txn)
-    if related.refunds(ws, txn) and txn.kind in DEBITS:
-        text = f"{txn.kind} {txn.id} was reversed although it was refunded"
-        case.draft.alarm(txn.tid, "reversal-of-refunded", text, txn_id=txn.id, batch_id=txn.batch_id)
+    _alarm_refunded(case, txn, txn)
     return tuple(owed)
 
 
@@ -220,7 +218,22 @@ def _revive(case: Case, txn: Txn) -> tuple[Ask, ...]:
     elif amount:
         _book_adjustment(case, after, amount)
     batches.change(draft, txn, after)
+    _alarm_refunded(case, txn, draft.ws.txn(txn.original_id))
     return owed
+
+
+def _alarm_refunded(case: Case, undone: Txn, of: Txn | None) -> None:
+    """A sale that now comes to less than was given back of it (A11). of: the sale, its adjustment or its refund."""
+    ws = case.draft.ws
+    found = ws.txn(of.original_id) if of is not None and of.kind == Kind.REFUND else of and related.root(ws, of)
+    sale = found and ws.txn(found.id)  # as this decision has left it
+    if sale is None or sale.kind not in DEBITS:
+        return
+    given = sum(t.approved_amount or t.amount for t in related.refunds(ws, sale))
+    final = related.standing(ws, sale).approved_amount if sale.state in related.LIVE else 0
+    if given > final:
+        text = f"{undone.kind} {undone.id} was reversed: {sale.kind} {sale.id} comes to {final}, {given} is refunded"
+        case.draft.alarm(undone.tid, "reversal-of-refunded", text, txn_id=undone.id, batch_id=undone.batch_id)
 
 
 def _alarm_voided(case: Case, txn: Txn) -> tuple[Ask, ...]:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 DIALECTS = ("cup", "nac", "iso87")
 MID = "898100012345678"
-STAFF, STAFF_PIN = "6222021234567890128", "591827364501"
+STAFF, STAFF_PIN = "6250941006528599", "591827364501"
 REFUSED = 4
 """The terminal itself says no (interface.md, section 1)."""
 OLD_PASSWORD, PASSWORD = "12345678", "73918264"
@@ -242,7 +242,7 @@ def test_no_command_about_keys_and_configuration_shows_a_secret(tmp_path: Path, 
     search = Search(acquirer_host)
     config = configured(tmp_path)
     search.command("config", "check", str(config))
-    for right, wrong in ((STAFF, f"{STAFF[:-1]}9"), (STAFF_PIN, f"{STAFF_PIN}99"), (KEYS["nac"], f"{KEYS['nac']}Z")):
+    for right, wrong in ((STAFF, f"{STAFF[:-1]}8"), (STAFF_PIN, f"{STAFF_PIN}99"), (KEYS["nac"], f"{KEYS['nac']}Z")):
         spoilt = tmp_path / "spoilt.toml"
         spoilt.write_text(configuration().replace(right, wrong), "utf-8")
         assert "spoilt.toml" in search.command("config", "check", str(spoilt), codes=(2,))

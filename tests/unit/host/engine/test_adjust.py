@@ -204,7 +204,7 @@ def test_a_void_that_is_overtaken_by_a_tip_comes_too_late(profile: Profile) -> N
 
 @pytest.mark.parametrize("profile", [NAC, ISO87], ids=["nac", "iso87"])
 def test_a_clock_that_lags_does_not_carry_the_tip_of_an_open_sale(profile: Profile) -> None:
-    """An advice from before H's own close is carried by its time; a tip goes where its sale is, or T's totals differ."""
+    """An advice from before H's own close is carried by its time; a tip goes where its sale is, as in T's totals."""
     desk = sold(profile)
     desk.later(minutes=1)
     batch = desk.books.open_batch(TID)

@@ -259,3 +259,10 @@ def test_only_completions_are_voided_by_a_cup_completion_void() -> None:
     desk.do(Kind.SALE, 1, 100)
     assert desk.do(Kind.COMPLETION_VOID, 2, 100, of=1) == "25"
     assert desk.books.open_batch(TID) is not None
+
+
+def test_a_completion_that_names_a_declined_increment_is_25() -> None:
+    desk = a_desk(ISO87)
+    unknown = OriginalRef(stan="000077", transmitted="0302000117", mti="0100")
+    assert desk.do(Kind.PRE_AUTH_INCREMENT, 1, 1_000, original=unknown) == "25"
+    assert desk.do(Kind.COMPLETION, 2, 1_000, of=1) == "25"

@@ -176,3 +176,25 @@ def test_a_sale_that_is_reversed_after_its_refund_raises_an_alarm(profile: Profi
     assert desk.undo(1) == "00"
     assert desk.alarms() == ["reversal-of-refunded"]
     desk.check()
+
+
+@VOIDABLE
+def test_a_refund_that_lives_again_beside_another_raises_an_alarm(profile: Profile) -> None:
+    """The reversal of its void cannot be refused; a person has to look at what was given back twice (A11)."""
+    desk = sold(profile)
+    desk.do(Kind.REFUND, 2, 10_000, of=1)
+    desk.do(Kind.VOID, 3, 10_000, of=2, processing_code="220000")
+    assert desk.do(Kind.REFUND, 4, 4_000, of=1) == "00"
+    assert desk.undo(3) == "00"
+    assert (desk.payable(), desk.alarms()) == (-4_000, ["reversal-of-refunded"])
+    desk.check()
+
+
+@ALL
+def test_a_tip_that_is_reversed_after_its_refund_raises_an_alarm(profile: Profile) -> None:
+    desk = sold(profile)
+    desk.do(Kind.TIP, 2, 11_000, of=1)
+    desk.do(Kind.REFUND, 3, 11_000, of=1)
+    assert desk.undo(2) == "00"
+    assert (desk.payable(), desk.alarms()) == (-1_000, ["reversal-of-refunded"])
+    desk.check()
