@@ -180,7 +180,7 @@ def keys_set(
     tmk: Annotated[str, typer.Option(help="master key, 16 or 32 hex digits; test keys only", prompt=True)],
     mid: Annotated[str, typer.Option(help="its merchant, if it is new or moves")] = "",
     api: Api = None,
-    store: Store = None,
+    store: Annotated[str | None, typer.Option(help="store to change instead, which no host may hold")] = None,
 ) -> None:
     """Set a terminal's master key: through a running host, else in the store."""
     from host.commands import keys
@@ -236,7 +236,7 @@ def unsettled(
 @app.command()
 def batches(
     tid: Annotated[str | None, typer.Option(help="only this terminal")] = None,
-    state: Annotated[str | None, typer.Option(help="open, disputed, closed, closed-with-exceptions")] = None,
+    state: Annotated[str | None, typer.Option(help="open, stale, disputed, closed, closed-with-exceptions")] = None,
     api: Api = None,
     store: Store = None,
     as_json: AsJson = False,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from host.clock import zone
@@ -48,6 +48,13 @@ def _key(value: str) -> str:
     return value.upper()
 
 
+def _whole(value: object) -> object:
+    """A figure with a decimal point is somebody's major units: never taken for minor ones."""
+    if isinstance(value, float) or (isinstance(value, str) and "." in value):
+        raise ValueError("minor units, without a decimal point: 500 is 5.00")
+    return value
+
+
 def _zone(value: str) -> str:
     try:
         zone(value)
@@ -64,7 +71,7 @@ def _pan(value: str) -> str:
 
 Currency = Annotated[str, AfterValidator(_currency)]
 Key = Annotated[str, AfterValidator(_key)]
-Minor = Annotated[int, Field(ge=0, lt=10**12)]
+Minor = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=10**12)]
 Class = Literal["credit", "debit", "foreign", "qr"]
 assert set(CARD_CLASSES) == {"credit", "debit", "foreign", "qr"}
 
@@ -90,7 +97,7 @@ class MerchantTable(_Table):
 class TerminalTable(_Table):
     """[[terminal]]: who may dial in under `strict`; under `auto` what is known of it before it does."""
 
-    tid: Annotated[str, Field(min_length=1, max_length=8, description="Terminal id, DE 41.")]
+    tid: Annotated[str, Field(min_length=8, max_length=8, description="Terminal id, DE 41, 8 characters.")]
     mid: Annotated[str, Field(min_length=1, max_length=15, description="Its merchant, one of [[merchant]].")]
     dialect: Annotated[str, Field(description="A built-in name or the name of a dialect file.")] = "cup"
     tmk: Annotated[
@@ -246,7 +253,9 @@ def _known_variables() -> None:
 
 
 def _first(error: ValidationError, path: Path | None) -> str:
-    found = error.errors(include_input=False, include_url=False)[0]
+    errors = error.errors(include_input=False, include_url=False)
+    # A key that is misspelt is also one that is missing: the first tells more.
+    found = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in found["loc"])
     line = _line_of(path, found["loc"]) if path is not None else 0
     where = f"{path}:{line}" if line else str(path or "configuration")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from specs.errors import DialectError
+from specs.security import MAC_ALGORITHMS
 
 
 class KeyScheme(StrEnum):
@@ -55,12 +56,50 @@ class Profile:
     reversal_mti: str = "0420"  # ISO87 terminal: "0420" | "0400" (iso87.md section 5)
 
 
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "mac": ("", *MAC_ALGORITHMS),
+    "duplicates": ("replay", "refuse"),
+    "reversal_unseen": ("25", "00"),
+    "batch_number": ("follow", "strict", "ignore"),
+    "empty_batch": ("00", "21"),
+    "final_not_agreed": ("77", "95", "00"),
+    "capture": ("HC", "TC"),
+    "reversed": ("none", "both"),
+    "refund_unreferenced": ("card", "refuse", "accept"),
+    "refund_on_timeout": ("repeat", "operator"),
+    "not_found": ("25", "78"),
+    "upload_repeat": ("00", "94"),
+    "offline_unknown": ("suspense", "capture"),
+    "cutoff_tc": ("stale", "close"),
+    "rc77": ("archive", "error"),
+    "reversal_mti": ("0420", "0400"),
+    "settle_code": ("", "00"),
+}
+"""What a switch may say; a value beside these would silently be the default, or worse."""
+
+
+def _checked(name: str, profile: Profile) -> Profile:
+    """Raises: DialectError naming the switch and what it may be."""
+    for key, choices in _CHOICES.items():
+        value = getattr(profile, key)
+        if value not in choices:
+            raise DialectError(name, f"profile.{key}", f"is not one of {', '.join(repr(c) for c in choices)}")
+    for spec in fields(Profile):
+        value, default = getattr(profile, spec.name), spec.default
+        if isinstance(default, bool | int) and type(value) is not type(default):
+            raise DialectError(name, f"profile.{spec.name}", f"must be of type {type(default).__name__}")
+        if isinstance(default, int) and not isinstance(default, bool) and value <= 0:
+            raise DialectError(name, f"profile.{spec.name}", "must be above 0")
+    return profile
+
+
 def profile_of(name: str, table: Mapping[str, object]) -> Profile:
     """Build a Profile from a dialect's [profile] table; unknown keys are the dialect's own and are left to it."""
     known = {f.name: f for f in fields(Profile)}
     values: dict[str, object] = {k: v for k, v in table.items() if k in known}
     try:
         values["key_scheme"] = KeyScheme(str(values["key_scheme"]))
-        return Profile(**values)  # type: ignore[arg-type]
+        profile = Profile(**values)  # type: ignore[arg-type]
     except (KeyError, ValueError, TypeError) as error:
         raise DialectError(name, "profile", str(error)) from error
+    return _checked(name, profile)

@@ -11,7 +11,10 @@ import typer
 from terminal_sim.commands import operator, reading, setup, till
 
 app = typer.Typer(
-    help="A POS terminal that lives in a folder (its flash).",
+    help="""A POS terminal that lives in a folder (its flash).
+
+Amounts are whole minor units. Exit codes: 0 as expected, 1 declined or not agreed, 2 bad arguments or file, 3 outcome
+unknown (query first), 4 not sent (refused here, or no connection).""",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

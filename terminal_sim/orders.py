@@ -62,7 +62,11 @@ def _not_settling(memory: Memory, wire: Wire, order: Order) -> str:
 
 
 def _room(memory: Memory, wire: Wire, order: Order) -> str:
-    return "journal full: settle first 交易笔数已满，请结算" if len(memory.rows) >= ROWS_MAX else ""
+    if len(memory.rows) >= ROWS_MAX:
+        return "journal full: settle first 交易笔数已满，请结算"
+    # Totals on the wire have twelve digits too: what does not fit there could never be settled.
+    whole = sum(row.amount for row in memory.rows) + (getattr(order, "amount", None) or 0)
+    return "the batch's totals would not fit the settlement: settle first 请先结算" if whole > AMOUNT_MAX else ""
 
 
 def _amount(memory: Memory, wire: Wire, order: Order) -> str:

@@ -60,7 +60,14 @@ class Listed:
         """Those that name this item: its transaction, else its number and STAN."""
         found = list(self.by_txn.get(pair.txn_id, ())) if pair.txn_id else []
         named = (e for e in self.by_stan.get(pair.stan, ()) if not (e.txn_id and pair.txn_id))
-        return found + [e for e in named if e.item_key.endswith(pair.key)]
+        return found + [e for e in named if e.item_key.endswith(pair.key) or _later_number(e, pair)]
+
+
+def _later_number(entry: ExceptionItem, pair: Pair) -> bool:
+    """Both are of one item that the host does not know, uploaded under a later number than the terminal had when it
+    made the row: a row keeps its number when its batch gets another (rules.md, sections 4 and 6)."""
+    unknown = not entry.txn_id and not pair.txn_id
+    return unknown and entry.side_amount == pair.terminal_amount
 
 
 def explanation(books: HostBooks, listed: Listed, pair: Pair) -> tuple[str, str]:

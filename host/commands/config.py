@@ -11,9 +11,9 @@ from specs.endpoint import parse
 
 TEMPLATE = """\
 # Configuration of acquirer-host: `acquirer-host serve --config closeout.toml`. Every key is optional; what stands
-# behind a # is the default. `acquirer-host config check closeout.toml` names the first mistake; `config schema` prints
-# the JSON schema for editors. A variable CLOSEOUT_NAME (CLOSEOUT_LIMITS__AMOUNT_MAX for [limits]) wins over the file,
-# the command line over both. Amounts are minor units.
+# behind a # is the default, for merchants, terminals, cards and BINs an example. `acquirer-host config check FILE` names
+# the first mistake; `config schema` prints the JSON schema for editors. A variable CLOSEOUT_NAME
+# (CLOSEOUT_LIMITS__AMOUNT_MAX for [limits]) wins over the file, the command line over both. Amounts are minor units.
 
 # listen = ["cup://127.0.0.1:8583", "nac://127.0.0.1:8584", "iso87://127.0.0.1:8585"]
 # api = "127.0.0.1:8580"
@@ -23,7 +23,7 @@ TEMPLATE = """\
 # timezone = "Asia/Shanghai"   # of the host's clock; the machine's if absent
 # cutoff = "23:00"             # when the business date turns and open batches are closed
 # currency = "156"             # ISO 4217, three digits, of merchants and terminals that state none
-# magic = true                 # amounts 1,000.00-1,000.99 answer their last two digits
+# magic = true                 # amounts 1,000.01-1,000.99 answer their last two digits
 # unknown_cards = "accept"     # any card with a right check digit has no limit; refuse: 14
 # host_only = "fund-and-flag"  # an item that only the host has at the close: fund-and-flag or suspense
 # acquirer_code = "48020000"   # DE 32
@@ -42,7 +42,7 @@ TEMPLATE = """\
 # currency = "156"
 
 # [[terminal]]
-# tid = "12345678"
+# tid = "12345678"             # 8 characters
 # mid = "123456789012345"
 # dialect = "cup"
 # tmk = "0123456789ABCDEFFEDCBA9876543210"   # test keys only; the documented test key if absent

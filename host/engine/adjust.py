@@ -41,6 +41,8 @@ def names(case: Case) -> Refusal | None:
     refunded = sum(t.approved_amount or t.amount for t in related.refunds(draft.ws, sale))
     if (operation.amount or 0) < refunded:
         return Refusal.ADJUST_NOT_POSSIBLE
+    if (operation.amount or 0) < sale.cash:
+        return Refusal.INVALID_AMOUNT  # the cash has left the till: no total is below it
     case.original = sale
     case.carried = sale.carried or not is_live(draft.ws, sale)  # where its sale is, whatever its own time says
     return None

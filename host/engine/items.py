@@ -218,6 +218,10 @@ def differences(draft: Draft, batch: Batch, facts: Facts, *, whole: bool) -> lis
     return found
 
 
+TOTALS_DIFFER = "totals-differ"
+"""Reason of a figure that no item explains."""
+
+
 def figures(draft: Draft, batch: Batch, own: Totals, claim: Totals, reason: str) -> list[ExceptionItem]:
     """One exception for each figure that T has otherwise, but for those that are listed already."""
     known = {(e.item_key, e.side_amount, e.detail) for e in draft.ws.exceptions(batch.id)}

@@ -16,7 +16,7 @@ from host.engine.closing import close, own_totals
 from host.engine.dialogue import Facts, code_for, facts_of
 from host.engine.draft import Draft
 from host.engine.events import Request
-from host.engine.items import differences, figures, settled_by_items, sides_of, totals_of, upload_whole
+from host.engine.items import TOTALS_DIFFER, differences, figures, settled_by_items, sides_of, totals_of, upload_whole
 from host.rows import Batch, BatchState, ExceptionItem, Terminal
 from specs.codes import Refusal
 from specs.operation import Outcome, Verdict
@@ -228,6 +228,8 @@ def _trailer(case: _Case, batch: Batch, own: Totals) -> Outcome:
         return _dispute(case, batch, own, (), Verdict.UPLOAD_INCOMPLETE)
     found = _differences(case, batch, whole=True)
     agrees = not found and settled_by_items(batch, own, case.claim, complete=not missing)
+    if not agrees and not found:  # counted, but never uploaded
+        found = figures(case.draft, batch, own, case.claim, TOTALS_DIFFER)
     verdict = Verdict.AGREED if agrees else Verdict.STILL_DIFFERS
     return _answer(case, verdict, close(case.draft, batch, verdict, found), (), own)
 

@@ -17,7 +17,18 @@ from host.engine.dialogue import facts_of
 from host.engine.draft import Draft
 from host.engine.events import Request
 from host.engine.evidence import note_item
-from host.engine.items import differences, finding, item_key, judge, settled_by_items, standing_of, totals_of
+from host.engine.items import (
+    TOTALS_DIFFER,
+    differences,
+    figures,
+    finding,
+    item_key,
+    judge,
+    settled_by_items,
+    standing_of,
+    totals_of,
+    upload_whole,
+)
 from host.rows import Batch, BatchState, StagedItem, Terminal, Txn, TxnState
 from specs import masking
 from specs.operation import FINANCIAL, Kind, Outcome, UploadForm, UploadItem, Verdict
@@ -106,7 +117,10 @@ def decide_upload_end(draft: Draft, request: Request, terminal: Terminal) -> Out
         )
     own = own_totals(draft, batch, profile)
     found = differences(draft, batch, facts_of(profile), whole=True)
-    agrees = not found and settled_by_items(batch, own, claimed, complete=operation.count == staged)
+    complete = operation.count == staged and upload_whole(draft, batch)
+    agrees = not found and settled_by_items(batch, own, claimed, complete=complete)
+    if not agrees and not found:  # counted, but never uploaded
+        found = figures(draft, batch, own, claimed, TOTALS_DIFFER)
     ended = replace(batch, end_count=operation.count or 0, answered=json.dumps(own.to_json()))
     close(draft, ended, Verdict.AGREED if agrees else Verdict.STILL_DIFFERS, found)
     return answer

@@ -19,7 +19,8 @@ def init(
     merchant: Annotated[str, typer.Option(help="Merchant name on the slips.")] = "TEST MERCHANT",
     operator: Annotated[str, typer.Option(help="Operator number while nobody logs in, up to 3 characters.")] = "01",
     operators: Annotated[
-        bool, typer.Option("--operators", help="Set up the documented test operators 99, 00 and 01: log in first.")
+        bool,
+        typer.Option("--operators", help="Set up the test operators: 99 12345678, 00 123456, 01 0000; log in first."),
     ] = False,
     currency: Annotated[str, typer.Option(help="ISO 4217, three digits.")] = "156",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer; settlement waits twice as long.")] = 30,

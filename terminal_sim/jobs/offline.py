@@ -66,7 +66,8 @@ def adjust_refusal(memory: Memory, wire: Wire, job: Adjust) -> str:
     if (job.amount is None) == (job.tip is None):
         return "adjust: give the new total, or the tip, one of the two"
     if job.tip is None:
-        return ""
+        cash = f"adjust: {name} paid out {row.cash} in cash: the total is not below it"
+        return cash if row.cash and (job.amount or 0) < row.cash else ""
     last = originals.adjustment_of(memory, row)
     if last is not None and last.kind is Kind.ADJUST:
         return f"tip: {name} has another total already: adjust it to the new one"

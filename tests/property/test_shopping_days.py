@@ -94,6 +94,7 @@ def test_a_day_with_every_order_of_the_dialect(dialect: str, capture: str) -> No
     assert approved == _ALWAYS | _OWN[dialect]
 
 
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("capture", CAPTURES)
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_whatever_day_it_is_both_books_are_equal(dialect: str, capture: str) -> None:

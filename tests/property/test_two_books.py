@@ -110,6 +110,7 @@ def test_a_day_without_faults_leaves_equal_books(name: str, dialect: str) -> Non
     run(dialect, [*signed_on(dialect), *(Step(deed) for deed in DAYS[name][1])])
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", DAYS_PLAYED)
 def test_no_single_fault_of_a_day_parts_the_books(name: str, dialect: str) -> None:
@@ -128,6 +129,7 @@ def test_no_single_fault_of_a_day_parts_the_books(name: str, dialect: str) -> No
 SHOWN_MAX = 5
 
 
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_whatever_fails_both_books_agree_in_the_end(dialect: str) -> None:
     @settings(max_examples=EXAMPLES)

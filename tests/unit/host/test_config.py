@@ -69,11 +69,15 @@ def test_a_variable_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monke
         ('provisioning = "anyone"', 1, "provisioning"),
         ("magik = true", 1, "magik"),
         ("\n[limits]\nissuer_timeout_s = 0", 3, "limits.issuer_timeout_s"),
-        ('[[merchant]]\nmid = "1"\n[[terminal]]\ntid = "2"\nmid = "1"\ntmk = "12"', 6, "terminal.0.tmk"),
+        ('[[merchant]]\nmid = "1"\n[[terminal]]\ntid = "T0000002"\nmid = "1"\ntmk = "12"', 6, "terminal.0.tmk"),
         ('[[card]]\nname = "x"\npan = "6222021234567890121"\nexpiry = "3012"', 3, "card.0.pan"),
         ('[[card]]\nname = "x"\npan = "6222021234567890128"\nexpiry = "3013"', 4, "card.0.expiry"),
         ('[[bin]]\nlow = "62"\nhigh = "63"\norganisation = "CUP"\nclass = "gold"', 5, "bin.0.class"),
         ('currency = "CNY"', 1, "currency"),
+        ("[limits]\namount_max = 500.00", 2, "limits.amount_max"),
+        ('[[card]]\nname = "x"\npan = "6222021234567890128"\nexpiry = "3012"\nbalance = 5.0', 5, "card.0.balance"),
+        ('[[card]]\nnam = "x"\npan = "6222021234567890128"\nexpiry = "3012"', 2, "card.0.nam"),
+        ('[[merchant]]\nmid = "1"\n[[terminal]]\ntid = "T0001"\nmid = "1"', 4, "terminal.0.tid"),
         ('timezone = "Moon/Base"', 1, "timezone"),
     ],
 )
@@ -85,7 +89,7 @@ def test_a_mistake_is_one_line_with_file_line_and_key(tmp_path: Path, text: str,
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('[[terminal]]\ntid = "T"\nmid = "M"', "merchant M is not among"),
+        ('[[terminal]]\ntid = "T0000001"\nmid = "M"', "merchant M is not among"),
         ('[[merchant]]\nmid = "1"\n[[merchant]]\nmid = "1"', "merchant.mid 1 is given twice"),
         ('[[bin]]\nlow = "620"\nhigh = "62"\norganisation = "CUP"', "same number of digits"),
         ('[[card]]\nname = "credit1"\npan = "6222021234567890128"\nexpiry = "3012"', "documented test card"),
@@ -114,7 +118,7 @@ def test_a_variable_that_is_no_list_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_no_error_shows_a_key_or_a_card_number(tmp_path: Path) -> None:
     secret, pan = "0123456789ABCDEFFEDCBA98765432", "6222021234567890121"
-    told = refused(written(tmp_path, f'[[merchant]]\nmid="1"\n[[terminal]]\ntid="2"\nmid="1"\ntmk="{secret}"'))
+    told = refused(written(tmp_path, f'[[merchant]]\nmid="1"\n[[terminal]]\ntid="T0000002"\nmid="1"\ntmk="{secret}"'))
     told += refused(written(tmp_path, f'[[card]]\nname="x"\npan="{pan}"\nexpiry="3012"'))
     assert secret not in told
     assert pan not in told

@@ -614,3 +614,24 @@ def test_an_offline_chip_sale_of_cup_is_a_request_of_type_36_with_chip_data() ->
     sent = till.host.sent("0200")[0]
     assert (sent[60][:2], 55 in sent) == ("36", True)
     assert till.host.sent("0400") == []
+
+
+@REQUESTS
+def test_no_total_goes_below_the_cash_that_was_paid_out(dialect: str) -> None:
+    till = ready(dialect)
+    till.press(Sale(15_000, CARD, cash=5_000))
+    stan = till.memory.rows[0].stan
+    refused = till.press(Adjust(stan=stan, amount=4_999))
+    assert refused.end is End.REFUSED_LOCALLY
+    assert "cash" in refused.text
+    assert till.press(Adjust(stan=stan, amount=5_000)).end is not End.REFUSED_LOCALLY
+
+
+def test_what_would_not_fit_the_totals_is_not_sold() -> None:
+    """DE 48 of a 0500 has twelve digits for a sum (cup.md 5.5): a batch above that could never be settled."""
+    till = ready("cup")
+    assert till.press(Sale(10**12 - 2, CARD)).end is End.APPROVED
+    refused = till.press(Sale(2, CARD))
+    assert refused.end is End.REFUSED_LOCALLY
+    assert "settle first" in refused.text
+    assert till.press(Sale(1, CARD)).end is End.APPROVED

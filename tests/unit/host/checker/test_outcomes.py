@@ -86,6 +86,22 @@ def test_what_only_the_terminal_sold_is_funded_by_nobody() -> None:
     assert found(day) == {"000009": ("SNF", "terminal-only")}
 
 
+def test_what_was_uploaded_under_a_later_number_is_found_on_the_list() -> None:
+    """NAC behind a cutoff, CUP behind a 22: the batch gets another number, its rows keep theirs."""
+    day = Day()
+    day.sale("000001", 100_00)
+    day.journal.append(JournalRow(day.tid, "000000", "000009", "sale", 15_00))
+    closed = day.close(cup_totals((2, 115_00)), result="not-agreed", told=cup_totals((1, 100_00)))
+    entry = day.new(
+        ExceptionItem,
+        **{"batch_id": closed.id, "tid": day.tid, "item_key": "000001/000009", "reason": "terminal-only"},
+        side_amount=15_00,
+    )
+    assert found(day) == {"000009": ("SNF", "terminal-only")}
+    day.change(entry, side_amount=14_00)
+    assert found(day) == {"000009": ("SNF", "")}, "another item under the same STAN explains nothing"
+
+
 def test_a_terminal_that_settles_just_now_has_not_said_its_last_word() -> None:
     day = all_kinds()
     day.journal = [row for row in day.journal if row.stan != "000007"]

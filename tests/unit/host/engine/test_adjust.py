@@ -218,3 +218,12 @@ def test_a_clock_that_lags_does_not_carry_the_tip_of_an_open_sale(profile: Profi
     assert desk.do(Kind.TIP, 4, 11_000, of=1, **late) == "00"
     assert (desk.txn(4).carried, running(desk)) == (True, '{"tip": [1, 11000]}')
     desk.check()
+
+
+def test_no_total_is_below_the_cash_that_left_the_till() -> None:
+    desk = a_desk(NAC)
+    assert desk.do(Kind.CASH_BACK, 1, 10_000, cash=4_000) == "00"
+    assert desk.do(Kind.ADJUST, 2, 3_999, of=1) == "13"
+    assert desk.do(Kind.ADJUST, 3, 4_000, of=1) == "00"
+    assert desk.payable() == 4_000
+    desk.check()

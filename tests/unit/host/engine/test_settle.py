@@ -567,6 +567,17 @@ def test_a_second_round_that_is_whole_closes_without_a_false_host_only() -> None
     assert {t.id: t.settlement for t in draft.ws.txns_of_batch(1)}[5] == "exception"
 
 
+def test_a_trailer_whose_difference_no_item_explains_lists_the_figures() -> None:
+    """E1, as with CUP's end message: nothing was uploaded, and the host has nothing."""
+    draft = a_draft([a_batch()])
+    claim = nac_totals(sales=(1, 700))
+    codes = [settle(draft, NAC, claim).code] + [settle(draft, NAC, claim, final=True).code for _ in range(4)]
+    assert codes == ["95", "95", "95", "95", "77"]
+    assert [(e.item_key, e.reason, e.side_amount) for e in draft.ws.all(ExceptionItem)] == [
+        ("all/sales", "totals-differ", 700)
+    ]
+
+
 def test_a_trailer_again_without_any_item_since_is_a_lost_answer_and_gets_the_same_95() -> None:
     """Closing on it would list as host-only what T is about to send. Bound: as often as T has rounds (3)."""
     claim = nac_totals((2, 12000))

@@ -302,6 +302,14 @@ def test_a_dispute_whose_items_and_totals_agree_now_is_closed_clean(
     assert (done.state, done.verdict) == (state, verdict)
 
 
+def test_a_difference_that_no_item_explains_is_listed_by_its_figures() -> None:
+    """E1: the terminal counts an item that it never uploads, and the host has none; RH9: the statement says so."""
+    draft = a_draft([dispute(cup_totals((1, 700)), "domestic")])
+    assert end(draft, 0).code == "00"
+    assert draft.ws.all(Batch)[0].state == BatchState.CLOSED_WITH_EXCEPTIONS
+    assert listed(draft) == [(1, "domestic/debit", "totals-differ", 0, 700)]
+
+
 @pytest.mark.parametrize(("count", "notes"), [(3, 0), (4, 1)], ids=["right", "wrong"])
 def test_a_wrong_count_is_noted_not_refused(count: int, notes: int) -> None:
     """flows.md 5: real hosts do not complain; the echo is the terminal's count."""

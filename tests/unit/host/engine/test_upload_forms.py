@@ -98,7 +98,7 @@ TIP = a_txn(2, 11000, Kind.TIP, original_id=1, tip=1000)
 
 def test_cup_uploads_the_adjustment_as_a_copy_and_not_its_sale() -> None:
     """rules.md 5: nothing is the host's alone when the sale that gave way does not come."""
-    draft = books(dispute(cup_totals((2, 11500)), "domestic"), SALE, TIP)
+    draft = books(dispute(cup_totals((1, 11500)), "domestic"), SALE, TIP)
     copy = item(2, 11000, UploadForm.COPY, kind=Kind.TIP, tip=1000)
     assert send(draft, [copy]).code == "00"
     assert staged(draft) == [("000001/000002", 2, "known", False, "copy")]

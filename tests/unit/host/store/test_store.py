@@ -383,6 +383,17 @@ def test_what_is_open_in_whole_batches_comes_with_its_legs(store: Store) -> None
     assert [leg.txn_id for leg in ws.all(Leg)] == [2, 3, 9]
 
 
+def test_what_an_upload_has_named_in_an_old_batch_comes_with_the_open_one(store: Store) -> None:
+    """At the close each staged item is judged once more: «settled elsewhere» is not «unknown» (E1)."""
+    closed = [a_batch(id=n, number=f"00000{n}", state=BatchState.CLOSED) for n in (1, 2)]
+    item = replace(filled(StagedItem, 1), batch_id=3, txn_id=9)
+    txns = [a_txn(7, 100, batch_id=3), a_txn(9, 100, batch_id=1, replaced_by=10), a_txn(10, 110, batch_id=1)]
+    store.commit([a_terminal(id=1), *closed, a_batch(id=3, number="000003"), *txns, item])
+    ws = store.load(Needs(tids={TID}, items_of_tids={TID}))
+    assert ids(ws.all(Txn)) == [7, 9, 10]
+    assert ids(ws.all(Batch)) == [1, 2, 3]
+
+
 def test_live_preauths_are_found_oldest_first(store: Store) -> None:
     store.commit(
         [
