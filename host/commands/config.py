@@ -11,8 +11,8 @@ from specs.endpoint import parse
 
 TEMPLATE = """\
 # Configuration of acquirer-host: `acquirer-host serve --config closeout.toml`. Every key is optional; what stands
-# behind a # is the default, for merchants, terminals, cards and BINs an example. `acquirer-host config check FILE` names
-# the first mistake; `config schema` prints the JSON schema for editors. A variable CLOSEOUT_NAME
+# behind a # is the default, for merchants, terminals, cards and BINs an example. `acquirer-host config check FILE`
+# names the first mistake; `config schema` prints the JSON schema for editors. A variable CLOSEOUT_NAME
 # (CLOSEOUT_LIMITS__AMOUNT_MAX for [limits]) wins over the file, the command line over both. Amounts are minor units.
 
 # listen = ["cup://127.0.0.1:8583", "nac://127.0.0.1:8584", "iso87://127.0.0.1:8585"]

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import pytest
 
-from host.checker.compare import compare, unsettled
+from host.checker.compare import Pair, Verdict, compare, unsettled
+from host.checker.differences import Listed
 from host.checker.outcomes import Outcome, outcome_class, outcomes
 from host.checker.report import check
 from host.rows import ExceptionItem, JournalUpload, Leg, MessageRow, Txn, TxnState
@@ -89,17 +90,14 @@ def test_what_only_the_terminal_sold_is_funded_by_nobody() -> None:
 def test_what_was_uploaded_under_a_later_number_is_found_on_the_list() -> None:
     """NAC behind a cutoff, CUP behind a 22: the batch gets another number, its rows keep theirs."""
     day = Day()
-    day.sale("000001", 100_00)
-    day.journal.append(JournalRow(day.tid, "000000", "000009", "sale", 15_00))
-    closed = day.close(cup_totals((2, 115_00)), result="not-agreed", told=cup_totals((1, 100_00)))
-    entry = day.new(
-        ExceptionItem,
-        **{"batch_id": closed.id, "tid": day.tid, "item_key": "000001/000009", "reason": "terminal-only"},
-        side_amount=15_00,
-    )
-    assert found(day) == {"000009": ("SNF", "terminal-only")}
-    day.change(entry, side_amount=14_00)
-    assert found(day) == {"000009": ("SNF", "")}, "another item under the same STAN explains nothing"
+    closed = day.close(cup_totals((1, 15_00)), result="not-agreed", told=cup_totals((0, 0)))
+    key = "000002/000009"
+    entry = day.new(ExceptionItem, batch_id=closed.id, tid=day.tid, item_key=key, side_amount=15_00)
+    sold = Pair("000001", "000009", "sale", "journaled", 15_00, "", 0, Verdict.TERMINAL_ONLY)
+    listed = Listed.of(day.books, day.tid)
+    assert listed.about(sold) == [entry]
+    assert listed.about(replace(sold, terminal_amount=14_00)) == [], "another item under the same STAN"
+    assert listed.about(replace(sold, txn_id=7)) == [], "the host knows it: it is not on the list as unknown"
 
 
 def test_a_terminal_that_settles_just_now_has_not_said_its_last_word() -> None:
