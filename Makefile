@@ -38,7 +38,7 @@ $(DEV): requirements-dev.lock $(READY)
 
 # ---- verbs
 
-.PHONY: help run test check lint e2e pg-test lock
+.PHONY: help run test check lint e2e days pg-test lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,10 @@ lint: $(DEV) ## ruff (rules and format), mypy --strict, import contracts
 
 e2e: $(DEV) ## only the tests with real processes over real TCP
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+DAYS ?= 500
+days: $(DEV) ## random shopping days, both ends in process, every operation: DAYS=500 in each dialect (minutes)
+	@CLOSEOUT_DAYS=$(DAYS) $(BIN)/python -m pytest tests/property/test_shopping_days.py --timeout 3000 $(ARGS)
 
 pg-test: $(DEV) ## only the tests against the PostgreSQL from the wheel
 	@$(BIN)/python -m pytest -m pg $(ARGS)

@@ -32,8 +32,8 @@ from tests.support.shopping import (
     call_of,
     shop,
 )
-from tests.support.shopping_days import CAPTURES, DIALECTS, days, digests
-from tests.support.two_books import Act, HostAsks, Inquire, Sell, Step, Void
+from tests.support.shopping_days import CAPTURES, DIALECTS, days, digests, signed_on
+from tests.support.two_books import Act, HostAsks, Inquire, Meddle, Sell, Step, Void, Wait
 
 DAYS = int(os.environ.get("CLOSEOUT_DAYS", "0")) or 20
 """Days drawn in each dialect, half of them under each capture profile; `make days` plays 500."""
@@ -105,6 +105,38 @@ def test_whatever_day_it_is_both_books_are_equal(dialect: str, capture: str) -> 
         shop(dialect, capture, steps)
 
     play()
+
+
+# ---- what was found once
+
+
+@pytest.mark.parametrize("entry", ["chip", "manual"])
+def test_an_offline_sale_is_not_approved_in_part(entry: str) -> None:
+    """A chip's is a request in CUP: the card was debited 50.00, the terminal took the 10 for a refusal."""
+    world = shop("cup", "HC", [SignOn(), SellOffline(7_000, "partial", entry), Settle()])
+    assert not any(account.debited == 5_000 for account in world.host.books().accounts)
+
+
+@pytest.mark.parametrize("capture", CAPTURES)
+def test_the_reversal_of_a_lost_void_leaves_the_adjustment_of_its_sale(capture: str) -> None:
+    """NAC writes both with the same DE 3, 4 and 62: the adjustment was reversed, the merchant lost the sale."""
+    void = Step(Void(0), wire=("deliver", "drop-request"))
+    world = shop("nac", capture, [Sell(100), Retotal(0, 50), void, Settle()])
+    assert not any(txn.kind == Kind.ADJUST and txn.state == "reversed" for txn in world.host.books().txns)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_void_takes_every_tip_of_its_sale(dialect: str) -> None:
+    """The first of two stayed live at the terminal, and was voided at the host."""
+    shop(dialect, "HC", [*signed_on(dialect), Sell(100), Tip(0, 10), Tip(0, 20), Void(0), Settle()])
+
+
+def test_what_a_renumbered_batch_uploads_is_on_the_list() -> None:
+    """The checker looked for it under the number that the batch had before the cutoff."""
+    shop("nac", "HC", [Sell(1), Meddle("phantom"), Wait(100_000.0), Sell(1)])
+
+
+# ---- once more
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
