@@ -148,7 +148,10 @@ def test_a_seed_gives_the_same_days_and_a_day_the_same_bytes_and_books(dialect: 
     command = [sys.executable, "-m", "tests.support.shopping_days", dialect, "HC", str(SEED), str(REPLAYED)]
     for hash_seed in ("1", "2"):
         elsewhere = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        said = subprocess.run(command, cwd=ROOT, env=elsewhere, capture_output=True, text=True, check=True, timeout=120)
+        said = subprocess.run(
+            command, cwd=ROOT, env=elsewhere, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert said.returncode == 0, said.stderr[-3000:]
         assert said.stdout.split() == here
 
 

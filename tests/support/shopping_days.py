@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hypothesis import Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from terminal_sim.moves import Download, Echo, SendStored, Settle, SignOff, SignOn
@@ -128,7 +128,14 @@ def digests(dialect: str, capture: str, number: int, count: int) -> list[str]:
     found: list[str] = []
 
     @seed(number)
-    @settings(max_examples=count, database=None, phases=[Phase.generate])
+    # No profile of conftest.py is loaded in a process of its own: a slow machine must not end the days there.
+    @settings(
+        max_examples=count,
+        database=None,
+        phases=[Phase.generate],
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(days(dialect))
     def play(steps: list[Step]) -> None:
         found.append(digest(shop(dialect, capture, steps, watch=False)))
