@@ -12,6 +12,7 @@ from host.checker.books import (
     CLOSED,
     FINANCIAL_KINDS,
     LIVE,
+    RESERVATION_KINDS,
     STANDING,
     Finding,
     HostBooks,
@@ -170,15 +171,25 @@ def archived_rows(book: TerminalBook, *, by_day: bool = False) -> list[tuple[Arc
 
 
 def _by_day(book: TerminalBook) -> list[tuple[ArchivedBatch, list[JournalRow]]]:
-    """One archived batch a day: its rows follow one another, have one DE 15, and no number above the batch's."""
+    """One archived batch a day: its rows follow one another, have one DE 15, and no number above the batch's. What is
+    in no total goes with any day; where two batches meet, which of them had it cannot be told, and does not matter."""
     left = [row for row in book.rows if row.settlement == "settled"]
     found = []
     for archived in book.archived:
-        day = _day(left[0]) if left else ""
-        own = list(takewhile(lambda row: row.batch <= archived.batch and _day(row) == day, left))  # noqa: B023
+        day = "" if archived.totals.empty else next((_day(row) for row in left if not _dayless(row)), "")
+        own = list(takewhile(lambda row: _dayless(row) or _of(row, archived, day), left))  # noqa: B023
         left = left[len(own) :]
         found.append((archived, own))
     return found
+
+
+def _of(row: JournalRow, archived: ArchivedBatch, day: str) -> bool:
+    return row.batch <= archived.batch and _day(row) == day
+
+
+def _dayless(row: JournalRow) -> bool:
+    """What never counts: a reservation, and an advice that was refused."""
+    return row.kind in RESERVATION_KINDS or row.state == "rejected"
 
 
 def _day(row: JournalRow) -> str:

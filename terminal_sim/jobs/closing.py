@@ -27,9 +27,22 @@ def day_of(row: Row) -> str:
     return row.day or row.at[:4]
 
 
+def first_day(memory: Memory, wire: Wire) -> str:
+    """The day that is settled first: of the oldest row that has one, else of the oldest."""
+    rows = to_settle(memory, wire)
+    return day_of(next((row for row in rows if not _dayless(row)), rows[0]))
+
+
 def rows_of(memory: Memory, wire: Wire, day: str) -> tuple[Row, ...]:
-    """The rows that one settlement closes: all, or those of its day."""
-    return tuple(row for row in memory.rows if wire.name not in BY_DAY or day_of(row) == day)
+    """The rows that one settlement closes: all, or those of its day, and what has none."""
+    every = wire.name not in BY_DAY
+    return tuple(row for row in memory.rows if every or day_of(row) == day or _dayless(row))
+
+
+def _dayless(row: Row) -> bool:
+    """What never counts goes with whichever day is closed: a day of pre-authorisations alone is nothing to the host,
+    which would compare its zeros with another day's books."""
+    return row.kind in RESERVATIONS or row.state is RowState.REJECTED
 
 
 def counts(row: Row, wire: Wire) -> bool:

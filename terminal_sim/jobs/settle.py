@@ -31,7 +31,7 @@ def start(turn: Turn, job: Settle) -> None:
             turn.show("无交易 nothing to settle")
             turn.finish(Result(End.NOTHING, "nothing to settle", batch=turn.memory.batch))
             return
-        settlement = _freeze(turn, closing.day_of(rows[0]) if rows else turn.moment.local[:4])
+        settlement = _freeze(turn, closing.first_day(turn.memory, turn.wire) if rows else turn.moment.local[:4])
     if settlement.phase is Phase.UPLOADING:
         turn.then(Upload(renumbered=job.renumbered))
         turn.finish()

@@ -136,6 +136,12 @@ def test_what_a_renumbered_batch_uploads_is_on_the_list() -> None:
     shop("nac", "HC", [Sell(1), Meddle("phantom"), Wait(100_000.0), Sell(1)])
 
 
+@pytest.mark.parametrize("capture", CAPTURES)
+def test_a_day_of_reservations_alone_is_no_settlement_day(capture: str) -> None:
+    """ISO 87: its zeros were compared with the next day's sale, and the batch closed with exceptions."""
+    shop("iso87", capture, [Reserve(1), Wait(100_000.0), Sell(1)])
+
+
 # ---- once more
 
 

@@ -13,6 +13,7 @@ from terminal_sim.moves import (
     Echo,
     End,
     OfflineSale,
+    PreAuth,
     Refund,
     Sale,
     Settle,
@@ -223,6 +224,18 @@ def test_one_day_that_does_not_agree_is_told_although_the_last_one_does() -> Non
     till.host.faults["0500", 1] = change({66: "3", 88: "0000000000009900"})
     assert till.press(Settle()).exit_code == 1
     assert [c.result for c in till.memory.archive] == ["not-agreed", "agreed"]
+
+
+def test_a_day_of_pre_authorisations_alone_is_not_settled_by_itself() -> None:
+    """It is in no total: the host has nothing under its DE 15, and the zeros would meet the next day's books."""
+    till = ready("iso87")
+    assert till.press(PreAuth(500, CARD)).end is End.APPROVED
+    till.host.day = "1122"
+    till.press(Sale(400, CARD))
+    assert till.press(Settle()).end is End.AGREED
+    assert [(m[15], int(m[88])) for m in till.host.sent("0500")] == [("1122", 400)]
+    assert [row.kind for row in till.memory.archive[0].rows] == [Kind.PRE_AUTH, Kind.SALE]
+    assert till.memory.rows == ()
 
 
 # --- switches
