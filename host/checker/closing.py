@@ -176,8 +176,10 @@ def _by_day(book: TerminalBook) -> list[tuple[ArchivedBatch, list[JournalRow]]]:
     left = [row for row in book.rows if row.settlement == "settled"]
     found = []
     for archived in book.archived:
-        day = "" if archived.totals.empty else next((_day(row) for row in left if not _dayless(row)), "")
+        day = next((_day(row) for row in left if not _dayless(row)), "")
         own = list(takewhile(lambda row: _dayless(row) or _of(row, archived, day), left))  # noqa: B023
+        if archived.totals.empty and not all(_dayless(row) or row.adjusted for row in own):
+            own = list(takewhile(_dayless, own))
         left = left[len(own) :]
         found.append((archived, own))
     return found
