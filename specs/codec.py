@@ -1,7 +1,8 @@
 """Message <-> bytes, on pyiso8583 behind the Dialect.
 
 pyiso8583 reads and writes; around it stands what it leaves out: unknown elements, digit checks, lengths such as `+10`,
-any filler nibble, exact offsets, and values that are not changed under the caller's hands.
+any filler nibble, exact offsets, and values that are not changed under the caller's hands. Messages in plain order take
+the quick road before it (specs.quick).
 
     payload = TPDU | message header | body          body = MTI | bitmap | data elements in ascending order
 """
@@ -22,6 +23,7 @@ from specs.fields import FieldSpec
 from specs.framing import TPDU_BYTES
 from specs.inspection import ALPHABETS, Inspection, Note, inspect
 from specs.message import Message
+from specs.quick import quick
 
 _HEX = re.compile(r"[0-9A-F]*")
 
@@ -90,7 +92,7 @@ def decode(body: bytes, dialect: Dialect) -> Message:
     Raises:  DecodeError at the first element that breaks the dialect.
     Source:  ISO 8583:1987, message structure; differences in specs/dialects/.
     """
-    message = _read_plain(body, dialect)
+    message = quick(dialect).decode(body) or read_with_care(body, dialect)
     if message is not None:
         return message
     seen = inspect(body, dialect)
@@ -100,7 +102,7 @@ def decode(body: bytes, dialect: Dialect) -> Message:
     return seen.message
 
 
-def _read_plain(body: bytes, dialect: Dialect) -> Message | None:
+def read_with_care(body: bytes, dialect: Dialect) -> Message | None:
     """What pyiso8583 makes of a message in its plain form; None for anything it or our checks stumble over."""
     plan = _plan(dialect)
     if not _bits_known(body, dialect, plan):
@@ -157,6 +159,11 @@ def encode(msg: Message, dialect: Dialect) -> bytes:
 
     Raises: EncodeError naming the element (0 = the MTI); its text never shows the value.
     """
+    return quick(dialect).encode(msg) or write_with_care(msg, dialect)
+
+
+def write_with_care(msg: Message, dialect: Dialect) -> bytes:
+    """What pyiso8583 makes of it, with our checks around. Raises: EncodeError."""
     if dialect.encodings.decode_only:
         raise EncodeError(0, f"{dialect.name} is for decoding only")
     if not (len(msg.mti) == 4 and msg.mti.isascii() and msg.mti.isdigit()):
