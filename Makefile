@@ -38,7 +38,7 @@ $(DEV): requirements-dev.lock $(READY)
 
 # ---- verbs
 
-.PHONY: help run test check lint e2e days pg-test lock
+.PHONY: help run test check lint e2e days fuzz kills power bench torn pg-test lock certs mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -67,8 +67,33 @@ DAYS ?= 500
 days: $(DEV) ## random shopping days, both ends in process, every operation: DAYS=500 in each dialect (minutes)
 	@CLOSEOUT_DAYS=$(DAYS) $(BIN)/python -m pytest tests/property/test_shopping_days.py --timeout 3000 $(ARGS)
 
-pg-test: $(DEV) ## only the tests against the PostgreSQL from the wheel
-	@$(BIN)/python -m pytest -m pg $(ARGS)
+certs: $(DEV) ## certificates for TLS tests into ./certs: CA, server, client, an expired one, a stranger's (docs/network.md)
+	@$(BIN)/python -m tests.support.certs certs
+
+mutants: $(DEV) ## take each clause of the reference rules out of a copy of the code: its tests must fail (ARGS="RT4")
+	@$(BIN)/python -m tests.mutants.run $(ARGS)
+
+bench: $(DEV) ## approvals a second, latencies, memory, start, beside a bare echo; minutes (ARGS="--json FILE --lines 100")
+	@$(BIN)/python -m tests.bench.report $(ARGS)
+
+KILLS ?= 200
+kills: $(DEV) ## kill -9 of the host under real terminals of all dialects, KILLS=200 times, all books compared (minutes)
+	@CLOSEOUT_KILLS=$(KILLS) $(BIN)/python -m pytest tests/e2e/test_host_kills.py -s $(ARGS)
+
+power: $(DEV) ## the terminal's power fails at every step of every operation (WRITE=1: and docs/power-matrix.md anew; minutes)
+	@POWER_CUTS=$(if $(WRITE),write,all) $(BIN)/python -m pytest tests/e2e/test_power_matrix.py -s $(ARGS)
+
+FUZZ ?= 200000
+FUZZ_SEED ?= $(shell date +%Y%m%d)
+fuzz: $(DEV) ## bad input in process: FUZZ=200000 mutated real messages in every dialect (FUZZ_SEED=N: a run again)
+	@FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/property/test_bad_input_fuzz.py --show-capture=no $(ARGS)
+
+TEARS ?= 1000
+torn: $(DEV) ## the log of writes torn at TEARS=1000 random bytes, opened and audited each time (minutes)
+	@CLOSEOUT_TEARS=$(TEARS) $(BIN)/python -m pytest -s tests/e2e/test_torn_wal.py --timeout 7200 $(ARGS)
+
+pg-test: $(DEV) ## all that keeps books, engine and days of shopping included, on the PostgreSQL from the wheel (minutes)
+	@CLOSEOUT_TEST_STORE=pg $(BIN)/python -m pytest -m pg --timeout 900 $(ARGS)
 
 # --no-emit-index-url and --no-header keep registry addresses and paths of this machine out of the files.
 # UPGRADE=1 takes the newest versions that pyproject.toml allows; without it only what changed there moves.

@@ -5,6 +5,7 @@ Results go to stdout, logs to stderr. Heavy modules are imported inside the comm
 
 from __future__ import annotations
 
+import gc
 import sys
 import urllib.error
 from collections.abc import Callable
@@ -35,6 +36,12 @@ config_app = typer.Typer(no_args_is_help=True, help="closeout.toml: write one to
 app.add_typer(config_app, name="config")
 keys_app = typer.Typer(no_args_is_help=True, help="A terminal's master key: set it, or show check values.")
 app.add_typer(keys_app, name="keys")
+db_app = typer.Typer(no_args_is_help=True, help="A store as a whole: upgrade, check, copy out and in, prune.")
+app.add_typer(db_app, name="db")
+faults_app = typer.Typer(no_args_is_help=True, help="Spoil answers of a running host on purpose (docs/faults.md).")
+app.add_typer(faults_app, name="faults")
+messages_app = typer.Typer(no_args_is_help=True, help="The message log: take it along in a file (docs/capture.md).")
+app.add_typer(messages_app, name="messages")
 
 Api = Annotated[str | None, typer.Option("--api", help=f"API of a running host, ADDR:PORT or URL [{DEFAULT_API}]")]
 Store = Annotated[str | None, typer.Option("--store", help=f"store to open read-only instead [{DEFAULT_STORE}]")]
@@ -66,8 +73,12 @@ def serve(
     loop: Annotated[str, typer.Option(help="uvloop or asyncio")] = "",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
     log_file: Annotated[Path | None, typer.Option(help="logs go here instead of stderr")] = None,
+    capture: Annotated[Path | None, typer.Option(help="pcapng file of all lines, for Wireshark; masked")] = None,
+    capture_clear: Annotated[bool, typer.Option("--capture-clear", help="do not mask it: test cards only!")] = False,
+    capture_mb: Annotated[int, typer.Option(min=1, help="the capture stops at this size, in MB")] = 256,
 ) -> None:
     """Run the acquirer: listeners for terminals, the books, the API."""
+    gc.disable()  # until all is loaded (host.commands.serve `settled`): a sixth of a start was looking for garbage
     from host.commands.serve import Options, run
 
     options = Options(
@@ -83,6 +94,9 @@ def serve(
         loop=loop,
         log_level=log_level,
         log_file=log_file,
+        capture=capture,
+        capture_clear=capture_clear,
+        capture_mb=capture_mb,
     )
     raise typer.Exit(_guarded(lambda: run(options)))
 
@@ -194,6 +208,180 @@ def keys_set(
         return _say(keys.set_in_store(store or DEFAULT_STORE, tid, mid, key))
 
     raise typer.Exit(_guarded(work))
+
+
+@db_app.command("upgrade")
+def db_upgrade(store: Annotated[str, typer.Option(help="store to upgrade, which no host may hold")] = "") -> None:
+    """Bring an older store to this program's version; SQLite is copied to FILE.bak-VERSION first."""
+    from host.commands import db
+
+    raise typer.Exit(_guarded(lambda: _say(db.upgrade(store or DEFAULT_STORE))))
+
+
+@db_app.command("check")
+def db_check(store: Annotated[str, typer.Option(help="store to look at; a host may hold it")] = "") -> None:
+    """Is the store sound: the database itself, rows that name rows, sums, version. Exit 1 on a finding."""
+    from host.commands import db
+
+    def work() -> int:
+        lines, findings = db.check(store or DEFAULT_STORE)
+        typer.echo("\n".join(lines))
+        return NOT_AS_EXPECTED if findings else OK
+
+    raise typer.Exit(_guarded(work))
+
+
+@db_app.command("export")
+def db_export(
+    file: Annotated[str, typer.Argument(help="file to write, a new one; - for standard output")],
+    store: Annotated[str, typer.Option(help="store to read; a host may hold it")] = "",
+) -> None:
+    """Every row as JSON lines, as of one instant. It holds what the store holds: keep it as safe."""
+    from host.commands import db
+
+    raise typer.Exit(_guarded(lambda: db.export(store or DEFAULT_STORE, file)))
+
+
+@db_app.command("import")
+def db_import(
+    file: Annotated[str, typer.Argument(help="what `db export` wrote; - for standard input")],
+    store: Annotated[str, typer.Option(help="store to make: it must not be there yet")] = "",
+) -> None:
+    """Make a store from an export, whole or not at all."""
+    from host.commands import db
+
+    raise typer.Exit(_guarded(lambda: _say(db.import_(store or DEFAULT_STORE, file))))
+
+
+@db_app.command("prune")
+def db_prune(
+    rows: Annotated[int, typer.Option(min=0, help="keep so many of the newest messages")] = 0,
+    days: Annotated[int, typer.Option(min=0, help="keep messages of so many days")] = 0,
+    api: Api = None,
+    store: Annotated[str | None, typer.Option(help="store to prune instead, which no host may hold")] = None,
+) -> None:
+    """Drop old messages from the log, never the books nor what open batches need; a running host does it itself."""
+    from host.commands import db
+    from host.commands.reading import running_host
+
+    def work() -> int:
+        base = running_host(api, store, DEFAULT_API)
+        if base is not None:
+            return _say(db.prune_by_api(base, rows, days))
+        return _say(db.prune_store(store or DEFAULT_STORE, rows, days))
+
+    raise typer.Exit(_guarded(work))
+
+
+@faults_app.command("add")
+def faults_add(
+    action: Annotated[str, typer.Argument(help="drop-request, drop-reply, delay, … (docs/faults.md has all)")],
+    tid: Annotated[str | None, typer.Option(help="only of this terminal")] = None,
+    mti: Annotated[str | None, typer.Option(help="only requests of this MTI")] = None,
+    kind: Annotated[str | None, typer.Option(help="only of this kind: sale, void, reversal, settle …")] = None,
+    stan: Annotated[str | None, typer.Option(help="only with this STAN")] = None,
+    amount: Annotated[int | None, typer.Option(help="only of this amount, minor units")] = None,
+    nth: Annotated[int | None, typer.Option(help="only the n-th that fits the rest")] = None,
+    phase: Annotated[str | None, typer.Option(help="before-commit or after-commit")] = None,
+    times: Annotated[int | None, typer.Option(help="how often, 0 = without end [1]")] = None,
+    probability: Annotated[float | None, typer.Option(help="chance of each that fits, 0 to 1 [1]")] = None,
+    seed: Annotated[int | None, typer.Option(help="of that chance")] = None,
+    delay: Annotated[float | None, typer.Option(help="seconds: how late, or between two copies or bytes")] = None,
+    rc: Annotated[str | None, typer.Option(help="response code that `answer` says")] = None,
+    byte: Annotated[int | None, typer.Option(help="which byte `corrupt` spoils, counted from the MTI [0]")] = None,
+    api: Api = None,
+) -> None:
+    """Set a fault rule; prints its id."""
+    from host.commands import faults
+
+    asked: dict[str, object] = {"tid": tid, "mti": mti, "kind": kind, "stan": stan, "amount": amount, "nth": nth}
+    asked |= {"phase": phase, "times": times, "probability": probability, "seed": seed}
+    asked |= {"delay": delay, "rc": rc, "byte": byte}
+    given = {key: value for key, value in asked.items() if value is not None}
+    raise typer.Exit(_to_host(api, lambda base: faults.add(base, action, given)))
+
+
+@faults_app.command("list")
+def faults_list(api: Api = None, as_json: AsJson = False) -> None:
+    """The rules, and how often each has struck."""
+    from host.commands import faults
+
+    raise typer.Exit(_to_host(api, lambda base: faults.listing(base, as_json=as_json)))
+
+
+@faults_app.command("rm")
+def faults_rm(rule: Annotated[int, typer.Argument(metavar="ID", help="its id")], api: Api = None) -> None:
+    """Take one rule back."""
+    from host.commands import faults
+
+    raise typer.Exit(_to_host(api, lambda base: faults.remove(base, rule)))
+
+
+@faults_app.command("clear")
+def faults_clear(api: Api = None) -> None:
+    """Take all rules back."""
+    from host.commands import faults
+
+    raise typer.Exit(_to_host(api, faults.clear))
+
+
+@messages_app.callback()
+def messages_group() -> None:
+    """A group, though it has one command."""
+
+
+@messages_app.command("export")
+def messages_export(
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="the API's shape, one message a line")] = False,
+    pcap: Annotated[bool, typer.Option("--pcap", help="pcapng for Wireshark")] = False,
+    hex_lines: Annotated[bool, typer.Option("--hex", help="direction, time, TID, MTI, frame in hex")] = False,
+    tid: Annotated[str | None, typer.Option(help="only of this terminal")] = None,
+    mti: Annotated[str | None, typer.Option(help="only of this MTI")] = None,
+    stan: Annotated[str | None, typer.Option(help="only with this STAN")] = None,
+    after: Annotated[str, typer.Option(help="only after the message with this id")] = "",
+    limit: Annotated[int | None, typer.Option(min=0, help="so many at most")] = None,
+    dialect: Annotated[
+        list[str] | None, typer.Option(help="TOML file, or listener URL with options, of a dialect in the log")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="file to write; else standard output")] = None,
+    api: Api = None,
+    store: Store = None,
+) -> None:
+    """Export the message log, masked as it is kept."""
+    from host.commands import messages
+
+    chosen = [form for form, on in zip(messages.FORMS, (jsonl, pcap, hex_lines), strict=True) if on]
+    if len(chosen) != 1:
+        fail("choose one of --jsonl, --pcap, --hex")
+    if pcap and output is None and sys.stdout.isatty():
+        fail("--pcap writes bytes that no screen can show: name a file with --output")
+
+    def work() -> int:
+        known = messages.dialects(dialect or ())
+        filters = {k: v for k, v in (("tid", tid), ("mti", mti), ("stan", stan)) if v is not None}
+        found = messages.rows(_source(api, store), filters, after, limit)
+        with messages.write_to(output, sys.stdout.buffer) as out:
+            left = messages.export(chosen[0], found, known, out)
+        for words in left.words():
+            typer.echo(words, err=True)
+        return OK
+
+    raise typer.Exit(_guarded(work))
+
+
+def _to_host(api: str | None, work: Callable[[str], str]) -> int:
+    """What only a running host can do; exit code 4 when none answers."""
+    from host.commands.faults import NoHost
+    from host.commands.reading import base_url
+
+    def asked() -> int:
+        try:
+            return _say(work(base_url(api or DEFAULT_API)))
+        except NoHost as error:
+            typer.echo(f"acquirer-host: {error}", err=True)
+            return NOT_SENT
+
+    return _guarded(asked)
 
 
 @dialects_app.command("import")

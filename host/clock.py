@@ -1,6 +1,8 @@
 """The host's clock. The only module of the host that reads the machine's time.
 
-It can be set forward, advanced and frozen through the API (virtual days pass in milliseconds), and never goes back.
+It can be set forward, advanced and frozen through the API (virtual days pass in milliseconds), and never goes back:
+when the machine's own clock is set back it waits for it. Deadlines are counted on `steady`, which such jumps do not
+move.
 """
 
 from __future__ import annotations
@@ -56,16 +58,29 @@ class Clock:
             self._frozen_at = _machine() if start is None else self._aware(start)
         elif start is not None:
             self._ahead = self._aware(start) - _machine()
+        self._steady = self._read()
+        self._runs_since: float | None = monotonic() if running else None
 
     def now(self) -> datetime:
         """The host's time."""
         with self._lock:
             return self._read()
 
+    def steady(self) -> datetime:
+        """A time for deadlines: passes as the machine's monotonic clock does, is set and frozen with this clock, and
+        does not notice when the machine's own time is changed. Not for records, and of no meaning after a restart."""
+        with self._lock:
+            return self._read_steady()
+
     @property
     def running(self) -> bool:
         """False while it is frozen."""
         return self._frozen_at is None
+
+    @property
+    def moved(self) -> bool:
+        """Whether somebody has set or stopped it, so that it does not show the machine's time."""
+        return bool(self._ahead) or self._frozen_at is not None
 
     def business_date(self, now: datetime | None = None) -> date:
         """The host's business date: from the cutoff on it is the next day's (rules.md, section 7)."""
@@ -100,6 +115,7 @@ class Clock:
         """Stand still; `set` and `advance` still move it."""
         with self._lock:
             self._frozen_at = self._read()
+            self._steady, self._runs_since = self._read_steady(), None
 
     def run(self, running: bool = True) -> None:
         """Go on from where it stands; with False, stand still."""
@@ -110,12 +126,20 @@ class Clock:
             if self._frozen_at is not None:
                 self._ahead = self._frozen_at - _machine()
                 self._frozen_at = None
+                self._runs_since = monotonic()
+
+    def _read_steady(self) -> datetime:
+        if self._runs_since is None:
+            return self._steady
+        return self._steady + timedelta(seconds=monotonic() - self._runs_since)
 
     def _shift(self, by: timedelta) -> None:
+        self._steady += by
         if self._frozen_at is not None:
             self._frozen_at += by
         else:
-            self._ahead += by
+            # From what it shows: where it waits for the machine, the machine's own time is further back.
+            self._ahead = self._read() + by - _machine()
 
     def _read(self) -> datetime:
         reading = self._frozen_at if self._frozen_at is not None else _machine() + self._ahead

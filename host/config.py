@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,7 @@ from host.clock import zone
 from host.engine.context import Settings
 from host.engine.working import Needs
 from host.errors import ConfigError
+from host.limits import Limits as EdgeLimits
 from host.rows import Merchant, Terminal
 from host.store.store import Store
 from specs.bins import BinRange, Bins
@@ -31,7 +32,12 @@ from specs.testcards import CARD_CLASSES, TestCard, load_test_cards
 
 PREFIX = "CLOSEOUT_"
 CONFIGURED = "config"
-_NOT_OURS = frozenset({"CLOSEOUT_CRASH_AT", "CLOSEOUT_KILLS", "CLOSEOUT_KILLS_SEED"})
+_NOT_OURS = frozenset(
+    {
+        *("CLOSEOUT_CRASH_AT", "CLOSEOUT_KILLS", "CLOSEOUT_KILLS_SEED", "CLOSEOUT_TEARS", "CLOSEOUT_TEARS_SEED"),
+        "CLOSEOUT_TEST_STORE",
+    }
+)
 """Variables of the terminal and of the tests that share the prefix."""
 
 
@@ -136,6 +142,10 @@ class BinTable(_Table):
         return self
 
 
+edge = EdgeLimits()
+"""The defaults of what the edge bounds."""
+
+
 class Limits(_Table):
     """[limits]: sums and times that the host refuses or waits for."""
 
@@ -144,6 +154,32 @@ class Limits(_Table):
     cutoff_grace_s: Annotated[int, Field(ge=0, le=86400, description="rules.md, section 7.")] = 900
     cutoff_grace_max_s: Annotated[int, Field(ge=0, le=86400)] = 3600
     stale_days: Annotated[int, Field(ge=0, le=365, description="Days until an unsettled batch alarms; 0 = never.")] = 3
+
+    # The edge: the same names as host.limits.Limits, which says what each means.
+    frame_bytes: Annotated[int, Field(ge=64, le=65535, description="Bytes, never above the dialect's own limit.")] = (
+        edge.frame_bytes
+    )
+    frame_s: Annotated[float, Field(ge=1, le=3600, description="First to last byte of a frame.")] = edge.frame_s
+    idle_s: Annotated[float, Field(ge=0, le=86400, description="0 = never closed.")] = edge.idle_s
+    handshake_s: Annotated[float, Field(ge=1, le=600, description="TLS handshake.")] = edge.handshake_s
+    closing_s: Annotated[float, Field(ge=1, le=600, description="Above issuer_timeout_s.")] = edge.closing_s
+    connections: Annotated[int, Field(ge=1, le=1_000_000, description="Open lines in all.")] = edge.connections
+    connections_per_address: Annotated[int, Field(ge=0, description="0 = no limit of its own.")] = (
+        edge.connections_per_address
+    )
+    in_flight_per_connection: Annotated[int, Field(ge=1, le=100_000, description="Requests without an answer.")] = (
+        edge.in_flight_per_connection
+    )
+    write_buffer_bytes: Annotated[int, Field(ge=1024, description="Answers that are not read, a line.")] = (
+        edge.write_buffer_bytes
+    )
+    queue: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that wait; beyond 96.")] = edge.queue
+    wire_log_rows: Annotated[int, Field(ge=0, description="Rows of the message log, 0 = unbounded.")] = (
+        edge.wire_log_rows
+    )
+    wire_log_days: Annotated[int, Field(ge=0, description="Age of the message log, 0 = unbounded.")] = (
+        edge.wire_log_days
+    )
 
 
 class Configuration(BaseSettings):
@@ -169,7 +205,9 @@ class Configuration(BaseSettings):
         Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="When the business date turns; 00:00 = at midnight."),
     ] = "23:00"
     currency: Annotated[Currency, Field(description="Of terminals and merchants that state none.")] = "156"
-    magic: Annotated[bool, Field(description="Amounts 1,000.00-1,000.99 answer their last two digits.")] = True
+    magic: Annotated[
+        bool, Field(description="Amounts 1,000.01-1,000.99 answer their last two digits, 1,001.01-1,001.99 are faults.")
+    ] = True
     unknown_cards: Annotated[
         Literal["accept", "refuse"], Field(description="accept: an ordinary credit card without a limit; refuse: 14.")
     ] = "accept"
@@ -221,6 +259,7 @@ class Ready:
     settings: Settings
     bins: Bins
     cards: dict[str, TestCard] = field(repr=False)
+    limits: EdgeLimits = edge
 
 
 def read(path: Path | None) -> Configuration:
@@ -322,7 +361,8 @@ def ready(configuration: Configuration) -> Ready:
             lost=card.lost,
             partial=card.partial,
         )
-    return Ready(configuration, settings, bins, cards)
+    limits = EdgeLimits(**{f.name: getattr(configuration.limits, f.name) for f in fields(EdgeLimits)})
+    return Ready(configuration, settings, bins, cards, limits)
 
 
 # ---- provisioning from the file
@@ -396,7 +436,7 @@ def provision(store: Store, configuration: Configuration, now: str) -> list[str]
 
 def with_master_key(terminal: Terminal, tmk: str) -> Terminal:
     """The terminal under another master key: its working keys are of no use to it any more, so it must sign on."""
-    return replace(terminal, tmk=tmk, signed_on=False, pik="", mak="", tdk="", old_mak="")
+    return replace(terminal, tmk=tmk, signed_on=False, pik="", mak="", tdk="", old_mak="", spent_mak="")
 
 
 def describe_key(name: str, key: str) -> str:

@@ -6,8 +6,9 @@ store opened read-only), so both say the same thing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from host.api import shapes
@@ -28,6 +29,7 @@ from host.rows import (
     Terminal,
     Txn,
 )
+from host.store.pruning import Pruned
 from specs import journal
 from specs.profile import Profile
 
@@ -56,6 +58,9 @@ class Reader(Protocol):
 
     def profiles(self) -> Mapping[str, Profile]:
         """The switches of every dialect that was ever served, by its name."""
+
+    def pruned(self) -> Pruned | None:
+        """Up to where messages are gone from the log; None = none is."""
 
     def load_books(self) -> HostBooks:
         """Everything, for the checker."""
@@ -98,14 +103,28 @@ class Desk:
         if not found:
             return None
         row = found[0]
+        messages = self.reader.select(MessageRow, {"txn_id": row.id})
         return shapes.transaction_whole(
             row,
             self._numbers([row], {}).get(row.batch_id, row.wire_batch),
             self.family(row.dialect) or COMMON_TEXTS,
-            messages=self.reader.select(MessageRow, {"txn_id": row.id}),
+            pruned_until=self._pruned_of(row, messages),
+            messages=messages,
             postings=self.reader.select(Posting, {"txn_id": row.id}),
             legs=self.reader.select(Leg, {"txn_id": row.id}),
         )
+
+    def _pruned_of(self, row: Txn, messages: Iterable[MessageRow]) -> str:
+        """Up to when messages were pruned, if some of this transaction's may be among them; else ""."""
+        pruned = self.reader.pruned()
+        if pruned is None or any(m.direction == "in" and m.kind == row.kind for m in messages):
+            return ""
+        late = datetime.fromisoformat(row.created_at) > datetime.fromisoformat(pruned.until)
+        return "" if late else pruned.until
+
+    def _pruned_until(self) -> str:
+        pruned = self.reader.pruned()
+        return pruned.until if pruned is not None else ""
 
     def family(self, dialect: str) -> str:
         """The family of a dialect, a user's own included, "" when it is not known."""
@@ -219,12 +238,20 @@ class Desk:
         shown = [{"at": a.at, "code": a.code, "text": a.text} for a in alarms]
         return shapes.terminal(row, live[0] if live else None, pending, shown)
 
+    def alarms(self, filters: Mapping[str, object], after: str, limit: int, *, newest: bool = True) -> Shape:
+        """filters: tid ("" = of the host itself); `after` and the order as for `transactions`."""
+        start = shapes.row_id(Alarm, after) or 0 if after else 0
+        rows = self.reader.select(Alarm, filters, after=start, limit=limit + 1, newest=newest)
+        items = [shapes.alarm(row) for row in rows[:limit]]
+        return {"items": items, "next": items[-1]["id"] if len(rows) > limit else None}
+
     # ---- the checker's side
 
     def unsettled(self, tid: str | None = None) -> Shape:
         """Charged but not settled, each with why."""
         found = unsettled(self.reader.load_books())
-        return {"items": [u.to_json() for u in found if tid in (None, u.tid)], "next": None}
+        items = [u.to_json() for u in found if tid in (None, u.tid)]
+        return {"items": items, "messages_pruned_until": self._pruned_until(), "next": None}
 
     def terminal_books(self) -> dict[str, journal.TerminalBook]:
         """The newest journal each terminal has handed over."""
@@ -244,4 +271,5 @@ class Desk:
             for f in found
         ]
         classes = [shapes.outcome(o) for o in outcomes(books, terminals) if not o.clean]
-        return {"items": items, "outcomes": classes, "next": None}
+        until = books.pruned_until
+        return {"items": items, "outcomes": classes, "messages_pruned_until": until, "next": None}

@@ -5,7 +5,7 @@ HostError
 ├── Busy               more requests queued than the bound allows: 96
 ├── StoreUnavailable   the store cannot be read or written now: 96 or silence, service goes on
 ├── StoreHeld          another host holds this store: exit code 2
-├── StoreVersion       the store was written by a newer program: exit code 2
+├── StoreVersion       the store was written by a newer program, or must be upgraded first: exit code 2
 └── LedgerBroken       a ledger invariant failed inside a commit: nothing is written, the host stops
 """
 
@@ -41,7 +41,7 @@ class StoreHeld(HostError):
 
 
 class StoreVersion(HostError):
-    """The store's schema is newer than this program."""
+    """The store's schema is newer than this program's, or older and not upgraded; the text says what to do."""
 
 
 class LedgerBroken(HostError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from host.engine.events import MacEvidence
+from host.engine.events import MacEvidence, Remark
 from host.faults import Facts, Fault
 from host.pan_hash import pan_hash
 from host.server import Connection
@@ -16,12 +17,15 @@ from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError, SpecError
 from specs.families import Family
 from specs.framing import frame
-from specs.inspection import Note
+from specs.inspection import Note, place
 from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
+from specs.values import replace
 
 HEX_LOGGED_MAX = 24
-"""Bytes of an undecodable frame that the log keeps: as a rule up to the bitmap."""
+"""Bytes of an undecodable frame that a note shows: as a rule up to the bitmap."""
+RAW_BYTES_MAX = 512
+"""Bytes that the log keeps of what its elements cannot give back."""
 
 
 @dataclass(slots=True)
@@ -44,6 +48,8 @@ class Exchange:
     encoded: Outcome | None = None
     """The outcome that `frame` says."""
     fault: Fault | None = None
+    raw: str = ""
+    """What `kept_raw` made of bytes that `message` cannot give back; else ""."""
 
 
 def ask_of(exchange: Exchange) -> Operation | Unreadable:
@@ -95,14 +101,15 @@ def facts_of(message: Message, operation: Operation) -> Facts:
 def mac_evidence(exchange: Exchange) -> MacEvidence:
     """What the engine needs to verify the MAC (DE 64 or 128); it has the keys, the edge has the bytes."""
     required = exchange.family.carries_mac(exchange.message)
-    value = exchange.message.get(mac_de(exchange.message.fields))
+    de = mac_de(exchange.message.fields)
+    value = exchange.message.get(de)
     if not required or value is None:
-        return MacEvidence(b"", None, required)
+        return MacEvidence(b"", None, required, de)
     try:
         received = bytes.fromhex(value)
     except ValueError:
         received = b""  # a lenient listener let it in: it is a MAC, and a wrong one
-    return MacEvidence(mab(exchange.body, exchange.message, exchange.dialect), received, required)
+    return MacEvidence(mab(exchange.body, exchange.message, exchange.dialect), received, required, de)
 
 
 def signed(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> Message:
@@ -121,6 +128,14 @@ def spoken_otherwise(answer: Message, code: str) -> Message:
     return answer.with_fields(changes)
 
 
+def ill_signed(answer: Message) -> Message:
+    """The answer with every bit of its MAC turned; without a MAC as it is."""
+    de = mac_de(answer.fields)
+    if de not in answer:
+        return answer
+    return answer.with_fields({de: bytes(byte ^ 0xFF for byte in bytes.fromhex(answer[de])).hex().upper()})
+
+
 def framed(answer: Message, dialect: Dialect) -> bytes:
     """The answer with its length header. An answer that the dialect cannot carry is our own mistake."""
     try:
@@ -128,6 +143,21 @@ def framed(answer: Message, dialect: Dialect) -> bytes:
     except EncodeError as error:
         # Our own mistake: the line is better silent than wrong, and the terminal's reversal will find the books.
         raise AssertionError(f"the answer {answer.describe()} cannot be written: {error}") from error
+
+
+def placed(exchange: Exchange, said: Iterable[str | Remark]) -> list[Note | str]:
+    """What the engine said, with the byte that it is about; a plain sentence has none."""
+    return [note if isinstance(note, str) else note_of(exchange, note) for note in said]
+
+
+def note_of(exchange: Exchange, why: Remark | Unreadable) -> Note:
+    """A breach that is known by its data element, at its byte: where the element begins, or where it would."""
+    error = DecodeError(why.de, place(why.de, exchange.body, exchange.dialect), why.expected, why.got)
+    spec = exchange.dialect.fields.get(why.de)
+    words = [f"{error} ({spec.name})" if spec else str(error)]
+    if isinstance(why, Remark) and why.more:
+        words.append(why.more)
+    return Note(error.de, error.offset, error.expected, error.got, "; ".join(words))
 
 
 def note_json(note: Note | str) -> dict[str, object]:
@@ -139,5 +169,35 @@ def note_json(note: Note | str) -> dict[str, object]:
 
 
 def safe_hex(data: bytes) -> str:
-    """The first bytes of something unreadable; what follows the sixth of many digits may be a card number: stars."""
-    return masking.mask_digits(data[:HEX_LOGGED_MAX].hex().upper()) + ("…" if len(data) > HEX_LOGGED_MAX else "")
+    """The first bytes of something unreadable, without what may be a card number: stars."""
+    return masked_hex(data[:HEX_LOGGED_MAX]) + ("…" if len(data) > HEX_LOGGED_MAX else "")
+
+
+def kept_raw(payload: bytes, message: Message | None, dialect: Dialect, most: int = RAW_BYTES_MAX) -> str:
+    """A payload in hex for the log, at most `most` bytes: what its `fields` do not show, this does not show either.
+
+    message: what could be read of it, None for nothing. Where the reader lost its way every long run of digits is cut.
+    """
+    if message is None or message.doubtful >= message.fields.keys():
+        return masked_hex(payload[:most])
+    text, shown = payload.hex().upper(), message.masked()
+    for de, value in message.fields.items():
+        if shown[de] != value:
+            written = value.encode(dialect.encodings.codec, "replace").hex().upper()
+            for form in filter(None, (value.replace("=", "D").upper(), written)):
+                text = text.replace(form, "*" * len(form))
+    return text[: 2 * most]
+
+
+def masked_hex(data: bytes) -> str:
+    """Bytes that nobody could read: of long runs of digits, packed or as characters of either code, the first six."""
+    text = masking.mask_digits(data.hex().upper())
+    text = _EBCDIC_RUN.sub(lambda run: run[0][:_EBCDIC_SHOWN] + "*" * (len(run[0]) - _EBCDIC_SHOWN), text)
+    plain = data.decode("latin-1")
+    hidden = masking.mask_text(plain)
+    assert len(hidden) == len(plain), "masks keep the length"
+    return "".join("**" if hidden[i] != plain[i] else text[2 * i : 2 * i + 2] for i in range(len(plain)))
+
+
+_EBCDIC_RUN = re.compile(r"(?:F[0-9]){9,}")
+_EBCDIC_SHOWN = 2 * 6

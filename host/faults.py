@@ -39,24 +39,41 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class Name:
+    """What a user's word for a fault stands for. action, point: the catalogue's names. phases: where it may strike, the
+    default first. delay_s: its seconds when the rule gives none; None = it knows no time. fate: what becomes of the
+    answer (`MessageRow.fate`)."""
+
     action: str
     point: str
     phases: tuple[Phase, ...]
+    fate: str
+    delay_s: float | None = None
 
 
+_AFTER = (Phase.AFTER_COMMIT,)
 _BOTH = (Phase.AFTER_COMMIT, Phase.BEFORE_COMMIT)
-#: what a user writes -> what it is; the first phase is the default.
-ACTIONS: Mapping[str, _Name] = {
-    "drop-request": _Name("drop", "wire/T>H", (Phase.BEFORE_COMMIT,)),
-    "drop-reply": _Name("drop", "wire/H>T", _BOTH),
-    "delay": _Name("delay", "wire/H>T", (Phase.AFTER_COMMIT,)),
-    "reset": _Name("reset", "wire/H>T", _BOTH),
-    "half-reply": _Name("truncate+reset", "wire/H>T", (Phase.AFTER_COMMIT,)),
-    "answer": _Name("answer", "wire/H>T", _BOTH),
+LATE_S = 35.0
+"""Beyond the 30 s that a terminal waits for its answer (rules.md, section 10)."""
+DRIP_S = 0.05
+ACTIONS: Mapping[str, Name] = {
+    "drop-request": Name("drop", "wire/T>H", (Phase.BEFORE_COMMIT,), "dropped"),
+    "drop-reply": Name("drop", "wire/H>T", _BOTH, "dropped"),
+    "delay": Name("delay", "wire/H>T", _AFTER, "delayed", 1.0),
+    "late-reply": Name("delay", "wire/H>T", _AFTER, "delayed", LATE_S),
+    "reset": Name("reset", "wire/H>T", _BOTH, "reset"),
+    "half-reply": Name("truncate+reset", "wire/H>T", _AFTER, "truncated"),
+    "duplicate-reply": Name("dup", "wire/H>T", _AFTER, "sent", 0.0),
+    "corrupt": Name("corrupt", "wire/H>T", _AFTER, "corrupted"),
+    "bad-mac": Name("bad-mac", "wire/H>T", _AFTER, "bad-mac"),
+    "answer": Name("answer", "wire/H>T", _BOTH, "sent"),
+    "stall": Name("stall", "wire/H>T", _BOTH, "stalled"),
+    "drip": Name("drip", "wire/H>T", _AFTER, "dripped", DRIP_S),
 }
+"""What a user writes -> what it is: the one table of what the host can spoil; how it does it is in host/delivery.py."""
 _MATCH_KEYS = ("tid", "mti", "kind", "stan", "amount", "nth")
-_RULE_KEYS = ("match", "action", "phase", "times", "probability", "seed", "delay_s", "rc")
+_RULE_KEYS = ("match", "action", "phase", "times", "probability", "seed", "delay_s", "rc", "byte")
+BYTE_MAX = 8191
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +89,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule. nth 0 = every matching message, else only the n-th. times 0 = without end."""
+    """One rule. times 0 = without end. delay_s: how late (delay), the gap to the second copy (dup) or between two bytes
+    (drip). byte: which one of the answer is spoilt (corrupt), counted from the MTI. id 0: no user has set it, the
+    amount of the message asked for it (host.magic), and `because` says so."""
 
     id: int
     name: str
@@ -85,6 +104,8 @@ class Fault:
     seed: int = 0
     delay_s: float = 0.0
     rc: str = ""
+    byte: int = 0
+    because: str = ""
     seen: int = 0
     fired: int = 0
 
@@ -93,8 +114,10 @@ class Fault:
         shown: dict[str, object] = {"id": str(self.id), "name": self.name, "action": self.action, "at": self.point}
         shown |= {"phase": self.phase.value, "match": dict(self.match), "times": self.times}
         shown |= {"probability": self.probability, "seed": self.seed}
-        if self.action == "delay":
+        if ACTIONS[self.name].delay_s is not None:
             shown["delay_s"] = self.delay_s
+        if self.action == "corrupt":
+            shown["byte"] = self.byte
         if self.action == "answer":
             shown["rc"] = self.rc
         return shown | {"seen": self.seen, "fired": self.fired}
@@ -111,7 +134,7 @@ class FaultTable:
 
     def add(self, body: Mapping[str, object]) -> Fault:
         """Take a rule in the shape of interface.md section 5. Raises FaultError naming the key."""
-        rule = _read(body)
+        rule = read_rule(body)
         with self._lock:
             if len(self._rules) >= RULES_MAX:
                 raise FaultError("", f"there are {RULES_MAX} rules already: delete some")
@@ -166,7 +189,8 @@ def _matches(match: Mapping[str, str | int], facts: Facts) -> bool:
     return all(shown[key] == value for key, value in match.items() if key != "nth")
 
 
-def _read(body: Mapping[str, object]) -> Fault:
+def read_rule(body: Mapping[str, object]) -> Fault:
+    """A rule in the shape of interface.md section 5, with id 0. Raises FaultError naming the key."""
     _known(body, _RULE_KEYS, "")
     name = body.get("action")
     if not isinstance(name, str) or name not in ACTIONS:
@@ -179,6 +203,9 @@ def _read(body: Mapping[str, object]) -> Fault:
     rc = body.get("rc", "")
     if name == "answer" and not (isinstance(rc, str) and len(rc) == 2 and rc.isalnum()):
         raise FaultError("/rc", "answer needs the response code, two characters")
+    for key, used in (("rc", name == "answer"), ("byte", name == "corrupt"), ("delay_s", known.delay_s is not None)):
+        if key in body and not used:
+            raise FaultError(f"/{key}", f"{name} knows none")
     return Fault(
         id=0,
         name=name,
@@ -189,8 +216,9 @@ def _read(body: Mapping[str, object]) -> Fault:
         times=_whole(body, "times", 1, 0, 1_000_000),
         probability=_real(body, "probability", 1.0, 0.0, 1.0),
         seed=_whole(body, "seed", 0, 0, 2**63 - 1),
-        delay_s=_real(body, "delay_s", 1.0, 0.0, DELAY_MAX_S),
+        delay_s=_real(body, "delay_s", known.delay_s or 0.0, 0.0, DELAY_MAX_S),
         rc=str(rc),
+        byte=_whole(body, "byte", 0, 0, BYTE_MAX),
     )
 
 

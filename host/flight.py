@@ -30,15 +30,16 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._legs)
 
-    def note(self, leg: Leg, now: datetime) -> None:
-        """Take in the new form of a leg, after it was committed."""
+    def note(self, leg: Leg, now: datetime, steady: datetime | None = None) -> None:
+        """Take in the new form of a leg, after it was committed. steady: this moment on the clock that `due` and
+        `again` are asked with, where that is not the one that the row's deadline was made with."""
         if leg.state == "done":
             self._legs.pop(leg.id, None)
             return
         due = datetime.fromisoformat(leg.deadline)
         if leg.state in ("undoing", "owing"):
             due = max(due, now + back_off(leg.tries))
-        self._legs[leg.id] = _Leg(leg.txn_id, due)
+        self._legs[leg.id] = _Leg(leg.txn_id, due + ((steady or now) - now))
 
     def due(self, now: datetime) -> list[tuple[int, int]]:
         """(leg id, txn id) of what is overdue; each is named again only after ASK_AGAIN_S or its next form."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from host.told import ToldTrouble
 from specs.codes import Refusal
 from specs.masking import mask_text
 from specs.operation import Outcome
+from specs.values import replace
 
 log = structlog.get_logger("host.runner")
 

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 
 HASH_HEX_DIGITS = 32
 
 
 def pan_hash(key: bytes, pan: str) -> str:
     """HMAC-SHA-256 of the digits, cut to 128 bits, hex; "" for a card that was not sent."""
-    return hmac.digest(key, pan.encode("ascii"), "sha256").hex()[:HASH_HEX_DIGITS] if pan else ""
+    if not pan:
+        return ""
+    # A copy of the keyed start: half the work, and unlike hmac.digest it keeps the processor.
+    made = _keyed(key).copy()
+    made.update(pan.encode("ascii"))
+    return made.hexdigest()[:HASH_HEX_DIGITS]
+
+
+@lru_cache(maxsize=8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")

@@ -7,8 +7,11 @@ Nothing here ever holds a clear card number, track, PIN or CVV: `pan` is masked,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from specs.values import quick_init
 
 
 class TxnState(StrEnum):
@@ -33,7 +36,8 @@ class BatchState(StrEnum):
     CLOSED_WITH_EXCEPTIONS = "closed-with-exceptions"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Merchant:
     """Who is paid. provisioned «auto»: made on first contact, with the MID as its name."""
 
@@ -44,7 +48,8 @@ class Merchant:
     provisioned: str  # "auto" | "config"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@quick_init
+@dataclass(frozen=True, repr=False)
 class Terminal:
     """A terminal, with its keys in hex: documented test keys and what was drawn for it at sign-on, nothing else.
 
@@ -69,6 +74,7 @@ class Terminal:
     request: str = "0"  # header digit 6 of the next answers, until the terminal has done it (cup.md 1)
     serial: str = ""  # as its last sign-on showed it: two units under one TID differ here (FC 47)
     status: str = ""  # of the last status upload, hex
+    spent_mak: str = ""  # the one before the key in use: verifies nothing, but tells whose MAC a wrong one is
 
     @property
     def key_in_use(self) -> str:
@@ -79,7 +85,8 @@ class Terminal:
         return f"Terminal({self.tid}, {self.dialect}, signed_on={self.signed_on}, epoch={self.epoch})"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Batch:
     """One batch of one terminal.
 
@@ -113,7 +120,8 @@ class Batch:
     moved_at: str = ""  # when the last 0500 or 0320 of its dispute came: the grace at a cutoff starts there
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Txn:
     """One original (01xx, 02xx) or a tombstone. Key: rules.md, section 1.
 
@@ -178,7 +186,8 @@ class Txn:
     chip_answer: str = ""  # DE 55 of the answer in hex, for replays
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Posting:
     """One line of a double entry. entry_id groups lines that sum to zero within one book.
 
@@ -198,7 +207,8 @@ class Posting:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Adjustment:
     """RH4: the equal adjustment in the open batch for an original reversed after its batch closed. Signed amount."""
 
@@ -210,7 +220,8 @@ class Adjustment:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Leg:
     """RH7: one issuer leg in flight. Durable before it is sent, done with the outcome's commit.
 
@@ -237,7 +248,8 @@ class Leg:
     release: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class IssuerAccount:
     """A card as its issuer keeps it. limit -1 = none. debited: net of what was debited and credited back."""
 
@@ -256,7 +268,8 @@ class IssuerAccount:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class IssuerLeg:
     """What the issuer did for (txn_id, number): it answers a repeat from here. undone: a 0420 has undone it."""
 
@@ -273,7 +286,8 @@ class IssuerLeg:
     released: int = 0  # of an earlier hold, by this leg; negative: put back
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class StagedItem:
     """One record of a batch upload, staged under the item's own key (never the STAN of the 0320).
 
@@ -298,7 +312,8 @@ class StagedItem:
     currency: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class ExceptionItem:
     """One line of a batch's exception list (E1). side_amount: the terminal's, 0 if none.
 
@@ -318,12 +333,15 @@ class ExceptionItem:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class MessageRow:
     """Every frame in and out, decoded and masked, with notes. fields: JSON of masked elements; notes: JSON list.
 
     direction: in | out. fate of an outgoing frame: sent | dropped (by a fault) | no-connection. reply_to: id of the
     request this answers, 0 for requests. delivery digest: hash of the unmasked body, to tell the same bytes again.
+    raw: masked hex, at most 512 bytes of it, of what `fields` cannot give back: a body that nobody could read, or one
+    that breaks its dialect; else "".
     """
 
     id: int
@@ -344,11 +362,14 @@ class MessageRow:
     notes: str
     fate: str
     digest: str
+    raw: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Alarm:
-    """Something a person should look at. code: stan-twice | near-miss | void-of-reversed | terminal-reset | ..."""
+    """Something a person should look at. code: stan-twice | near-miss | void-of-reversed | terminal-reset |
+    store-trouble (tid "": of the host) | ..."""
 
     id: int
     at: str
@@ -359,7 +380,8 @@ class Alarm:
     batch_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class JournalUpload:
     """A terminal's own journal as handed over by the API: JSON lines (specs.journal), the newest one counts."""
 
@@ -402,3 +424,15 @@ TABLES: tuple[type, ...] = (
     Alarm,
     JournalUpload,
 )
+
+BORN: Mapping[type, tuple[str, ...]] = {
+    Txn: (
+        *("id", "tid", "mid", "epoch", "dialect", "kind", "batch_id", "wire_batch", "stan", "local_time", "rrn"),
+        *("amount", "currency", "pan", "pan_hash", "organisation", "foreign", "entry", "processing_code", "invoice"),
+        *("content", "original_id", "created_at", "tip", "cash", "transmitted", "advice", "voids_kind"),
+    ),
+    Leg: ("id", "txn_id", "number", "purpose", "amount", "currency", "pan_hash", "release"),
+    IssuerAccount: ("id", "pan_hash", "pan", "organisation", "card_class", "limit", "pin_hash"),
+    IssuerLeg: ("id", "txn_id", "number", "purpose", "amount", "pan_hash", "at"),
+}
+"""What a row has from its first form to its last. The store writes it once, and so leaves most indexes alone later."""

@@ -23,17 +23,19 @@ from host import clock as host_clock
 from host.chance import Chance
 from host.clock import Clock
 from host.engine.context import Context, Ids, Settings
-from host.engine.events import Decision, Event, IssuerAnswer, LegOverdue, Request
+from host.engine.events import Decision, Event, IssuerAnswer, LegOverdue, Record, Request
 from host.engine.working import Needs
 from host.errors import Busy as Busy
 from host.errors import HostError, LedgerBroken, StoreUnavailable
 from host.flight import InFlight
 from host.group import BeforeCommit, Counters, Decide, Group, Job, OnDone, Work
 from host.issuer.link import IssuerLink
+from host.limits import LimitCounters
 from host.reset import reset_terminals
-from host.rows import Leg, Row, Terminal
+from host.rows import Alarm, Leg, Row, Terminal
 from host.store.store import Store
 from host.sweep import Sweep
+from host.wire_log import WireLog
 from specs.masking import mask_text
 from specs.operation import Outcome
 from specs.profile import Profile
@@ -45,9 +47,14 @@ QUEUE_MAX = 20_000
 """Requests that may wait: more than there can be connections (15,000), each with one request in flight."""
 GROUP_MAX = 512
 """Events of one commit: beyond a few hundred a group gains nothing and everybody in it waits longer."""
+ALONE_S = 3.0
+"""For the single tries after a group that could not be saved: each may wait for a lock (host.store.sqlite), and the
+terminals of all that is queued behind wait meanwhile. What is left then is answered without a try."""
 SWEEP_S = 1.0
 """How often overdue legs are looked for; the issuer timeout is counted in tens of seconds."""
 STOP_S = 30.0
+STORE_TROUBLE = "store-trouble"
+"""Code of the alarm that tells of commits that failed."""
 
 
 def _log_nothing(
@@ -76,6 +83,8 @@ class Runner:
         on_broken: Callable[[HostError], None] | None = None,
         profiles: Mapping[str, Profile] | None = None,
         queue_max: int = QUEUE_MAX,
+        hits: LimitCounters | None = None,
+        wire_log: WireLog | None = None,
     ) -> None:
         if decide is None or needs is None:
             from host.engine.decide import decide as engine_decide
@@ -89,6 +98,10 @@ class Runner:
         self.counters = Counters()
         self.trouble = ""
         """Why the last commit failed; "" when it did not."""
+        self._untold: tuple[datetime, str] | None = None
+        """When commits began to fail, and why, until an alarm on disk says so."""
+        self._refused = 0
+        """How many groups were refused since then."""
         last_ids = store.last_ids()
         seed = int(store.meta()["seed"])
         self.ids = Ids(last_ids, seed)
@@ -99,12 +112,16 @@ class Runner:
         """Of earlier runs too: what they left at an issuer ends under the switches it began with."""
         self._on_broken = on_broken
         self._queue_max = queue_max
+        self._hits = hits
+        self._wire_log = wire_log
         self._requests: deque[Job] = deque()
         self._internal: deque[Job] = deque()
         self._calls: deque[Callable[[], None]] = deque()
         self._ready = Condition()
         self._thread: Thread | None = None
         self._stopping = self._woken = self._unsaved_pages = False
+        self._more = False
+        """Old messages are left to prune, a step whenever nobody waits."""
         self._broken: HostError | None = None
         self._waiters: dict[int, list[Job]] = {}
         self._deferred: dict[str, list[Job]] = {}
@@ -190,6 +207,8 @@ class Runner:
         with self._ready:
             self._refuse_when_closed()
             if len(self._requests) >= self._queue_max:
+                if self._hits is not None:
+                    self._hits.hit("queue", waiting=self._queue_max)
                 raise Busy(f"{self._queue_max} requests are waiting already")
             self._requests.append(job)
             self._ready.notify()
@@ -219,13 +238,33 @@ class Runner:
         turned."""
         present = now or self.clock.now()
         self.link.work(self.context)
-        for leg_id, txn_id in self._flight.due(present):
+        for leg_id, txn_id in self._flight.due(present if now else self.clock.steady()):
             self._deliver(LegOverdue(leg_id, txn_id))
         for tid, jobs in list(self._deferred.items()):
             if any(j.give_up_at is not None and j.give_up_at <= present for j in jobs):
                 self._decide_again(tid)
         for event in self._sweep.due(self.store.reader(), self.context()):
             self._deliver(event)
+        if self._untold is not None:
+            self._sound_the_alarm(*self._untold)
+
+    def _sound_the_alarm(self, since: datetime, why: str) -> None:
+        """An alarm that is written as soon as the store takes it: also the try that finds out, on a host that nobody
+        sells at, that it does."""
+
+        def rows(ctx: Context) -> tuple[Row, ...]:
+            if self._untold is None:
+                return ()
+            first, last = (t.isoformat(timespec="seconds") for t in (since, ctx.now))
+            text = f"the store refused {self._refused} commits from {first} to {last}, told 96 or nothing: {why}"
+            return (Alarm(ctx.ids.new(Alarm.__name__), ctx.now.isoformat(), "", STORE_TROUBLE, text, 0, 0),)
+
+        def written(*_: object) -> None:
+            self._untold = None
+            self._refused = 0
+
+        with self._ready:
+            self._internal.append(Job(Record(rows), written, failed=lambda _error: None))
 
     def run_once(self) -> int:
         """Calls that wait, then one group, then the issuer's work. How many events and calls were handled."""
@@ -275,7 +314,7 @@ class Runner:
         unfinished = self._unfinished()
         now = self.clock.now()
         for leg in unfinished:
-            self._flight.note(leg, now)
+            self._flight.note(leg, now, self.clock.steady())
             self._internal.append(Job(LegOverdue(leg.id, leg.txn_id, restart=True)))
         if unfinished:
             log.info("legs without an outcome are undone", legs=len(unfinished))
@@ -298,7 +337,7 @@ class Runner:
                     idle = not (self._internal or self._requests or self._calls)
                     if idle and self._stopping:
                         break
-                    if idle and not self._woken:
+                    if idle and not self._woken and not self._more:
                         self._ready.wait(max(0.0, next_sweep - host_clock.monotonic()))
                     woken, self._woken = self._woken, False
                 if woken or host_clock.monotonic() >= next_sweep:
@@ -319,7 +358,10 @@ class Runner:
             try:
                 self.store.checkpoint()
             except StoreUnavailable as error:
+                self._unsaved_pages = True
                 log.warning("no checkpoint", error=str(error))
+        if self._wire_log is not None and not self.trouble:
+            self._more = self._wire_log.turn()
 
     def _finish(self) -> None:
         if self._broken is None:
@@ -354,9 +396,16 @@ class Runner:
         """The group was rolled back: each event once more, alone, decided anew on what is on disk."""
         self.counters.commits_failed += 1
         self.trouble = str(error)
+        self._untold = self._untold or (self.clock.now(), str(error))
+        self._refused += 1
         log.error("commit failed, each event is tried alone", error=str(error), events=len(jobs))
         self._found_again(error)
+        self._housekeeping()  # a log that fills its own disk gives room once it is moved into the books
+        give_up_at = host_clock.monotonic() + ALONE_S
         for at, job in enumerate(jobs):
+            if host_clock.monotonic() >= give_up_at:
+                self._give_up(job, error)
+                continue
             try:
                 group = self._work.decide_and_save([job], self.context(), self._waiters)
             except LedgerBroken as broken:
@@ -364,7 +413,8 @@ class Runner:
                 return
             except StoreUnavailable as again:
                 self.trouble = str(again)
-                self._give_up(job, again)
+                # Once unknown, always unknown: what the group's commit may have left on disk, no later refusal undoes.
+                self._give_up(job, error if error.unknown else again)
                 self._found_again(again)
             else:
                 self._speak(group)
@@ -377,7 +427,7 @@ class Runner:
         now = self.clock.now()
         try:
             for leg in self._unfinished():
-                self._flight.note(leg, now)
+                self._flight.note(leg, now, self.clock.steady())
         except StoreUnavailable as again:
             log.error("legs in flight cannot be looked up", error=str(again))
 
@@ -388,7 +438,7 @@ class Runner:
         """96, since nothing was written; silence where that is not certain. An issuer's answer is dropped: its leg is
         still in flight on disk, and becomes overdue."""
         if isinstance(job.event, LegOverdue | IssuerAnswer):
-            self._flight.again(job.event.leg_id, self.clock.now())
+            self._flight.again(job.event.leg_id, self.clock.steady())
         if job.failed is not None:
             job.failed(error)
             return
@@ -412,7 +462,7 @@ class Runner:
         for _, decision in group.decided:
             for row in decision.puts:
                 if isinstance(row, Leg):
-                    self._flight.note(row, now)
+                    self._flight.note(row, now, self.clock.steady())
         for txn_id in group.answered:
             self._waiters.pop(txn_id, None)
         for txn_id, jobs in group.joins.items():

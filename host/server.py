@@ -1,36 +1,51 @@
-"""The rim: sockets. Reads frames, hands payloads to a handler, writes answers; knows no rule about payments.
+"""The rim: every listener and line of a host. Reads frames, hands payloads to a handler, writes answers; knows no rule
+about payments.
 
-One Protocol object a connection, no task a connection or a message. A sweep once a second closes connections that are
-idle or that do not finish a frame. Each answer leaves in one write.
+One Protocol object a connection, no task a connection or a message. A sweep once a second ends the lines that are over
+a limit (host.limits) and looks whether the process still has file descriptors. Each answer leaves in one write.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol
 
 import structlog
 
-from host.errors import ConfigError
+from host.connection import Connection as Connection
+from host.descriptors import Spares
+from host.limits import DESCRIPTORS, LimitCounters, Limits, LogRate
+from host.listener import Listener
 from specs.endpoint import Endpoint
 from specs.errors import FrameError
-from specs.framing import FrameReader
 
 log = structlog.get_logger("host.server")
 
-CONNECTIONS_MAX = 15_000
-"""Under the usual 20,000 open files a process; more dial attempts are closed at once and counted."""
-FRAME_DEADLINE_S = 60.0
-"""From the first to the last byte of one frame (rules.md, section 10)."""
-IDLE_S = 300.0
-"""A connection that says nothing for this long is closed (rules.md, section 10)."""
-BACKLOG = 1024
+SWEEP_S = 1.0
 
 Handler = Callable[["Connection", bytes], None]
 BrokenStream = Callable[["Connection", FrameError, bytes], None]
+"""Connection, why, and the bytes at fault, from a length header on where that is known; the server ends the line."""
+
+
+class Tap(Protocol):
+    """Who sees all bytes of all lines, in clear (`serve --capture`). Called in the loop's thread; must not raise."""
+
+    def opened(self, serial: int, local: tuple[str, int], peer: tuple[str, int]) -> None:
+        """A line is up; address and port of both ends."""
+
+    def received(self, serial: int, data: bytes) -> None:
+        """Bytes from the terminal, as they were read."""
+
+    def sent(self, serial: int, data: bytes) -> None:
+        """Bytes to the terminal, as they were written."""
+
+    def closed(self, serial: int, how: str) -> None:
+        """The line has ended: "fin" or "rst"."""
 
 
 @dataclass(slots=True)
@@ -42,6 +57,7 @@ class Counters:
     closed_idle: int = 0
     closed_slow: int = 0
     broken_streams: int = 0
+    tls_failed: int = 0
     keep_alives: int = 0
     frames_in: int = 0
     frames_out: int = 0
@@ -49,114 +65,42 @@ class Counters:
     bytes_out: int = 0
 
 
-class Connection(asyncio.Protocol):
-    """One line to a terminal: bytes in, payloads out, frames back. serial names it for logs and tokens."""
-
-    __slots__ = ("_first_byte_at", "_reader", "_server", "_touched_at", "_transport", "endpoint", "peer", "serial")
-
-    def __init__(self, server: Server, endpoint: Endpoint) -> None:
-        self._server = server
-        self._reader = FrameReader(endpoint.dialect.frame)
-        self._transport: asyncio.Transport | None = None
-        self._first_byte_at = 0.0
-        self._touched_at = 0.0
-        self.endpoint = endpoint
-        self.peer = "?"
-        self.serial = server.next_serial()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count the line in, or drop it with a RST when the limit is reached."""
-        self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        self.peer = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "local"
-        if not self._server.admit(self):
-            self._transport.abort()
-            return
-        self._touched_at = self._server.loop_time()
-
-    def data_received(self, data: bytes) -> None:
-        """Hand over every frame that is whole now; after a length that cannot be, tell and close."""
-        server = self._server
-        now = server.loop_time()
-        self._touched_at = now
-        server.counters.bytes_in += len(data)
-        try:
-            payloads = self._reader.feed(data)
-        except FrameError:
-            payloads = []
-        self._first_byte_at = (self._first_byte_at or now) if self._reader.pending else 0.0
-        for payload in payloads:
-            if payload:
-                server.counters.frames_in += 1
-                server.handler(self, payload)
-            else:
-                server.counters.keep_alives += 1
-        if self._reader.error is not None:
-            # Nothing after a wrong length can be trusted: say why in the log, then close the line.
-            server.counters.broken_streams += 1
-            server.broken(self, self._reader.error, data)
-            self.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Count the line out; answers still under way for it are not delivered."""
-        self._transport = None
-        self._server.release(self)
-
-    def send(self, frame: bytes) -> bool:
-        """Write one answer in one piece; False when the line is gone (the books are right, the terminal will ask)."""
-        if self._transport is None or self._transport.is_closing():
-            return False
-        self._transport.write(frame)
-        self._touched_at = self._server.loop_time()
-        self._server.counters.frames_out += 1
-        self._server.counters.bytes_out += len(frame)
-        return True
-
-    def close(self) -> None:
-        """End the line once what was written has left."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def reset(self) -> None:
-        """End the line with a RST, losing what was not sent."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def overdue(self, now: float) -> str:
-        """Why this line must be closed now: "idle", "slow" or ""."""
-        if self._first_byte_at and now - self._first_byte_at > FRAME_DEADLINE_S:
-            return "slow"
-        return "idle" if now - self._touched_at > IDLE_S else ""
-
-
 @dataclass(slots=True)
 class Server:
-    """All listeners of one host. handler is called in the loop's thread with each payload."""
+    """All listeners of one host. handler is called in the loop's thread with each payload; whoever it is calls the
+    line's `request_ended` once for each of them."""
 
     handler: Handler
     broken: BrokenStream
-    connections_max: int = CONNECTIONS_MAX
+    limits: Limits = field(default_factory=Limits)
+    hits: LimitCounters = field(default_factory=LimitCounters)
+    tap: Tap | None = None
     counters: Counters = field(default_factory=Counters)
+    trouble: str = ""
+    """Why new terminals are turned away though we listen; "" when they are not."""
     _connections: set[Connection] = field(default_factory=set)
-    _listeners: list[asyncio.Server] = field(default_factory=list)
+    _addresses: Counter[str] = field(default_factory=Counter)
+    """Address -> its lines, those that are just being taken included."""
+    _taken: int = 0
+    _listeners: list[Listener] = field(default_factory=list)
     _serials: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _spares: Spares = field(default_factory=Spares)
+    _tls_log: LogRate = field(default_factory=LogRate)
     _loop: asyncio.AbstractEventLoop | None = None
     _sweeper: asyncio.TimerHandle | None = None
 
+    # ---- listening
+
     async def listen(self, endpoint: Endpoint) -> int:
-        """Open one listener; the port it got. Raises ConfigError naming address and port when it cannot."""
+        """Open one listener; the port it got. Raises ConfigError naming address and port when it cannot, or the file of
+        a certificate."""
         self._loop = asyncio.get_running_loop()
-        try:
-            listener = await self._loop.create_server(
-                lambda: Connection(self, endpoint), endpoint.address, endpoint.port, backlog=BACKLOG
-            )
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConfigError(f"cannot listen on {endpoint.address}:{endpoint.port}: {reason}") from error
+        listener = await Listener.open(self, endpoint)
         self._listeners.append(listener)
         if self._sweeper is None:
+            self._spares.refill()
             self._sweep()
-        return int(listener.sockets[0].getsockname()[1])
+        return listener.port
 
     async def stop_accepting(self) -> None:
         """Close the listeners; the lines stay, so that answers still leave."""
@@ -169,12 +113,14 @@ class Server:
         await self.stop_accepting()
         if self._sweeper is not None:
             self._sweeper.cancel()
+            self._sweeper = None
         for connection in list(self._connections):
-            connection.close()
+            connection.hang_up()
         for _ in range(200):
             if not self._connections:
-                return
+                break
             await asyncio.sleep(0.01)
+        self._spares.release()
 
     @property
     def listening(self) -> bool:
@@ -186,6 +132,8 @@ class Server:
         """Lines that are open now."""
         return len(self._connections)
 
+    # ---- what listeners and lines call
+
     def next_serial(self) -> int:
         """A number that no other line of this process has."""
         return next(self._serials)
@@ -195,30 +143,76 @@ class Server:
         assert self._loop is not None
         return self._loop.time()
 
-    def admit(self, connection: Connection) -> bool:
-        """Count a new line; False (and counted as refused) at `connections_max`."""
-        if len(self._connections) >= self.connections_max:
+    def admit(self, address: str) -> bool:
+        """Count a new line; False (and counted as refused) at a limit, or while there are no file descriptors."""
+        limits = self.limits
+        limit = ""
+        if self.trouble:
+            limit = DESCRIPTORS
+        elif self._taken >= limits.connections:
+            limit = "connections"
+        elif 0 < limits.connections_per_address <= self._addresses[address]:
+            limit = "connections_per_address"
+        if limit:
             self.counters.refused += 1
-            log.warning("connection refused: the limit is reached", peer=connection.peer, limit=self.connections_max)
+            self.hits.hit(limit, address=address, open=self._taken)
             return False
-        self._connections.add(connection)
+        self._taken += 1
+        self._addresses[address] += 1
         self.counters.accepted += 1
         return True
 
-    def release(self, connection: Connection) -> None:
-        """Forget a line that has ended; harmless for one that was never admitted."""
+    def opened(self, connection: Connection) -> None:
+        """The line is up."""
+        self._connections.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a line that has ended."""
         self._connections.discard(connection)
+        self._taken -= 1
+        self._addresses[connection.address] -= 1
+        if not self._addresses[connection.address]:
+            del self._addresses[connection.address]
+
+    def tls_failed(self, connection: Connection, reason: str) -> None:
+        """Count it, and one line in the log for each reason, at a bounded rate."""
+        self.counters.tls_failed += 1
+        if times := self._tls_log.due(reason[:60]):
+            log.warning("TLS refused", peer=connection.peer, why=reason, times=times)
+
+    def exhausted(self, error: OSError) -> None:
+        """No file descriptor for a line that waits: lines that are open go on, new ones are turned away at once, and
+        what we kept for this goes to the store and the API. The sweep finds out when it is over."""
+        if self.trouble:
+            # The spares are used up too: nobody can even be turned away. Who dials waits in the kernel's queue.
+            for listener in self._listeners:
+                listener.pause()
+            return
+        self.trouble = f"no file descriptors left ({error.strerror}): new terminals are turned away"
+        self._spares.release()
+        self.hits.hit(DESCRIPTORS, open=self._taken)
+
+    # ---- once a second
 
     def _sweep(self) -> None:
         assert self._loop is not None
         now = self._loop.time()
         for connection in list(self._connections):
-            reason = connection.overdue(now)
-            if reason == "slow":
-                self.counters.closed_slow += 1
-            elif reason == "idle":
-                self.counters.closed_idle += 1
-            if reason:
-                log.info("connection closed", peer=connection.peer, reason=reason)
-                connection.close()
-        self._sweeper = self._loop.call_later(1.0, self._sweep)
+            if limit := connection.overdue(now):
+                self._end(connection, limit)
+        self._look_for_descriptors()
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _end(self, connection: Connection, limit: str) -> None:
+        self.counters.closed_idle += limit == "idle_s"
+        self.counters.closed_slow += limit == "frame_s"
+        self.hits.hit(limit, peer=connection.peer)
+        connection.give_up(limit)
+
+    def _look_for_descriptors(self) -> None:
+        """The spares are back when there is room again."""
+        if self.trouble and self._spares.refill():
+            log.info("file descriptors are there again: terminals are let in", open=self._taken)
+            self.trouble = ""
+        for listener in self._listeners:
+            listener.resume()

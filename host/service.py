@@ -11,15 +11,17 @@ import asyncio
 import hashlib
 import itertools
 import json
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from json.encoder import encode_basestring_ascii as quoted
 
 import structlog
 
 from host.delivery import deliver, fate_of, fault_text
+from host.doctor import Doctor, framing, greeting
 from host.engine.context import Context
-from host.engine.events import Decision, Event, Record, Request
+from host.engine.events import Decision, Event, Record, Remark, Request
 from host.errors import Busy
 from host.exchange import (
     Exchange,
@@ -27,8 +29,12 @@ from host.exchange import (
     facts_of,
     format_refusal,
     framed,
+    ill_signed,
+    kept_raw,
     mac_evidence,
     note_json,
+    note_of,
+    placed,
     safe_hex,
     signed,
     spoken_otherwise,
@@ -36,6 +42,7 @@ from host.exchange import (
 )
 from host.faults import Fault, FaultTable, Phase
 from host.group import OnDone
+from host.magic import fault_by_amount
 from host.pan_hash import pan_hash
 from host.rows import MessageRow, Row
 from host.runner import Runner
@@ -47,12 +54,14 @@ from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError, FrameError, SecurityError, SpecError
 from specs.families import family
-from specs.inspection import Note
+from specs.framing import LENGTH_BYTES, frame
+from specs.inspection import Inspection, Note
 from specs.kinds import Kind
 from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
 from specs.profile import Profile, profile_of
 from specs.security import kcv
+from specs.values import replace
 
 TrackKey = Callable[[str], bytes]
 """The working track key of a terminal by its id; b"" = it has none."""
@@ -71,11 +80,14 @@ class Service:
         pan_key: bytes,
         track_key: TrackKey = lambda _tid: b"",
         bins: Bins | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._faults = faults
         self._pan_key = pan_key
         self._track_key = track_key
         self._bins = bins or Bins()
+        self._doctor = Doctor()
+        self._monotonic = monotonic
         self._profiles: dict[Dialect, Profile] = {}
         self._tokens = itertools.count(1)
         self._under_way: dict[int, Exchange] = {}
@@ -103,15 +115,32 @@ class Service:
             message = decode_payload(payload, dialect)
             notes: list[Note | str] = []
         except (DecodeError, FrameError) as error:
-            seen = inspect_payload(payload, dialect)
-            if seen.message is None:
-                self._hopeless(connection, payload, error)
-                return
-            body, message, notes = payload[dialect.frame.prefix_bytes :], seen.message, list(seen.notes)
-            if connection.endpoint.strict or dialect.strict or not seen.complete:
-                self._refuse(self._exchange(connection, message, body, notes), format_refusal(error))
-                return
-        exchange = self._exchange(connection, message, body, notes)
+            self._misread(connection, payload, error)
+            return
+        self._ask(self._exchange(connection, message, body, notes))
+
+    def _misread(self, connection: Connection, payload: bytes, error: SpecError) -> None:
+        """It breaks the dialect: read on where the listener is lenient and the reader found its way, else refuse."""
+        dialect = connection.endpoint.dialect
+        seen = inspect_payload(payload, dialect)
+        if seen.message is None:
+            self._hopeless(connection, payload, seen)
+            return
+        # Bytes behind the last element belong to no message, so no MAC covers them.
+        body = payload[dialect.frame.prefix_bytes :]
+        body = body[: seen.read_to] if seen.complete else body
+        exchange = self._exchange(connection, seen.message, body, list(seen.notes))
+        exchange.raw = kept_raw(payload, seen.message, dialect)
+        if not seen.complete:
+            exchange.notes += self._would_fit(connection, payload)
+        if connection.endpoint.strict or dialect.strict or not seen.complete:
+            self._refuse(exchange, format_refusal(error))
+            return
+        self._ask(exchange)
+
+    def _ask(self, exchange: Exchange) -> None:
+        """What the message asks goes to the engine; what asks nothing is refused."""
+        message = exchange.message
         if exchange.family.tracks_encrypted(message):
             self._clear_tracks(exchange)
         operation = ask_of(exchange)
@@ -137,12 +166,15 @@ class Service:
         return Exchange(connection, dialect, family(dialect.family), message, body, notes=notes)
 
     def _take(self, exchange: Exchange, operation: Operation) -> None:
+        assert self._runner is not None
         facts = facts_of(exchange.message, operation)
-        fault = self._faults.fires(facts, Phase.BEFORE_COMMIT)
-        if fault is not None:
+        fault = self._faults.fires(facts, Phase.BEFORE_COMMIT) or self._faults.fires(facts, Phase.AFTER_COMMIT)
+        if fault is None and self._runner.settings.magic:
+            fault = fault_by_amount(operation)
+        if fault is not None and fault.phase is Phase.BEFORE_COMMIT:
             self._spoil_before(exchange, fault)
             return
-        exchange.fault = self._faults.fires(facts, Phase.AFTER_COMMIT)
+        exchange.fault = fault
         self._decide(exchange, operation)
 
     def _turn_away(self, exchange: Exchange, unreadable: Unreadable) -> None:
@@ -151,7 +183,7 @@ class Service:
         if not ordered or exchange.family.refusal_answer(exchange.message, unreadable, "", exchange.dialect) is None:
             self._refuse(exchange, unreadable)
             return
-        exchange.notes.append(_said(unreadable))
+        _explain(exchange, unreadable)
         other = Operation(Kind.OTHER, unreadable.tid, mid=unreadable.mid, stan=unreadable.stan)
         self._decide(exchange, other, unserved=unreadable.refusal)
 
@@ -163,8 +195,15 @@ class Service:
             self._submit(replace(self._request(exchange, operation, token), unserved=unserved), self._decided)
         except Busy:
             del self._under_way[token]
-            exchange.notes.append("the writer's queue is full")
-            self._refuse(exchange, Unreadable(Refusal.OWN_TROUBLE, 0, "room in the queue", "none"))
+            self._no_room(exchange)
+
+    def _no_room(self, exchange: Exchange) -> None:
+        """96 at once: nothing is booked, and there is no room for a log line either (host.limits counts it)."""
+        trouble = Unreadable(Refusal.OWN_TROUBLE, 0, "room in the queue", "none")
+        answer = exchange.family.refusal_answer(exchange.message, trouble, "", exchange.dialect)
+        if answer is not None:
+            exchange.frame = framed(answer, exchange.dialect)
+        self._speak(exchange)
 
     def _submit(self, event: Request | Record, done: OnDone | None = None) -> None:
         assert self._runner is not None
@@ -194,25 +233,48 @@ class Service:
         return self._profiles[dialect]
 
     def broken(self, connection: Connection, error: FrameError, data: bytes) -> None:
-        """The stream cannot be cut into frames: log what came and why; the server closes the line."""
-        self._log_only(connection, [Note(0, 0, "a frame of this listener", safe_hex(data), str(error))])
+        """The stream cannot be cut into frames, or ended inside one: log what came and why; the server closes the line.
 
-    def _hopeless(self, connection: Connection, payload: bytes, error: SpecError) -> None:
+        data: from the length header that is wrong, or that of the unfinished frame.
+        """
+        dialect = connection.endpoint.dialect
+        words = greeting(data) or self._doctor.look(data, dialect, self._monotonic())
+        text = "; ".join(dict.fromkeys(filter(None, (str(error), words))))
+        note = Note(0, error.offset, error.expected or framing(dialect), error.got or safe_hex(data), text)
+        # No payload was handed over, so no request ends with this.
+        exchange, rows = self._unreadable(connection, [note], data)
+        self._record(exchange, rows, counted=False)
+
+    def _hopeless(self, connection: Connection, payload: bytes, seen: Inspection) -> None:
         """Not even an MTI and a bitmap: nothing can be paired, so the line is closed after the log line."""
-        self._log_only(connection, [Note(0, 0, "MTI and bitmap", safe_hex(payload), str(error))])
+        exchange, rows = self._unreadable(connection, [*seen.notes, *self._would_fit(connection, payload)], payload)
+        self._record(exchange, rows)
         connection.close()
 
-    def _log_only(self, connection: Connection, notes: list[Note | str]) -> None:
+    def _would_fit(self, connection: Connection, payload: bytes) -> list[str]:
+        """Which listener would have read this: as it was cut, else as it came, since the cut itself may be wrong."""
+        dialect, now = connection.endpoint.dialect, self._monotonic()
+        words = self._doctor.look(frame(payload, dialect.frame), dialect, now)
+        at = connection.latest.find(payload) - LENGTH_BYTES[dialect.frame.length]
+        if not words and at >= 0:
+            words = self._doctor.look(connection.latest[at:], dialect, now)
+        return [words] if words else []
+
+    def _unreadable(
+        self, connection: Connection, notes: list[Note | str], data: bytes
+    ) -> tuple[Exchange, Callable[[Context], tuple[Row, ...]]]:
+        """What the log keeps of bytes that are no message."""
         exchange = self._exchange(connection, Message(mti=""), b"", notes)
+        exchange.raw = kept_raw(data, None, exchange.dialect)
         log.warning("unreadable bytes", peer=connection.peer, why=note_json(notes[0]))
-        self._record(exchange, lambda ctx: (self._in_row(ctx, exchange, 0),))
+        return exchange, lambda ctx: (self._in_row(ctx, exchange, 0),)
 
     def _refuse(self, exchange: Exchange, unreadable: Unreadable) -> None:
         """Answer what cannot be an operation: no books, but the log line is durable before the answer leaves."""
-        exchange.notes.append(_said(unreadable))
+        _explain(exchange, unreadable)
 
         def rows(ctx: Context) -> tuple[Row, ...]:
-            at = ctx.now.strftime("%m%d%H%M%S")
+            at = ctx.host_time
             answer = exchange.family.refusal_answer(exchange.message, unreadable, at, exchange.dialect)
             received = self._in_row(ctx, exchange, 0)
             if answer is None:
@@ -223,21 +285,30 @@ class Service:
         self._record(exchange, rows, or_close=True)
 
     def _record(
-        self, exchange: Exchange, rows: Callable[[Context], tuple[Row, ...]], *, or_close: bool = False
+        self,
+        exchange: Exchange,
+        rows: Callable[[Context], tuple[Row, ...]],
+        *,
+        or_close: bool = False,
+        counted: bool = True,
     ) -> None:
-        """Log without books; then the answer leaves. or_close: what cannot be answered ends its line."""
+        """Log without books; then the answer leaves.
+
+        or_close: what cannot be answered ends its line. counted: the line counts a request that ends with this.
+        """
 
         def done(_event: Event, _decision: Decision, _outcome: Outcome | None) -> None:
             assert self._loop is not None
-            if exchange.frame:
-                self._speak(exchange)
-            elif or_close:
+            if or_close and not exchange.frame:
                 self._loop.call_soon_threadsafe(exchange.connection.close)
+            self._speak(exchange)
 
         try:
-            self._submit(Record(rows), done)
+            self._submit(Record(rows), done if counted else None)
         except Busy:
             log.warning("no answer: the writer's queue is full", peer=exchange.connection.peer)
+            if counted:
+                exchange.connection.request_ended()
 
     def _spoil_before(self, exchange: Exchange, fault: Fault) -> None:
         """A fault before the commit: nothing is decided, nothing is booked; the log says which rule did it."""
@@ -249,7 +320,7 @@ class Service:
                 return (received,)
             operation = exchange.operation
             assert operation is not None
-            at = ctx.now.strftime("%m%d%H%M%S")
+            at = ctx.host_time
             outcome = Outcome(code=fault.rc, at=at, business_date=ctx.business_date.isoformat())
             answer = exchange.family.write_answer(exchange.message, outcome, exchange.dialect)
             exchange.frame = framed(answer, exchange.dialect)
@@ -257,6 +328,8 @@ class Service:
 
         if fault.action == "reset":
             exchange.connection.reset()
+        elif fault.action == "stall":
+            exchange.connection.stall()
         self._record(exchange, rows)
 
     # ---- before the commit: the writer's thread
@@ -276,7 +349,7 @@ class Service:
             yield self._in_row(ctx, exchange, decision.txn_id, decision.notes)
         if outcome is not None:
             answer = self._answer(exchange, decision, outcome)
-            said = fault_text(exchange.fault) + (decision.notes if waited else ())
+            said = fault_text(exchange.fault, answer) + (decision.notes if waited else ())
             yield self._out_row(ctx, exchange, answer, decision.txn_id, said)
 
     def _answer(self, exchange: Exchange, decision: Decision, outcome: Outcome) -> Message:
@@ -285,19 +358,22 @@ class Service:
             answer = spoken_otherwise(answer, exchange.fault.rc)
         if decision.sign_key and decision.mac and exchange.family.carries_mac(answer):
             answer = signed(answer, exchange.dialect, bytes.fromhex(decision.sign_key), decision.mac)
+        if exchange.fault is not None and exchange.fault.action == "bad-mac":
+            answer = ill_signed(answer)
         exchange.frame, exchange.encoded = framed(answer, exchange.dialect), outcome
         return answer
 
-    def _in_row(self, ctx: Context, exchange: Exchange, txn_id: int, said: tuple[str, ...] = ()) -> MessageRow:
-        row = self._row(ctx, "in", exchange, exchange.message, exchange.body, [*exchange.notes, *said], txn_id)
+    def _in_row(self, ctx: Context, exchange: Exchange, txn_id: int, said: tuple[str | Remark, ...] = ()) -> MessageRow:
+        notes = [*exchange.notes, *placed(exchange, said)] if said else exchange.notes
+        row = self._row(ctx, "in", exchange, exchange.message, exchange.body, notes, txn_id)
         exchange.in_row = row.id
         return row
 
     def _out_row(
-        self, ctx: Context, exchange: Exchange, answer: Message, txn_id: int, said: tuple[str, ...] = ()
+        self, ctx: Context, exchange: Exchange, answer: Message, txn_id: int, said: tuple[str | Remark, ...] = ()
     ) -> MessageRow:
-        row = self._row(ctx, "out", exchange, answer, exchange.frame, list(said), txn_id)
-        return replace(row, reply_to=exchange.in_row, fate=fate_of(exchange.fault))
+        row = self._row(ctx, "out", exchange, answer, exchange.frame, placed(exchange, said), txn_id)
+        return replace(row, reply_to=exchange.in_row, fate=fate_of(exchange.fault, answer))
 
     def _row(
         self,
@@ -321,7 +397,7 @@ class Service:
             }
         return MessageRow(
             id=ctx.ids.new(MessageRow.__name__),
-            at=ctx.now.isoformat(timespec="milliseconds"),
+            at=ctx.stamp,
             direction=direction,
             peer=exchange.connection.peer,
             dialect=exchange.dialect.name,
@@ -334,10 +410,11 @@ class Service:
             auth_code=shown.get(38, ""),
             txn_id=txn_id,
             reply_to=0,
-            fields=json.dumps({str(de): value for de, value in shown.items()}, ensure_ascii=True),
-            notes=json.dumps([note_json(note) for note in notes], ensure_ascii=False),
+            fields=_fields_json(shown),
+            notes=json.dumps([note_json(note) for note in notes], ensure_ascii=False) if notes else "[]",
             fate="",
             digest=hashlib.blake2b(raw, key=self._pan_key[:32], digest_size=16).hexdigest() if raw else "",
+            raw=exchange.raw if direction == "in" else "",
         )
 
     # ---- out: after the commit
@@ -350,7 +427,11 @@ class Service:
         """
         assert isinstance(event, Request)
         exchange = self._under_way.pop(event.token, None)
-        if exchange is None or outcome is None:
+        if exchange is None:
+            return
+        if outcome is None:
+            exchange.frame = b""  # what was encoded for a commit that nobody knows of must never leave
+            self._speak(exchange)
             return
         if exchange.encoded is not outcome:
             # The commit failed: what was encoded for it must never leave; this outcome (96) has no books behind it.
@@ -365,15 +446,21 @@ class Service:
             self._loop.call_soon_threadsafe(self._flush)
 
     def _flush(self) -> None:
-        """Everything that is ready leaves, each answer in one write (the loop's thread)."""
+        """Everything that is ready leaves, each answer in one write; what has none ends here too (loop's thread)."""
         assert self._loop is not None
         while self._outbox:
             exchange = self._outbox.popleft()
-            deliver(self._loop, exchange)
+            if exchange.frame:
+                deliver(self._loop, exchange)
+            exchange.connection.request_ended()
 
 
-def _said(unreadable: Unreadable) -> str:
-    """Why a message is no operation, for its log line."""
-    about = f"DE {unreadable.de}" if unreadable.de else str(unreadable.refusal)
-    got = f", got {unreadable.got}" if unreadable.got else ""
-    return f"{about}: expected {unreadable.expected}{got}"
+def _explain(exchange: Exchange, unreadable: Unreadable) -> None:
+    """Why a message is no operation, for its log line; what the reader has said of that element is not said twice."""
+    if not any(isinstance(note, Note) and note.de == unreadable.de for note in exchange.notes):
+        exchange.notes.append(note_of(exchange, unreadable))
+
+
+def _fields_json(shown: Mapping[int, str]) -> str:
+    """{"2": "...", ...} as json.dumps writes it; twice a message, so without a general encoder."""
+    return "{" + ", ".join([f'"{de}": {quoted(value)}' for de, value in shown.items()]) + "}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from specs.framing import TPDU_BYTES
 from specs.inspection import ALPHABETS, Inspection, Note, inspect
 from specs.message import Message
 from specs.quick import quick
+from specs.values import replace
 
 _HEX = re.compile(r"[0-9A-F]*")
 

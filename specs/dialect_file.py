@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
@@ -76,8 +77,9 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
         yield number, current, line
 
 
+@lru_cache(maxsize=1)
 def builtin_names() -> tuple[str, ...]:
-    """The dialects that come with the program, in alphabetical order."""
+    """The dialects that come with the program, in alphabetical order; looked for once."""
     folder = resources.files("specs") / "dialects"
     return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")))
 

@@ -10,6 +10,12 @@ DIALECT is a built-in name or a TOML path (`./mybank.toml://127.0.0.1:9000`).
     header     0 or 6 bytes after the TPDU                  lengths    ascii, bcd: LL and LLL
     strict     1: answer 30 to a breach of the dialect      binary     hex, raw: PIN block, MAC, chip data
                                                             charset    ascii, ebcdic (code page 500)
+
+TLS, a listener's and a terminal's side; files are PEM, and nothing is read here (docs/network.md):
+
+    tls        1: TLS 1.2 or newer                          cert, key  FILE: our certificate and its private key
+    client_ca  FILE (listener): clients must show a certificate of this CA
+    ca         FILE (--connect): the CA of the host         insecure   1 (--connect): any certificate will do
 """
 
 from __future__ import annotations
@@ -33,14 +39,26 @@ class EndpointError(SpecError):
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """The files of a TLS line by their paths, "" = not given; nobody has opened them yet."""
+
+    cert: str = ""
+    key: str = ""
+    client_ca: str = ""
+    ca: str = ""
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to listen or to dial, and what is spoken there. port 0 = any free port (listening only)."""
+    """Where to listen or to dial, and what is spoken there. port 0 = any free port (listening only); no tls = plain."""
 
     dialect: Dialect
     address: str
     port: int
     strict: bool = False
     url: str = ""
+    tls: Tls | None = None
 
 
 def parse(url: str) -> Endpoint:
@@ -51,6 +69,7 @@ def parse(url: str) -> Endpoint:
     authority, _, query = rest.partition("?")
     address, port = _address(url, name, authority.rstrip("/"))
     options = _options(url, query)
+    tls = _tls(url, options)
     strict = bool(options.pop("strict", False))
     encoding = {key: str(options.pop(key)) for key in _ENCODINGS if key in options}
     dialect = load(name)
@@ -59,7 +78,7 @@ def parse(url: str) -> Endpoint:
             dialect = with_options(load(name, encoding), **options)  # type: ignore[arg-type]
         except DialectError as error:
             raise EndpointError(f"{url!r}: {error}") from error
-    return Endpoint(dialect, address, port, strict, url)
+    return Endpoint(dialect, address, port, strict, url, tls)
 
 
 def _address(url: str, name: str, authority: str) -> tuple[str, int]:
@@ -84,15 +103,39 @@ _VALUES: Mapping[str, Mapping[str, str | bool | int]] = {
     "lengths": {"ascii": "ascii", "bcd": "bcd"},
     "binary": {"hex": "hex", "raw": "raw"},
     "charset": {"ascii": "ascii", "ebcdic": "ebcdic"},
+    "tls": _FLAGS,
+    "insecure": _FLAGS,
 }
 """Option -> what may stand behind it -> what it means."""
+
+
+_TLS_FILES = ("cert", "key", "client_ca", "ca")
+
+
+def _tls(url: str, options: dict[str, str | bool | int]) -> Tls | None:
+    """Takes the options of TLS out of `options`."""
+    wanted = bool(options.pop("tls", False))
+    files = {name: str(options.pop(name)) for name in _TLS_FILES if name in options}
+    insecure = bool(options.pop("insecure", False))
+    if not wanted:
+        if files or insecure:
+            raise EndpointError(f"{url!r}: {next(iter(files), 'insecure')} needs tls=1; without it the line is plain")
+        return None
+    if files.get("key") and not files.get("cert"):
+        raise EndpointError(f"{url!r}: key needs cert, the certificate that it belongs to")
+    return Tls(**files, insecure=insecure)
 
 
 def _options(url: str, query: str) -> dict[str, str | bool | int]:
     options: dict[str, str | bool | int] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
+        if key in _TLS_FILES:
+            if not value:
+                raise EndpointError(f"{url!r}: {key}= names no file")
+            options[key] = value
+            continue
         if key not in _VALUES:
-            raise EndpointError(f"{url!r}: option {key!r} is not one of {', '.join(_VALUES)}")
+            raise EndpointError(f"{url!r}: option {key!r} is not one of {', '.join((*_VALUES, *_TLS_FILES))}")
         if value not in _VALUES[key]:
             raise EndpointError(f"{url!r}: {key}={value!r} is not one of {', '.join(_VALUES[key])}")
         options[key] = _VALUES[key][value]

@@ -2,6 +2,7 @@
 
     SpecError
     ├── FrameError        the byte stream cannot be cut into frames
+    │   └── FrameTooLong  it announces more bytes than may be
     ├── DecodeError       a message breaks its dialect, at a data element and an offset
     ├── EncodeError       we built a message that the dialect cannot carry: our own mistake
     ├── DialectError      a dialect file is wrong: which file, key, why
@@ -20,7 +21,18 @@ class SpecError(Exception):
 
 
 class FrameError(SpecError):
-    """The length header or the bytes after it cannot be a frame of this listener."""
+    """The length header or the bytes after it cannot be a frame of this listener.
+
+    Units: offset counts bytes from the length header; expected and got may be "" where the text says it all.
+    """
+
+    def __init__(self, text: str, *, offset: int = 0, expected: str = "", got: str = "") -> None:
+        super().__init__(text)
+        self.offset, self.expected, self.got = offset, expected, got
+
+
+class FrameTooLong(FrameError):
+    """A length header that announces more than the largest frame."""
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from specs.errors import EncodeError, FrameError
+from specs.errors import EncodeError, FrameError, FrameTooLong
 
 LengthHeader = Literal["bin2", "bcd2", "ascii4", "none"]
 #: Bytes of each length header, in the order in which people should be told of them.
@@ -62,7 +62,7 @@ def read_length(raw: bytes, fmt: FrameFormat) -> int:
             raise FrameError(f"the length {announced} counts itself and must be at least {own}")
         announced -= own
     if announced > fmt.max_bytes:
-        raise FrameError(f"a frame of {announced} bytes is larger than {fmt.max_bytes}")
+        raise FrameTooLong(f"a frame of {announced} bytes is larger than {fmt.max_bytes}")
     return announced
 
 
@@ -92,6 +92,19 @@ class FrameReader:
     def pending(self) -> int:
         """Bytes of an unfinished frame, its length header included."""
         return len(self._buffer)
+
+    @property
+    def unfinished(self) -> bytes:
+        """The bytes of the unfinished frame, its length header included; for whoever must say why it was given up."""
+        return bytes(self._buffer)
+
+    @property
+    def announced(self) -> int:
+        """How many bytes the unfinished frame will have, its length header included; 0 = not even that is known."""
+        own = LENGTH_BYTES[self._fmt.length]
+        if self.error is not None or not own or len(self._buffer) < own:
+            return 0
+        return own + read_length(bytes(self._buffer[:own]), self._fmt)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes, return the payloads that are now complete. Raises FrameError (see the class)."""
@@ -124,7 +137,7 @@ class FrameReader:
 
     def _unframed(self, data: bytes) -> list[bytes]:
         if len(data) > self._fmt.max_bytes:
-            self.error = FrameError(f"a message of {len(data)} bytes is larger than {self._fmt.max_bytes}")
+            self.error = FrameTooLong(f"a message of {len(data)} bytes is larger than {self._fmt.max_bytes}")
             raise self.error
         return [data] if data else []
 

@@ -73,6 +73,7 @@ class _Walk:
         self.mti = ""
         self.bitmap = ""
         self.values: dict[int, str] = {}
+        self.starts: dict[int, int] = {}
         self.notes: list[Note] = []
         self.complete = False
         self.astray = False  # values may not be those of their elements
@@ -140,7 +141,7 @@ class _Walk:
 
     def _read_element(self, de: int) -> None:
         spec = self.dialect.fields.get(de)
-        start = self.pos
+        start = self.starts[de] = self.pos
         if spec is None:
             self._note(de, start, f"a data element that {self.dialect.name} has", f"DE {de} in the bitmap")
             raise _Stop
@@ -220,3 +221,15 @@ def inspect(body: bytes, dialect: Dialect) -> Inspection:
     Lengths count digits (n, z), characters (an, ans) or bytes (b).
     """
     return _Walk(body, dialect).run()
+
+
+def place(de: int, body: bytes, dialect: Dialect) -> int:
+    """The byte at which a data element begins, its length included; of one that is absent, where it would begin.
+
+    0 = MTI, 1 = bitmap. Never raises on bad input; of an element that could not be reached, where the reading ended.
+    """
+    if de <= 1:
+        return min(de * dialect.encodings.mti_bytes, len(body))
+    walk = _Walk(body, dialect)
+    walk.run()
+    return next((start for found, start in sorted(walk.starts.items()) if found >= de), walk.pos)

@@ -30,6 +30,12 @@ _TRACK_IN_TEXT = re.compile(r"(?<!\d)\d{12,19}[D=^][^ ;|]{4,}")
 _KEY_IN_TEXT = re.compile(r"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{32,}(?![0-9A-Fa-f])")
 """32 hex digits or more with a letter among them: totals are long too, but have no letters."""
 _DIGITS_SHOWN = 6
+_LONG_RUN_DIGITS = 31
+"""Longer than DE 61 (29 digits), where a number cannot be told from batch, STAN and date; an item of an upload has 40.
+"""
+_LONG_RUN = re.compile(rf"\d{{{_LONG_RUN_DIGITS},}}")
+_TOTALS_DIGITS = frozenset({36, 45, 60, 75, 90})
+"""Forms of NAC's DE 63 (nac.md, section 5): they stay."""
 _DIGIT_RUN = re.compile(r"\d{9,}")
 _HEX_RUN = re.compile(r"[0-9A-Fa-f]{9,}")
 _TRACK = re.compile(r"([%;]?[A-Z]?)(\d{12,21})([D=^])(.*)", re.DOTALL)
@@ -60,6 +66,8 @@ def mask_text(text: str) -> str:
     text = _TRACK_IN_TEXT.sub(lambda found: mask_track(found[0]), text)
     text = _PAN_IN_TEXT.sub(lambda found: found[1] + mask_pan(found[2]) if luhn_ok(found[2]) else found[0], text)
     text = _GROUPED_PAN.sub(lambda found: _mask_grouped(found[0]), text)
+    if len(text) >= _LONG_RUN_DIGITS:
+        text = _LONG_RUN.sub(lambda found: _mask_long_run(found[0]), text)
     return _KEY_IN_TEXT.sub(lambda found: _stars(found[0]), text)
 
 
@@ -100,6 +108,14 @@ def _mask_grouped(text: str) -> str:
         return text
     masked = iter(mask_pan(digits))
     return "".join(next(masked) if character.isdigit() else character for character in text)
+
+
+def _mask_long_run(digits: str) -> str:
+    """Items of an upload where none belong: card numbers between other digits."""
+    if len(digits) in _TOTALS_DIGITS:
+        return digits
+    hidden = _numbers_across(digits)
+    return "".join("*" if at in hidden else digit for at, digit in enumerate(digits))
 
 
 def _mask_own_number(fields: Mapping[int, str], shown: dict[int, str]) -> dict[int, str]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from specs import masking
+from specs.values import replace
 
 
 def _frozen(fields: Mapping[int, str]) -> Mapping[int, str]:
+    if type(fields) is MappingProxyType:
+        return fields  # of another message, in order already
     return MappingProxyType(dict(sorted(fields.items())))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """One ISO 8583 message.
 

@@ -19,6 +19,7 @@ from specs.kinds import REVERSIBLE as REVERSIBLE
 from specs.kinds import VOIDS as VOIDS
 from specs.kinds import Kind as Kind
 from specs.totals import Totals
+from specs.values import quick_init
 
 
 class Entry(StrEnum):
@@ -34,7 +35,8 @@ class Entry(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@quick_init
+@dataclass(frozen=True, repr=False)
 class Card:
     """The card as the message shows it. pan "" = not sent. track2 with separator D. expiry YYMM or ""."""
 
@@ -103,7 +105,8 @@ class UploadItem:
         return f"UploadItem({self.ref}, {self.amount}, {self.kind}, {masking.mask_pan(self.pan) if self.pan else '-'})"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Operation:
     """One request or advice, whichever end looks at it.
 
@@ -188,7 +191,8 @@ class Verdict(StrEnum):
     NUMBER_UNKNOWN = "number-unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Outcome:
     """The answer, neutral to the wire; the same value at both ends (what a field does not carry is "" or None).
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from terminal_sim.commands import operator, reading, setup, till
+from terminal_sim.commands import copies, operator, reading, setup, till
 
 app = typer.Typer(
     help="""A POS terminal that lives in a folder (its flash).
@@ -43,6 +43,8 @@ for _command in (
     reading.reprint,
     reading.journal,
     operator.operator,
+    copies.backup,
+    copies.restore,
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 

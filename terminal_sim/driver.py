@@ -10,12 +10,15 @@ from typing import Protocol
 from terminal_sim.clock import Clock
 from terminal_sim.errors import FlashError, LineLost, NotConnected
 from terminal_sim.flash import Flash
+from terminal_sim.jobs.money import UNKNOWN
 from terminal_sim.moves import Action, Done, End, Event, LinkLost, Overdue, Print, Received, Result, Save, Send, Show
 from terminal_sim.state import Slip
 from terminal_sim.terminal import Terminal
 
 ANSWERS_MAX = 1000
 """Payloads looked at for one request; a host that sends more is cut off (the deadline bounds the time)."""
+EXCHANGES_MAX = 2000
+"""Requests of one order: a full journal uploaded in each round, with every repeat, is less."""
 
 
 class Line(Protocol):
@@ -55,18 +58,19 @@ class Driver:
         self._screen = screen
         self._deadline = 0.0
         self._sent = False
+        self._heard = 0
 
     def run(self, event: Event) -> Result:
         """One order (or boot) from beginning to end. A flash that cannot be written stops it before the next action."""
         self._sent = False
         try:
-            for _ in range(ANSWERS_MAX * 10):
+            for _ in range(ANSWERS_MAX * EXCHANGES_MAX):
                 result, next_event = self._perform(self._terminal.handle(event, self._clock.now()))
                 if result is not None:
                     return result
                 event = next_event or self._await()
         except FlashError as error:
-            text = f"the terminal stops: {error}"
+            text = f"the terminal stops: {error}" + (f": {UNKNOWN}" if self._sent else "")  # RT10
             self._screen.show(text)
             return Result(End.UNKNOWN if self._sent else End.NOT_SENT, text)
         raise AssertionError("an order that does not end")
@@ -96,7 +100,7 @@ class Driver:
         except NotConnected as error:
             self._screen.show(f"no connection: {error}")
             return LinkLost(sent=False)
-        self._sent = True
+        self._sent, self._heard = True, 0
         try:
             self._line.send(action.payload, action.timeout_s)
         except LineLost:
@@ -107,6 +111,9 @@ class Driver:
 
     def _await(self) -> Event:
         self._flash.power.at("recv", "before")
+        if self._heard == ANSWERS_MAX:  # none of them was the answer, and this line brings nothing else
+            self._line.close()
+            return LinkLost(sent=True)
         try:
             payload = self._line.receive(self._deadline)
         except LineLost:
@@ -114,5 +121,6 @@ class Driver:
         if payload is None:
             self._line.close()
             return Overdue()
+        self._heard += 1
         self._flash.power.at("recv", "after")
         return Received(payload)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from terminal_sim.errors import FlashBusy, FlashError, PowerCut
-from terminal_sim.flash_format import FormatError, dump, load
+from terminal_sim.flash_format import TORN, WAY_BACK, FormatError, dump, load
 from terminal_sim.state import Memory
 
 try:
@@ -176,16 +176,7 @@ class DirFlash:
 
     def load(self) -> Memory:
         """See Flash. A missing or torn file is never taken for an empty terminal."""
-        try:
-            return load(self.path.read_text("utf-8"))
-        except FileNotFoundError:
-            raise FlashError(f"{self.path}: is missing; `terminal-sim init` makes a terminal") from None
-        except UnicodeDecodeError:
-            raise FlashError(f"{self.path}: is torn or no JSON") from None
-        except FormatError as error:
-            raise FlashError(f"{self.path}: {error}") from None
-        except OSError as error:
-            raise FlashError(f"{self.path}: {error.strerror}") from None
+        return _read(self.path, "; `terminal-sim init` makes a terminal")
 
     def save(self, step: str, memory: Memory) -> None:
         """See Flash."""
@@ -193,30 +184,34 @@ class DirFlash:
         self._write(dump(memory).encode())
         self.power.at(step, "after")
 
-    def create(self, memory: Memory) -> None:
-        """The first save of a new terminal. Raises: FlashError when one lives there already."""
+    def create(self, memory: Memory, *, over: bool = False) -> None:
+        """The first save of a new terminal. over: also where one lived. Raises: FlashError when one lives there."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FlashError(f"{self._folder}: {error.strerror}") from None
         with contextlib.closing(self._take()):
-            if self.path.exists():
+            if self.path.exists() and not over:
                 raise FlashError(f"{self.path}: a terminal lives here already; init makes a new one in another folder")
             self._write(dump(memory).encode())
 
     def _write(self, content: bytes) -> None:
         try:
-            beside = self.path.with_suffix(
-                ".tmp"
-            )  # one name: the lock keeps others out, and a cut leaves one file at most
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with os.fdopen(os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, self.path)
+            os.replace(self._beside, self.path)
             self._sync_folder()
         except OSError as error:
+            with contextlib.suppress(OSError):
+                self._beside.unlink(missing_ok=True)  # what did not fit must not keep the room from what may
             raise FlashError(f"{self.path}: {error.strerror}") from None
+
+    @property
+    def _beside(self) -> Path:
+        """One name: the lock keeps others out, and a cut leaves one file at most."""
+        return self.path.with_suffix(".tmp")
 
     def _sync_folder(self) -> None:
         if os.name != "posix":  # pragma: no cover - no such thing on Windows
@@ -226,3 +221,32 @@ class DirFlash:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _read(path: Path, when_missing: str = "") -> Memory:
+    try:
+        return load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise FlashError(f"{path}: is missing{when_missing}") from None
+    except UnicodeDecodeError:
+        raise FlashError(f"{path}: {TORN}: {WAY_BACK}") from None
+    except FormatError as error:
+        raise FlashError(f"{path}: {error}") from None
+    except OSError as error:
+        raise FlashError(f"{path}: {error.strerror}") from None
+
+
+def read_copy(path: Path) -> Memory:
+    """The memory of a copy of the flash. Raises: FlashError as a flash does."""
+    return _read(path)
+
+
+def write_copy(path: Path, memory: Memory) -> None:
+    """A copy of the flash, for its owner alone. Raises: FlashError when it cannot be written, or is there already."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(dump(memory).encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise FlashError(f"{path}: {error.strerror}") from None

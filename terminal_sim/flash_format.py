@@ -1,8 +1,14 @@
-"""Memory <-> JSON. The types of terminal_sim.state are the schema; a value that does not fit names its key."""
+"""Memory <-> JSON. The types of terminal_sim.state are the schema; a value that does not fit names its key.
+
+The document carries the SHA-256 of its own text (with zeros in that place), so one changed byte is seen, whatever it
+makes of an amount or a STAN. A document without it, from an earlier version, is read as before.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -13,7 +19,14 @@ from specs.message import Message
 from specs.totals import Totals
 from terminal_sim.state import Memory
 
-VERSION = 1
+VERSION = 2
+WITHOUT_CHECK = 1
+"""The version before, which had none."""
+_BLANK = "0" * 64
+_CHECK = re.compile(r'^ "check": "([0-9a-f]{64})",$', re.MULTILINE)
+TORN = "is torn or no JSON"
+WAY_BACK = "`terminal-sim restore` puts a copy back; without one init a new terminal, and close its batch at the host"
+"""What to do about a file that cannot be used. It is never taken for an empty terminal."""
 
 
 class FormatError(ValueError):
@@ -22,19 +35,35 @@ class FormatError(ValueError):
 
 def dump(memory: Memory) -> str:
     """The memory as one JSON document."""
-    return json.dumps({"version": VERSION, "terminal": _plain(memory)}, ensure_ascii=False, indent=1) + "\n"
+    document = {"version": VERSION, "check": _BLANK, "terminal": _plain(memory)}
+    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return text.replace(_BLANK, _sum(text), 1)
 
 
 def load(text: str) -> Memory:
-    """Read it back. Raises: FormatError naming the key; a torn file shows as JSON that ends too early."""
+    """Read it back. Raises: FormatError naming the key; a torn file shows as JSON that ends too early, one with a
+    changed byte by its check."""
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise FormatError(f"is torn or no JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise FormatError(f"version: this program reads {VERSION}")
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{TORN}: {error}: {WAY_BACK}") from None
+    if not isinstance(document, dict) or document.get("version") not in (VERSION, WITHOUT_CHECK):
+        raise FormatError(f"version: this program reads {WITHOUT_CHECK} and {VERSION}")
     value: Memory = _typed(Memory, document.get("terminal"), "terminal")
+    if not _whole(document, text):
+        raise FormatError(f"does not fit its check, so some of it was changed or lost: {WAY_BACK}")
     return value
+
+
+def _whole(document: Mapping[str, Any], text: str) -> bool:
+    found = _CHECK.search(text)
+    if document["version"] == WITHOUT_CHECK:
+        return document.keys() == {"version", "terminal"}
+    return found is not None and _sum(text[: found.start(1)] + _BLANK + text[found.end(1) :]) == found[1]
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
 
 from specs.masking import mask_text
-from terminal_sim.state import Memory
+from terminal_sim.state import Memory, RowState
 from terminal_sim.wire import Wire
 
 TIMEOUT_S = 10
@@ -25,7 +25,19 @@ class Found(StrEnum):
     CANNOT_TELL = "cannot-tell"
 
 
-EXIT_CODES = {Found.YES: 0, Found.NO: 1, Found.CANNOT_TELL: 3}
+class Do(StrEnum):
+    """What the operator does now."""
+
+    REPRINT = "reprint"
+    CHARGE_AGAIN = "charge-again"
+    WAIT = "wait"
+
+
+EXIT_CODES = {Do.REPRINT: 0, Do.CHARGE_AGAIN: 1, Do.WAIT: 3}
+"""interface.md, section 1. A script that sees 0 may hand the goods over."""
+UNDECIDED = "pending"
+STANDS_FOR_NOTHING = frozenset({"declined", "reversed", "tombstone", "voided", "expired"})
+"""States at the host (interface.md, section 3) under which nothing is charged: proven not successful (RO2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +100,51 @@ def _items(url: str) -> list[dict[str, Any]]:
     return items
 
 
-def advice(memory: Memory, reply: Reply) -> str:
-    """What the operator does now (RO1): found → reprint, not found → charge again, cannot tell → wait."""
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The answer to «what now?», for a script and for the operator."""
+
+    do: Do
+    text: str
+
+
+def never_used(memory: Memory, stan: str) -> bool:
+    """Whether this terminal surely never sent anything under this STAN: nothing can be said of it, least of all «charge
+    again». After the number has wrapped nobody can be sure any more."""
+    rows = [*memory.rows, *(row for closed in memory.archive for row in closed.rows)]
+    known = {row.stan for row in rows} | {event.stan for event in memory.events}
+    wrapped = max(known, default="") > memory.stan
+    return int(stan) == 0 or (stan > memory.stan and not wrapped)
+
+
+def advice(memory: Memory, reply: Reply) -> Advice:
+    """What the operator does now (RO1): sold → reprint; surely not sold → charge again (RO2); else wait."""
+    about = f"STAN {reply.stan}: "
     if reply.found is Found.CANNOT_TELL:
-        return f"STAN {reply.stan}: cannot tell ({reply.why}): wait, do not charge again"
-    owed = memory.pending is not None and memory.pending.stan == reply.stan
-    undone = "the terminal owes its reversal and sends it before the next transaction"
-    if reply.found is Found.NO:
-        return f"STAN {reply.stan}: not found at the host: charge again" + (f" ({undone})" if owed else "")
+        return Advice(Do.WAIT, f"{about}cannot tell ({reply.why}): wait, do not charge again")
     item = reply.item or {}
-    state = f"{item.get('state', '?')}, response code {item.get('response_code') or '-'}"
-    if owed:
-        return f"STAN {reply.stan}: found at the host ({state}); {undone}, then charge again"
-    return f"STAN {reply.stan}: found at the host ({state}): reprint, do not charge again"
+    state, at_host = str(item.get("state", "?")), "not found at the host"
+    if reply.found is Found.YES:
+        at_host = f"found at the host ({state}, response code {item.get('response_code') or '-'})"
+    if reply.found is Found.YES and state == UNDECIDED:
+        return Advice(Do.WAIT, f"{about}{at_host}: not decided yet: wait, do not charge again")
+    sold = reply.found is Found.YES and state not in STANDS_FOR_NOTHING
+    if memory.pending is not None and memory.pending.stan == reply.stan:
+        undone = "the terminal owes its reversal and sends it before the next transaction"
+        then = f"; {undone}, then charge again" if sold else f": charge again ({undone})"
+        return Advice(Do.CHARGE_AGAIN, f"{about}{at_host}{then}")
+    if sold:
+        return Advice(Do.REPRINT, f"{about}{at_host}: reprint, do not charge again")
+    return _not_sold(memory, reply.stan, f"{about}{at_host}")
+
+
+def _not_sold(memory: Memory, stan: str, at_host: str) -> Advice:
+    """The host has nothing that is charged; but what stands in the terminal's own books was sold all the same."""
+    rows = [*(row for closed in memory.archive for row in closed.rows), *memory.rows]
+    own = next((row for row in reversed(rows) if row.stan == stan), None)
+    if own is None or own.state is not RowState.JOURNALED:
+        return Advice(Do.CHARGE_AGAIN, f"{at_host}: charge again")
+    if own.stored:
+        text = f"{at_host}, approved here and stored, the host is told later: reprint, do not charge again"
+        return Advice(Do.REPRINT, text)
+    return Advice(Do.WAIT, f"{at_host}, but approved here: the books differ, do not charge again: ask the host's desk")

@@ -25,6 +25,9 @@ EVENTS_MAX = 1000
 ARCHIVE_MAX = 30
 """Closed batches kept for reprint and comparison."""
 COUNTER_MAX = 999_999
+RESTORED_STANS = 1_000
+"""How far the STAN goes on when a copy of the flash is put back: past every number that was taken since the copy, or so
+far behind it that the host sees a terminal that was reset (rules.md, section 4). None may be used twice (RT1)."""
 TEST_TMK = "0123456789ABCDEFFEDCBA9876543210"
 """The documented test key (security.md section 1)."""
 
@@ -298,6 +301,11 @@ class Memory:
         """The same memory with rows replaced by STAN and kind."""
         by_key = {(row.stan, row.kind): row for row in changed}
         return replace(self, rows=tuple(by_key.get((row.stan, row.kind), row) for row in self.rows))
+
+    def restored(self, at: str) -> Memory:
+        """The memory of a copy that is put back: what was done since is not in it, and its numbers stay spent."""
+        stan = f"{(int(self.stan) + RESTORED_STANS - 1) % COUNTER_MAX + 1:06d}"
+        return replace(self, stan=stan).noted("restored", detail=f"the copy ended with STAN {self.stan}", at=at)
 
     def noted(self, event: str, *, stan: str = "", code: str = "", detail: str = "", at: str = "") -> Memory:
         """The same memory with one more event (specs.journal.TerminalEvent)."""

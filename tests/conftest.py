@@ -8,6 +8,10 @@ from dataclasses import is_dataclass
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.stores import databases, memory, on_both, postgres_server
+
+__all__ = ["databases", "memory", "postgres_server"]
+
 # Helpers assert too; rewritten, a failure there shows its values as one in a test does.
 pytest.register_assert_rewrite("tests.support")
 
@@ -18,6 +22,11 @@ settings.register_profile(
     "ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")  # pytest's --hypothesis-profile overrides it
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What a test keeps in memory, in PostgreSQL too (tests.support.stores)."""
+    on_both(metafunc)
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:

@@ -6,7 +6,7 @@ import platform
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from host.api import shapes
 from host.api.problems import Problem
+from host.capture import Capture
 from host.clock import Clock, ClockError
 from host.desk import Desk
 from host.engine.context import Context
@@ -24,9 +25,10 @@ from host.engine.working import Needs
 from host.errors import Busy
 from host.faults import FaultTable
 from host.issuer.scripts import ScriptTable
-from host.rows import Batch, BatchState, JournalUpload, Merchant, Row, Terminal
+from host.rows import Batch, BatchState, JournalUpload, Merchant, MessageRow, Row, Terminal
 from host.runner import Runner
 from host.server import Server
+from host.store.pruning import Chunk
 from host.store.store import Store
 from specs import journal
 from specs.masking import mask_pan, mask_text
@@ -61,6 +63,7 @@ class Control:
     server: Server
     stop: Callable[[], None]
     scripts: ScriptTable = field(default_factory=ScriptTable)
+    capture: Capture | None = None
     closes: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Idempotency key of a close by hand -> (batch, what was asked of it)."""
 
@@ -80,6 +83,8 @@ class Control:
             reasons.append(f"the store: {trouble}")
         if not self.server.listening:
             reasons.append("no listener is open")
+        if self.server.trouble:
+            reasons.append(self.server.trouble)
         return reasons
 
     def metrics(self) -> str:
@@ -101,6 +106,16 @@ class Control:
         groups = self.runner.counters
         for name in groups.__slots__:
             found.append(CounterMetricFamily(f"closeout_{name}", name.replace("_", " "), value=getattr(groups, name)))
+        if self.capture is not None:
+            on = not self.capture.stopped
+            found.append(GaugeMetricFamily("closeout_capture_running", "0 once the capture has stopped", value=on))
+            for name in self.capture.counters.__slots__:
+                value = getattr(self.capture.counters, name)
+                found.append(CounterMetricFamily(f"closeout_{name}", name.replace("_", " "), value=value))
+        hit = CounterMetricFamily("closeout_limit_hit", "how often each limit was hit", labels=["limit"])
+        for limit, times in self.server.hits.counts.items():
+            hit.add_metric([limit], times)
+        found.append(hit)
         fired = CounterMetricFamily("closeout_faults_fired", "how often each fault fired", labels=["fault", "name"])
         for fault in self.faults.list():
             fired.add_metric([str(fault.id), fault.name], fault.fired)
@@ -279,6 +294,21 @@ class Control:
         if scope == "all":
             self.faults.clear()
             self.scripts.clear()
+
+    def prune(self, rows: int, days: int) -> int:
+        """Drop old messages, a step at a time between two groups; how many went. 0 = no bound of that kind."""
+        now = self.clock.now()
+
+        def step(store: Store, after: int) -> Chunk:
+            through = max(0, store.newest(MessageRow) - rows) if rows else 0
+            return store.prune(after, through, now - timedelta(days=days) if days else None)
+
+        after = gone = 0
+        while True:
+            chunk = self.runner.call(lambda store, _, after=after: step(store, after))  # type: ignore[misc]
+            after, gone = chunk.looked, gone + chunk.gone
+            if not chunk.more:
+                return gone
 
     def shutdown(self) -> None:
         """As SIGTERM; returns at once, the end comes after what is decided has been answered."""

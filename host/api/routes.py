@@ -210,6 +210,12 @@ def findings(request: Request) -> Json:
     return _desk(request).findings()
 
 
+@api.get("/alarms")
+def alarms(request: Request, tid: Text = None, limit: Limit = 100, after: After = "", order: Order = "newest") -> Json:
+    """What a person should look at: of terminals, and of the host itself (tid "")."""
+    return _desk(request).alarms(_given(tid=tid), after, limit, newest=order == "newest")
+
+
 # ---- messages
 
 
@@ -423,6 +429,21 @@ def reset(request: Request, body: Reset) -> Response:
         raise Problem(422, "validation", "a new epoch is a terminal's or a merchant's", "body/keep_history")
     _control(request).reset(body.scope, body.id or "", keep_history=body.keep_history)
     return Response(status_code=204)
+
+
+class Prune(Strict):
+    """rows: keep so many of the newest messages; days: keep those of so many days. At least one of them."""
+
+    rows: Annotated[int, Field(ge=1)] | None = None
+    days: Annotated[int, Field(ge=1)] | None = None
+
+
+@api.post("/messages/prune")
+def prune_messages(request: Request, body: Prune) -> Json:
+    """Drops old messages from the log, never the books nor what open batches need as evidence."""
+    if body.rows is None and body.days is None:
+        raise Problem(422, "validation", "give rows, days or both", "body")
+    return {"gone": _control(request).prune(body.rows or 0, body.days or 0)}
 
 
 @api.post("/shutdown", status_code=202)

@@ -7,13 +7,25 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from host.checker.outcomes import Outcome
-from host.rows import Batch, BatchState, ExceptionItem, Leg, MessageRow, Posting, StagedItem, Terminal, Txn, TxnState
+from host.rows import (
+    Alarm,
+    Batch,
+    BatchState,
+    ExceptionItem,
+    Leg,
+    MessageRow,
+    Posting,
+    StagedItem,
+    Terminal,
+    Txn,
+    TxnState,
+)
 from specs import codes
 from specs.operation import RESERVATIONS
 from specs.security import kcv
 
 Shape = dict[str, Any]
-_PREFIX = {Txn: "txn", Batch: "bat", MessageRow: "msg"}
+_PREFIX = {Txn: "txn", Batch: "bat", MessageRow: "msg", Alarm: "alm"}
 
 
 def public_id(table: type, row_id: int) -> str:
@@ -103,11 +115,13 @@ def transaction_whole(
     batch_number: str,
     family: str,
     *,
+    pruned_until: str,
     messages: Iterable[MessageRow],
     postings: Iterable[Posting],
     legs: Iterable[Leg],
 ) -> Shape:
-    """All fields, the time line, the money and the explanation of one transaction."""
+    """All fields, the time line, the money and the explanation of one transaction. pruned_until: up to when messages
+    were pruned, if some of its own may be among them, else ""."""
     shape = transaction(row, batch_number)
     shape |= {
         "entry": row.entry,
@@ -126,6 +140,7 @@ def transaction_whole(
         "note": row.note,
         "chip": json.loads(row.chip) if row.chip else None,
         "wire_batch": row.wire_batch,
+        "messages_pruned_until": pruned_until,
     }
     shape["explanation"] = explanation(row, family)
     shape["money"] = [
@@ -237,11 +252,14 @@ def message(row: MessageRow) -> Shape:
         "stan": row.stan,
         "response_code": row.code,
         "rrn": row.rrn,
+        "auth_code": row.auth_code,
         "transaction": public_id(Txn, row.txn_id) if row.txn_id else None,
         "reply_to": public_id(MessageRow, row.reply_to) if row.reply_to else None,
         "fate": row.fate,
         "fields": json.loads(row.fields) if row.fields else {},
         "notes": json.loads(row.notes) if row.notes else [],
+        "digest": row.digest,
+        "raw": row.raw,
     }
 
 
@@ -254,6 +272,19 @@ def outcome(row: Outcome) -> Shape:
 def _check_value(key: str) -> str:
     """By which two people compare a key without telling it; "" for none."""
     return kcv(bytes.fromhex(key)).hex().upper() if key else ""
+
+
+def alarm(row: Alarm) -> Shape:
+    """One alarm; tid "" = of the host itself."""
+    return {
+        "id": public_id(Alarm, row.id),
+        "at": row.at,
+        "tid": row.tid,
+        "code": row.code,
+        "text": row.text,
+        "transaction": public_id(Txn, row.txn_id) if row.txn_id else None,
+        "batch": public_id(Batch, row.batch_id) if row.batch_id else None,
+    }
 
 
 def terminal(row: Terminal, open_batch: Batch | None, pending: int, alarms: Iterable[Mapping[str, Any]]) -> Shape:

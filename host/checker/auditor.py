@@ -14,13 +14,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from host.checker.books import ACQUIRER, FINANCIAL_KINDS, Finding, HostBooks, grouped, is_clearing
 from host.checker.delivery import written_by_fault
 from host.checker.items import sign_of
 from host.checker.kin import group_of, root_of
-from host.rows import MessageRow, TxnState
+from host.rows import MessageRow, Txn, TxnState
 from specs.codes import FAMILIES, is_approved
 from specs.operation import ADJUSTMENTS, DEBITS, VOIDS, Kind
 
@@ -69,7 +69,7 @@ class _Truth:
 def audit(books: HostBooks) -> Iterator[Finding]:
     """Each terminal's net in the acquirer's issuer-clearing account against the net of its messages."""
     ledger, silent = _ledger(books)
-    for tid, messages in grouped(books.messages, lambda message: message.tid).items():
+    for tid, messages in grouped([_named(books, m) for m in books.messages], lambda message: message.tid).items():
         if not tid or not any(m.kind in FINANCIAL_KINDS for m in messages):
             continue
         truth = _truth(books, messages)
@@ -97,11 +97,25 @@ def _ledger(books: HostBooks) -> tuple[Mapping[str, Counter[str]], Mapping[str, 
         sums.setdefault(txn.tid, Counter())[txn.stan] += posting.amount
         if txn.id not in books.messages_by_txn and txn.created_at < first:
             silent.setdefault(txn.tid, set()).add(txn.stan)
+    for txn in _pruned(books):
+        silent.setdefault(txn.tid, set()).add(txn.stan)
     for txn in books.txns:
         uploaded = txn.id not in books.messages_by_txn and txn.kind == Kind.OFFLINE_SALE
         if txn.kind in FINANCIAL_KINDS and (uploaded or txn.id in held):
             silent.setdefault(txn.tid, set()).add(txn.stan)
     return sums, silent
+
+
+def _pruned(books: HostBooks) -> Iterator[Txn]:
+    """All that belongs to a transaction whose own message is gone from the log."""
+    if not books.pruned_until:
+        return
+    for txn in books.txns:
+        if txn.kind not in FINANCIAL_KINDS or books.log_covers(txn.created_at):
+            continue
+        messages = books.messages_by_txn.get(txn.id, ())
+        if not any(m.direction == "in" and m.kind == txn.kind for m in messages):
+            yield from group_of(books, root_of(books, txn)).members
 
 
 def _held_only(books: HostBooks) -> set[int]:
@@ -145,6 +159,15 @@ def _truth(books: HostBooks, messages: list[MessageRow]) -> _Truth:
             _take(books, truth, request, answer)
     truth.doubtful |= unanswered.keys()
     return truth
+
+
+def _named(books: HostBooks, request: MessageRow) -> MessageRow:
+    """Of a message that broke its dialect the log shows stars where a card number could be read, also over terminal
+    and STAN: its transaction knows them. Of its amount the log may still say nothing."""
+    if "*" not in request.stan + request.tid:
+        return request
+    txn = books.txn_by_id.get(request.txn_id)
+    return replace(request, stan=txn.stan, tid=txn.tid) if txn is not None else request
 
 
 def _take(books: HostBooks, truth: _Truth, request: MessageRow, answer: MessageRow) -> None:

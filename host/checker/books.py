@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from typing import TypeVar
 
@@ -93,15 +94,37 @@ class HostBooks:
     journals: tuple[JournalUpload, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """The switches of every dialect that the host has ever served, by name; a built-in one needs none."""
+    pruned_through: int = 0
+    """Messages up to this id may be gone from the log (host.store.pruning); 0 = none is."""
+    pruned_until: str = ""
+    """The newest time among those that are gone; "" = none is."""
 
     @classmethod
-    def of(cls, rows: Iterable[Row], profiles: Mapping[str, Profile] | None = None) -> HostBooks:
+    def of(
+        cls,
+        rows: Iterable[Row],
+        profiles: Mapping[str, Profile] | None = None,
+        *,
+        pruned_through: int = 0,
+        pruned_until: str = "",
+    ) -> HostBooks:
         """The books from rows in any order. A row given twice counts as its last form."""
         sorted_out: dict[type, dict[int, Row]] = {row_class: {} for row_class in _FIELD_OF}
         for row in rows:
             sorted_out[type(row)][row.id] = row
         values = {name: tuple(by_id[key] for key in sorted(by_id)) for name, by_id in _named(sorted_out)}
-        return cls(**values, profiles=dict(profiles or {}))  # type: ignore[arg-type]
+        known: dict[str, object] = {"profiles": dict(profiles or {})}
+        known |= {"pruned_through": pruned_through, "pruned_until": pruned_until}
+        return cls(**values, **known)  # type: ignore[arg-type]
+
+    def log_covers(self, at: str) -> bool:
+        """Whether the message log still says all about this moment (ISO 8601)."""
+        if not self.pruned_until:
+            return True
+        try:
+            return datetime.fromisoformat(at) > datetime.fromisoformat(self.pruned_until)
+        except (ValueError, TypeError):  # no time, or one without its offset
+            return False
 
     @cached_property
     def batch_by_id(self) -> Mapping[int, Batch]:

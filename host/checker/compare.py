@@ -184,7 +184,7 @@ def _reversed_of(books: HostBooks, tid: str, known: list[Txn]) -> list[Item]:
         return []
     batches = [books.batch_by_id[b] for b in sorted({t.batch_id for t in known}) if b in books.batch_by_id]
     ids = {txn.id for txn in known}
-    return [item for batch in batches for item in reversed_items(books, batch) if item.txn.id in ids]
+    return [item for batch in batches for item in reversed_items(books, batch, late=True) if item.txn.id in ids]
 
 
 def _of_epoch(books: HostBooks, tid: str) -> list[Txn]:

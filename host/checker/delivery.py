@@ -131,13 +131,18 @@ def steady_answers(books: HostBooks) -> Iterator[Finding]:
             continue
         said = [a for m in deliveries for a in books.answers_by_request.get(m.id, ())]
         final = [a for a in said if _counts(a) and a.code not in NOT_ITS_OWN]
-        by_bytes = [{(a.rrn, a.auth_code, a.code) for a in same} for same in _by_bytes(books, final)]
+        by_bytes = [{(_own_rrn(books, a), a.auth_code, a.code) for a in same} for same in _by_bytes(books, final)]
         seen = set().union(*by_bytes)
         # Within the same bytes it is A3 that speaks.
         if len(seen) > 1 and all(len(each) == 1 for each in by_bytes):
             shown = " / ".join(f"{rrn or '-'} {auth or '-'} {code or '-'}" for rrn, auth, code in sorted(seen))
             text = f"its final answer changed, DE 37, 38, 39: {shown}"
             yield Finding("A13", f"txn {txn_id}", text, tuple(map(_line, final)))
+
+
+def _own_rrn(books: HostBooks, answer: MessageRow) -> str:
+    """The RRN that the host gave; one that the request brought and the answer echoes (ISO 87) says nothing of it."""
+    return "" if answer.rrn == books.message_by_id[answer.reply_to].rrn else answer.rrn
 
 
 def _by_bytes(books: HostBooks, answers: Iterable[MessageRow]) -> Iterable[list[MessageRow]]:

@@ -94,8 +94,9 @@ def of_void(books: HostBooks, txn: Txn) -> Kind | None:
     return Kind(original.kind) if original is not None else None
 
 
-def reversed_items(books: HostBooks, batch: Batch) -> list[Item]:
-    """What was reversed before the close and is shown all the same where `Profile.reversed` is "both".
+def reversed_items(books: HostBooks, batch: Batch, *, late: bool = False) -> list[Item]:
+    """What was reversed before the close and is shown all the same where `Profile.reversed` is "both". late: and what
+    was reversed after it (RH4), as the terminal's journal has both.
 
     A reversed void is none (what it had voided lives again), nor is what had given way before it was reversed.
     """
@@ -105,7 +106,7 @@ def reversed_items(books: HostBooks, batch: Batch) -> list[Item]:
         if txn.state is TxnState.REVERSED
         and txn.kind in FINANCIAL_KINDS
         and txn.kind not in VOIDS
-        and txn.settlement == "none"
+        and (late or txn.settlement == "none")
         and not txn.carried
         and not txn.replaced_by
     ]

@@ -21,6 +21,8 @@ def a14(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
         if answer.direction != "out":
             continue
         request = books.message_by_id.get(answer.reply_to)
+        if request is None and 0 < answer.reply_to <= books.pruned_through:
+            continue  # it was pruned
         if request is None or request.direction != "in" or request.id > answer.id:
             text = f"answers message {answer.reply_to or 'none'}, which is no request before it"
             yield Finding("A14", f"message {answer.id}", text, (_line(answer),))

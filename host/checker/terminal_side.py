@@ -87,7 +87,9 @@ def _moves_money(books: HostBooks, tid: str, event: TerminalEvent) -> bool:
     """Inquiries are approved too and leave no row; a STAN that the host has never seen is taken to be a sale."""
     kinds = {str(txn.kind) for txn in books.txns_by_stan.get((tid, event.stan), ())}
     kinds |= {m.kind for m in books.messages_by_stan.get((tid, event.stan), ()) if m.kind != "reversal"}
-    return not kinds or bool(kinds & KEYED_KINDS)
+    if not kinds:
+        return books.log_covers(event.at)
+    return bool(kinds & KEYED_KINDS)
 
 
 def _declined(books: HostBooks, tid: str, event: TerminalEvent) -> Iterator[Finding]:
@@ -101,7 +103,7 @@ def _declined(books: HostBooks, tid: str, event: TerminalEvent) -> Iterator[Find
         return
     out = [m for m in books.messages_by_stan.get((tid, event.stan), ()) if m.direction == "out"]
     with_code = [m for m in out if m.code == event.code]
-    if any(m.tid == tid for m in out) and not with_code:
+    if any(m.tid == tid for m in out) and not with_code and books.log_covers(event.at):
         sent = ", ".join(sorted({m.code or "-" for m in out}))
         yield Finding("A6", subject, f"{what} with code {event.code}; the host answered {sent}", (_line(event),))
     if event.code == STAN_TWICE or any(written_by_fault(m) for m in with_code):

@@ -173,6 +173,8 @@ def _captured(books: HostBooks, txn: Txn) -> Iterator[_Reason]:
     if txn.state is TxnState.AUTHORISED:
         yield _Reason("held, not charged yet: captured at the settlement (TC)", doubtful=False)
     yield from map(_leg, flying)
+    if not books.messages_by_txn.get(txn.id) and not books.log_covers(txn.created_at):
+        yield _Reason(f"messages before {books.pruned_until} were pruned", doubtful=False)
 
 
 def _exceptions(books: HostBooks, txn: Txn) -> Iterator[str]:
@@ -235,6 +237,10 @@ _FATES = {
     "delayed": "answer written but held back",
     "reset": "answer written but the line was reset",
     "truncated": "answer written but cut off half-way",
+    "corrupted": "answer written but spoilt on the line",
+    "bad-mac": "answer written but with a wrong MAC",
+    "stalled": "answer written but the line stood still",
+    "dripped": "answer written but sent byte by byte",
     "no-connection": "answer written but the terminal's connection was gone",
 }
 """MessageRow.fate of an answer that was not sent whole."""

@@ -23,7 +23,7 @@ TEMPLATE = """\
 # timezone = "Asia/Shanghai"   # of the host's clock; the machine's if absent
 # cutoff = "23:00"             # when the business date turns and open batches are closed
 # currency = "156"             # ISO 4217, three digits, of merchants and terminals that state none
-# magic = true                 # amounts 1,000.01-1,000.99 answer their last two digits
+# magic = true                 # amounts 1,000.01-1,000.99 answer their last two digits, 1,001.01-1,001.99 are faults
 # unknown_cards = "accept"     # any card with a right check digit has no limit; refuse: 14
 # host_only = "fund-and-flag"  # an item that only the host has at the close: fund-and-flag or suspense
 # acquirer_code = "48020000"   # DE 32
@@ -35,6 +35,18 @@ TEMPLATE = """\
 # cutoff_grace_s = 900         # a dispute that moves is left alone so long after its last message
 # cutoff_grace_max_s = 3600    # and at most so long after the cutoff
 # stale_days = 3               # an unsettled batch alarms after so many days, 0 = never
+# frame_bytes = 8192           # a longer frame ends its line; the dialect may allow less (docs/network.md has them all)
+# frame_s = 60                 # from the first to the last byte of a frame
+# idle_s = 300                 # a line that says nothing is closed, 0 = never
+# handshake_s = 10             # for the TLS handshake
+# closing_s = 30               # for the last answers of a line that is to be closed; above issuer_timeout_s
+# connections = 15000          # open lines in all; fewer where the limit of open files asks for it
+# connections_per_address = 0  # 0 = no limit of its own
+# in_flight_per_connection = 256   # requests without an answer; further ones are not read yet
+# write_buffer_bytes = 262144  # answers that a terminal does not read, then its line is reset
+# queue = 20000                # requests that wait for the writer, beyond it 96
+# wire_log_rows = 1000000      # messages that are kept (`db prune`), 0 = all
+# wire_log_days = 30           # and for how long, 0 = for ever
 
 # [[merchant]]
 # mid = "123456789012345"

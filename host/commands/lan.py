@@ -1,14 +1,19 @@
-"""`serve --lan`: what to type into a POS so that it finds this host."""
+"""`serve --lan`: what to type into a POS so that it finds this host, and who else can listen."""
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from host.config import Configuration, TerminalTable
 from specs.endpoint import Endpoint
-from specs.framing import LENGTH_TITLES
+from specs.framing import HEADER_BYTES, LENGTH_TITLES
+
+TERMINALS_SHOWN = 8
+_NAME = 12
 
 
 def addresses() -> list[str]:
@@ -22,20 +27,79 @@ def addresses() -> list[str]:
     return sorted(a for a in found if not a.startswith("127."))
 
 
-def instructions(listeners: Iterable[dict[str, Any]], endpoints: Iterable[Endpoint]) -> str:
-    """The lines to type, one block a listener, and the warning that belongs to them."""
-    here = " or ".join(addresses()) or "(no address but loopback found on this machine)"
+def instructions(
+    listeners: Sequence[dict[str, Any]],
+    endpoints: Sequence[Endpoint],
+    configuration: Configuration,
+    api: str,
+) -> str:
+    """The lines to type, one block a listener, and the warnings that belong to them. listeners: rows of the ready file;
+    api: its address, which stays where it is."""
     lines = ["", "Type into the POS:"]
     for row, endpoint in zip(listeners, endpoints, strict=True):
-        frame = endpoint.dialect.frame
-        lines.append(f"  {endpoint.dialect.title}")
-        lines.append(f"    host      {here}")
-        lines.append(f"    port      {row['port']}")
-        lines.append(f"    length    {LENGTH_TITLES[frame.length]}")
-        if frame.tpdu:
-            lines.append("    TPDU      6000030000 (any works: the answer swaps the two addresses)")
-        if endpoint.dialect.family == "cup":
-            lines.append("    TMK       0123456789ABCDEFFEDCBA9876543210 (the documented test key)")
-        lines.append("    terminal  any 8 characters, merchant any 15")
-    lines.append("The line is plain: no TLS. Use test cards and a network that you trust.")
+        lines += _block(row, endpoint, configuration)
+    lines += _warnings(listeners, api)
     return "\n".join(lines)
+
+
+def _block(row: dict[str, Any], endpoint: Endpoint, configuration: Configuration) -> Iterable[str]:
+    frame = endpoint.dialect.frame
+    counted = ", counts itself" if frame.inclusive else ", without itself"
+    yield f"  {endpoint.dialect.name}: {endpoint.dialect.title}"
+    for name, value in (
+        ("host", _reached_by(row["address"])),
+        ("port", str(row["port"])),
+        ("length", LENGTH_TITLES[frame.length] + (counted if frame.length != "none" else "")),
+        ("TPDU", "6000030000; any NII will do: the answer swaps the two addresses" if frame.tpdu else "none"),
+        ("header", f"{HEADER_BYTES} bytes, 603100310000 for example" if frame.header else "none"),
+        ("TLS", _tls(endpoint)),
+        *_terminals(endpoint, configuration),
+    ):
+        yield f"    {name:<{_NAME}}{value}"
+
+
+def _reached_by(address: str) -> str:
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if known.is_unspecified:
+        return " or ".join(addresses()) or "(no address but loopback was found on this machine)"
+    return f"{address} (this machine only)" if known.is_loopback else address
+
+
+def _tls(endpoint: Endpoint) -> str:
+    if endpoint.tls is None:
+        return "off"
+    if endpoint.tls.client_ca:
+        return f"on, 1.2 or newer; the POS shows a certificate of {endpoint.tls.client_ca}"
+    return "on, 1.2 or newer"
+
+
+def _terminals(endpoint: Endpoint, configuration: Configuration) -> Iterable[tuple[str, str]]:
+    known = [t for t in configuration.terminal if t.dialect == endpoint.dialect.name]
+    if configuration.provisioning == "strict":
+        yield "terminals", _list(known) or "none is configured for this dialect, so every one is refused"
+    else:
+        yield "TID, MID", "free: any 8 and any 15 characters" + (f"; known: {_list(known)}" if known else "")
+    if endpoint.dialect.family == "cup":
+        keys = {t.tmk for t in known}
+        own = "that of [[terminal]] in the configuration" if keys - {None} else ""
+        test = "0123456789ABCDEFFEDCBA9876543210, the documented test key"
+        yield "master key", own if own and None not in keys and configuration.provisioning == "strict" else test
+        if own and (None in keys or configuration.provisioning != "strict"):
+            yield "", f"or {own}"
+
+
+def _list(terminals: Sequence[TerminalTable]) -> str:
+    shown = ", ".join(f"{t.tid} of {t.mid}" for t in terminals[:TERMINALS_SHOWN])
+    left = len(terminals) - TERMINALS_SHOWN
+    return f"{shown} and {left} more" if left > 0 else shown
+
+
+def _warnings(listeners: Sequence[dict[str, Any]], api: str) -> Iterable[str]:
+    plain = [f"{row['dialect']} on port {row['port']}" for row in listeners if not row["tls"]]
+    if plain:
+        yield f"Warning: {', '.join(plain)}: plain, no TLS. Anyone on this network can read card numbers there."
+        yield "         Use test cards and a network that you trust, or tls=1&cert=…&key=… (docs/network.md)."
+    yield f"The API and dashboard stay on this machine: {api}"

@@ -5,9 +5,10 @@ What libraries log (asyncio, uvicorn: an exception nobody caught, with its trace
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -31,7 +32,7 @@ def configure(stream: TextIO, level: str) -> None:
             structlog.dev.ConsoleRenderer(colors=watched) if watched else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Patient(stream))),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
@@ -48,6 +49,23 @@ def _masked(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _masked(part) for name, part in value.items()}
     return [_masked(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+class _Patient:
+    """A log is no reason to stop what it tells of: on a full disk its lines are lost, and sales go on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """As of a stream, but never raises OSError."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """As of a stream, but never raises OSError."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _Forward(logging.Handler):

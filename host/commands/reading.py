@@ -65,7 +65,8 @@ def _fetch(url: str) -> Shape:
         return shape
 
 
-def _base(api: str) -> str:
+def base_url(api: str) -> str:
+    """The URL of an API that is named by ADDR:PORT or by its URL."""
     return api.rstrip("/") if "://" in api else f"http://{api}"
 
 
@@ -81,7 +82,7 @@ def running_host(api: str | None, store: str | None, default_api: str) -> str | 
     """Whom to ask; None when the store is to be opened. Raises ConfigError: no host answers at --api."""
     if store is not None and api is None:
         return None
-    base = _base(api or default_api)
+    base = base_url(api or default_api)
     if _answers(base):
         return base
     if api is not None and store is None:
@@ -105,7 +106,9 @@ def open_source(api: str | None, store: str | None, default_api: str, default_st
 
 def unsettled(source: Source, tid: str | None, form: str) -> int:
     """Exit 1 when something is charged but not settled."""
-    items = source.get("/unsettled", lambda desk: desk.unsettled(tid), {"tid": tid})["items"]
+    found = source.get("/unsettled", lambda desk: desk.unsettled(tid), {"tid": tid})
+    items = found["items"]
+    _say_pruned(found)
     columns = ("tid", "batch", "stan", "rrn", "kind", "amount", "state", "why")
     _print(items, columns, form, "nothing is charged and unsettled")
     return 1 if items else 0
@@ -173,6 +176,8 @@ def _story(one: Shape) -> str:
         lines.append(f"  note: {one['note']}")
     if one.get("chip"):
         lines.append("  chip: " + ", ".join(f"{key} {value}" for key, value in one["chip"].items()))
+    if until := one.get("messages_pruned_until"):
+        lines.append(f"  messages before {until} were pruned")
     for event in one["events"]:
         extra = f"  {event['account']} {event['amount']:+d}" if "amount" in event else ""
         fate = f"  ({event['fate']})" if event.get("fate") else ""
@@ -185,12 +190,19 @@ def audit(source: Source, form: str) -> int:
     """Exit 1 on a finding. What is not clean and explained by an exception is shown to people below the findings."""
     found = source.get("/findings", lambda desk: desk.findings())
     items = found["items"]
+    _say_pruned(found)
     _print(items, ("invariant", "subject", "text"), form, "the books are right: every invariant holds")
     explained = [o | {"classes": "+".join(o["classes"])} for o in found.get("outcomes", ()) if o["reason"]]
     if explained and form not in ("json", "csv"):
         typer.echo("\nnot clean, and explained by an exception:")
         _print(explained, ("tid", "stan", "kind", "amount", "classes", "reason"), form, "")
     return 1 if items else 0
+
+
+def _say_pruned(found: Shape) -> None:
+    """On stderr, whatever the form of the result: it is about the evidence, no part of it."""
+    if until := found.get("messages_pruned_until"):
+        typer.echo(f"messages before {until} were pruned: what they said is not looked at", err=True)
 
 
 def _print(items: Sequence[Shape], columns: Sequence[str], form: str, empty: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import json
 import os
@@ -22,22 +23,28 @@ import typer
 import uvicorn
 
 from host.api.app import make_app
-from host.api.control import Control
+from host.api.control import Control, program_version
+from host.capture import CLEAR, MASKED, MEGABYTE, SIZE_MB, Capture, now_of
 from host.chance import fresh_seed
 from host.clock import Clock, zone
 from host.commands.lan import instructions
 from host.commands.logs import configure
 from host.config import Configuration, Ready, provision, read, ready
+from host.descriptors import connections_within
 from host.desk import Desk
 from host.errors import ConfigError
 from host.faults import FaultTable
 from host.issuer.cards import index_test_cards
 from host.issuer.link import ImmediateLink
 from host.issuer.scripts import ScriptTable
+from host.limits import LimitCounters
+from host.rows import MessageRow, Posting, Txn
 from host.runner import Runner
 from host.server import Server
 from host.service import Service
 from host.store.store import Store, open_store, sqlite_path
+from host.tls import server_context
+from host.wire_log import WireLog
 from specs.endpoint import Endpoint, parse
 from specs.families import NAMES
 from specs.profile import profile_of
@@ -49,6 +56,8 @@ DEFAULT_API = "127.0.0.1:8580"
 DEFAULT_STORE = "sqlite:///closeout.db"
 PROVISIONING = ("auto", "strict")
 LOOPS = ("uvloop", "asyncio")
+GC_OBJECTS = 20_000
+"""New objects between two looks of the garbage collector, a few MB; Python's 700 are a few approvals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,9 @@ class Options:
     loop: str = ""
     log_level: str = "info"
     log_file: Path | None = None
+    capture: Path | None = None
+    capture_clear: bool = False
+    capture_mb: int = SIZE_MB
 
 
 @dataclass(slots=True)
@@ -81,6 +93,8 @@ def run(options: Options) -> int:
     """Serve until SIGTERM, SIGINT or POST /shutdown. Raises HostError before anything runs."""
     options, configured = _configured(options)
     endpoints = _endpoints(options)
+    for endpoint in endpoints:
+        server_context(endpoint)  # certificates that cannot be used, likewise
     clock = _clock(options.clock, configured.configuration)
     sqlite_path(options.store)  # a URL that cannot be read is told before anything is opened
     with contextlib.ExitStack() as stack:
@@ -90,14 +104,31 @@ def run(options: Options) -> int:
         configure(log_stream, options.log_level)
         # The API's socket first: a taken port must be told before a store is made.
         api_socket = stack.enter_context(_api_socket(options.api))
+        capture = _capture(options, clock)
+        if capture is not None:
+            stack.callback(capture.close)
         created = clock.now().isoformat(timespec="seconds")
         store = open_store(options.store, seed=options.seed or fresh_seed(), created_at=created)
         stack.callback(store.close)
         for line in provision(store, configured.configuration, created):
             log.info("configured", what=line)
+        _go_on(clock, store)
         asyncio_loop = _loop_factory(options.loop)
         with asyncio.Runner(loop_factory=asyncio_loop) as runner:
-            return runner.run(_serve(options, endpoints, configured, clock, store, api_socket))
+            return runner.run(_serve(options, endpoints, configured, clock, store, api_socket, capture))
+
+
+def _go_on(clock: Clock, store: Store) -> None:
+    """Records never go back, over a restart either: a machine that was set back meanwhile, or days that passed by the
+    API, leave books that are ahead; the clock then goes on from their newest row."""
+    reader = store.reader()
+    times = [row.at for row in reader.select(MessageRow, newest=True, limit=1)]
+    times += [row.at for row in reader.select(Posting, newest=True, limit=1)]
+    times += [txn.created_at for txn in reader.select(Txn, newest=True, limit=1)]
+    was, newest = clock.now(), max(map(datetime.fromisoformat, times), default=None)
+    if newest is not None and newest > was:
+        now = clock.set(newest)
+        log.warning("the clock goes on from the books, which are ahead of it", was=was.isoformat(), now=now.isoformat())
 
 
 async def _serve(
@@ -107,6 +138,7 @@ async def _serve(
     clock: Clock,
     store: Store,
     api_socket: socket.socket,
+    capture: Capture | None = None,
 ) -> int:
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
@@ -115,6 +147,7 @@ async def _serve(
             loop.add_signal_handler(number, ending.set)
     faults = FaultTable()
     desk = Desk(store.reader())
+    hits = LimitCounters()
     service = Service(faults, store.pan_hash_key, desk.track_key, configured.bins)
     cards = index_test_cards(store.pan_hash_key, configured.cards)
     scripts = ScriptTable(store.pan_hash_key, cards)
@@ -127,17 +160,25 @@ async def _serve(
         before_commit=service.rows,
         on_broken=lambda _error: _call(loop, ending),
         profiles={e.dialect.name: profile_of(e.dialect.name, e.dialect.profile) for e in endpoints},
+        queue_max=configured.limits.queue,
+        hits=hits,
+        wire_log=WireLog(
+            store, clock, rows=configured.limits.wire_log_rows, days=configured.limits.wire_log_days, hit=hits.hit
+        ),
     )
-    server = Server(handler=service.received, broken=service.broken)
+    connections = connections_within(configured.limits.connections)
+    limits = replace(configured.limits, connections=connections)
+    server = Server(handler=service.received, broken=service.broken, limits=limits, hits=hits, tap=capture)
     service.start(writer, loop)
     writer.start()
-    control = Control(desk, clock, faults, writer, server, lambda: _call(loop, ending), scripts)
+    control = Control(desk, clock, faults, writer, server, lambda: _call(loop, ending), scripts, capture=capture)
     api = _Api(uvicorn.Config(make_app(desk, control), log_config=None, access_log=False, lifespan="off"))
     serving = loop.create_task(api.serve(sockets=[api_socket]))
     try:
-        opened = await _open(server, endpoints, api_socket)
+        opened = await _open(server, endpoints, api_socket, capture)
         await _api_up(api, serving)
-        _announce(options, opened, endpoints)
+        _announce(options, opened, endpoints, configured.configuration)
+        settled()
         await ending.wait()
     finally:
         # Stop accepting, answer what is decided, commit, then close the lines: nothing decided is left unsaid.
@@ -156,6 +197,14 @@ async def _serve(
     return 0
 
 
+def settled() -> None:
+    """All is loaded and stays: the garbage collector need not look at it again, and less often at what comes."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 20)
+    gc.enable()
+
+
 class _Api(uvicorn.Server):
     """uvicorn without its own signal handlers: the process has one way to end."""
 
@@ -164,11 +213,16 @@ class _Api(uvicorn.Server):
         yield
 
 
-async def _open(server: Server, endpoints: list[Endpoint], api_socket: socket.socket) -> Opened:
+async def _open(
+    server: Server, endpoints: list[Endpoint], api_socket: socket.socket, capture: Capture | None
+) -> Opened:
     opened = Opened(api="http://{}:{}".format(*api_socket.getsockname()[:2]))
     for endpoint in endpoints:
         port = await server.listen(endpoint)
-        shown = {"dialect": endpoint.dialect.name, "address": endpoint.address, "port": port, "tls": False}
+        if capture is not None:
+            capture.listening(port, endpoint.dialect)
+        shown = {"dialect": endpoint.dialect.name, "address": endpoint.address, "port": port}
+        shown["tls"] = endpoint.tls is not None
         opened.listen.append(shown)
     return opened
 
@@ -185,15 +239,18 @@ def _call(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
     loop.call_soon_threadsafe(event.set)
 
 
-def _announce(options: Options, opened: Opened, endpoints: list[Endpoint]) -> None:
+def _announce(options: Options, opened: Opened, endpoints: list[Endpoint], configuration: Configuration) -> None:
     path = sqlite_path(options.store)
     where = f"sqlite:///{path.resolve()}" if path is not None else options.store.split("@")[-1]
     for row in opened.listen:
-        typer.echo(f"listening  {row['dialect']}://{row['address']}:{row['port']}")
+        tls = ", TLS" if row["tls"] else ""
+        typer.echo(f"listening  {row['dialect']}://{row['address']}:{row['port']}{tls}")
     typer.echo(f"API        {opened.api}/docs")
     typer.echo(f"store      {where}")
+    if options.capture is not None:
+        typer.echo(f"capture    {options.capture.resolve()}: {CLEAR if options.capture_clear else MASKED}")
     if options.lan:
-        typer.echo(instructions(opened.listen, endpoints))
+        typer.echo(instructions(opened.listen, endpoints, configuration, opened.api))
     if options.ready_file is not None:
         _write_ready(options.ready_file, opened)
     log.info("ready", listen=[f"{r['dialect']}:{r['port']}" for r in opened.listen], api=opened.api)
@@ -207,10 +264,31 @@ def _write_ready(path: Path, opened: Opened) -> None:
         temporary.write_text(json.dumps(body) + "\n", encoding="utf8")
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise ConfigError(f"--ready-file {path}: {error.strerror or error}") from error
 
 
 # ---- reading the options
+
+
+def _capture(options: Options, clock: Clock) -> Capture | None:
+    """The capture, begun; None without one. Raises ConfigError for options that do not fit and for its file."""
+    if options.capture is None:
+        if options.capture_clear:
+            raise ConfigError("--capture-clear: there is no --capture FILE that it could be about")
+        return None
+    capture = Capture(
+        options.capture,
+        now_ns=now_of(clock),
+        program=f"acquirer-host {program_version()}",
+        clear=options.capture_clear,
+        bytes_max=options.capture_mb * MEGABYTE,
+    )
+    capture.start()
+    if options.capture_clear:
+        log.warning(CLEAR, file=str(options.capture))
+    return capture
 
 
 def _endpoints(options: Options) -> list[Endpoint]:
@@ -224,7 +302,7 @@ def _endpoints(options: Options) -> list[Endpoint]:
             )
     if not options.lan:
         return found
-    return [Endpoint(e.dialect, _all(e.address), e.port, e.strict, e.url) for e in found]
+    return [replace(e, address=_all(e.address)) for e in found]
 
 
 def _all(address: str) -> str:
@@ -265,8 +343,11 @@ def _log_file(path: Path) -> Iterator[TextIO]:
         stream = path.open("a", encoding="utf8", buffering=1)
     except OSError as error:
         raise ConfigError(f"--log-file {path}: {error.strerror}") from error
-    with stream:
+    try:
         yield stream
+    finally:
+        with contextlib.suppress(OSError):  # on a full disk the last lines are lost, and nothing else
+            stream.close()
 
 
 @contextlib.contextmanager

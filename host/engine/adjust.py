@@ -6,8 +6,6 @@ earlier adjustment; its entries are the difference. Nobody waits for the issuer,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from host.engine import asks, batches, originals, related
 from host.engine.asks import CREDIT, DEBIT, HOLD
 from host.engine.case import Case, Plan
@@ -18,6 +16,7 @@ from host.engine.related import LIVE
 from host.rows import Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import DEBITS
+from specs.values import replace
 
 
 def names(case: Case) -> Refusal | None:

@@ -7,9 +7,7 @@ host.engine.effects.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from host.engine import asks, booking, evidence, identity, outcomes, sale
+from host.engine import asks, batches, booking, evidence, explain, identity, outcomes, sale
 from host.engine.case import Case, Plan
 from host.engine.checks import BODY, first_refusal
 from host.engine.effects import EFFECTS
@@ -17,8 +15,9 @@ from host.engine.events import Ask, Decision, Request
 from host.engine.identity import Match, Ruling
 from host.rows import Txn, TxnState
 from specs.codes import Refusal
-from specs.operation import VOIDS, Kind, Operation
+from specs.operation import ADJUSTMENTS, VOIDS, Kind, Operation
 from specs.profile import KeyScheme
+from specs.values import replace
 
 _LEAVES_NO_ROW = frozenset({Refusal.PIN_UNREADABLE})
 """A refusal that lies in keys: the next delivery is decided afresh (rules.md, section 2, first row: 99)."""
@@ -55,6 +54,7 @@ def admit(case: Case) -> Decision | None:
     refusal = first_refusal(case, BODY)
     if refusal is None:
         return None
+    explain.refusal(case, refusal)
     if refusal in _LEAVES_NO_ROW:
         return refused(case, refusal)
     return declined(case, refusal)
@@ -149,7 +149,7 @@ def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
         undone_by="",
         carried=case.carried,
         settlement="none",
-        business_date=draft.ctx.business_date.isoformat(),
+        business_date=_day(case),
         created_at=draft.now,
         answered_at="",
         note="",
@@ -172,6 +172,14 @@ def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
     )
 
 
+def _day(case: Case) -> str:
+    """Today; of what is carried, the day on which it was sold (ISO 87 says it in DE 15)."""
+    if not case.carried:
+        return case.draft.ctx.business_day
+    of = case.original if case.kind in ADJUSTMENTS | VOIDS else None
+    return batches.sold_on(case.draft, case.known_terminal, of)
+
+
 def _currency(case: Case, operation: Operation) -> str:
     return operation.currency or case.known_terminal.currency or case.draft.ctx.settings.currency
 
@@ -186,7 +194,7 @@ def declined(case: Case, refusal: Refusal | None, *, code: str = "", note: str =
         new_txn(case, TxnState.DECLINED, amount=case.operation.amount or 0),
         response_code=code or outcomes.code_of(case.profile, refusal or Refusal.OWN_TROUBLE, case.kind),
         refusal=refusal.value if refusal else note,
-        answered_at=outcomes.host_time(draft.ctx),
+        answered_at=draft.ctx.host_time,
         note=note,
     )
     draft.put(row)

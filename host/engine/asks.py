@@ -8,13 +8,13 @@ done
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from host.engine.draft import Draft
 from host.engine.events import Ask
 from host.engine.working import WorkingSet
 from host.rows import Leg, Txn
+from specs.values import replace
 
 ASKING, UNDOING, OWING, DONE = "asking", "undoing", "owing", "done"
 DEBIT, CREDIT, HOLD, RELEASE, INQUIRY = "debit", "credit", "hold", "release", "inquiry"

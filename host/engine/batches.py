@@ -6,8 +6,7 @@ What counts as an item: host.engine.items. How a batch ends: host.engine.closing
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from host.engine.draft import Draft
@@ -17,6 +16,7 @@ from host.rows import Batch, BatchState, Terminal, Txn
 from specs.codes import Refusal
 from specs.profile import KeyScheme
 from specs.totals import BatchItem
+from specs.values import replace
 
 FIRST_NUMBER = "000001"
 NUMBER_LAST = 999_999
@@ -208,14 +208,36 @@ def date_batch(draft: Draft, batch_id: int) -> None:
     """Something is booked in this batch: the first such day is its day, until it closes or is empty at a cutoff."""
     batch = draft.ws.get(Batch, batch_id)
     if batch is not None and batch.state in LIVE and not batch.day:
-        draft.put(replace(batch, day=draft.ctx.business_date.isoformat()))
+        draft.put(replace(batch, day=draft.ctx.business_day))
 
 
 def day_of(draft: Draft, batch_id: int) -> str:
     """The business date that answers about an item carry, YYYY-MM-DD: that of its batch, so that a terminal that
     settles by DE 15 (ISO 87) has one date a batch; before the first item, and without a batch, today's."""
     batch = draft.ws.get(Batch, batch_id)
-    return (batch.day if batch is not None else "") or draft.ctx.business_date.isoformat()
+    return (batch.day if batch is not None else "") or draft.ctx.business_day
+
+
+def sold_on(draft: Draft, terminal: Terminal, of: Txn | None) -> str:
+    """The day of the closed batch in which a carried advice was sold, YYYY-MM-DD. of: what it changes or voids.
+
+    ISO 87 has no other name for that batch. With the day of the batch that it is carried into, the terminal would count
+    it there, and that settlement could never agree: the host leaves out what is carried (rules.md, section 5).
+    """
+    if of is not None:
+        return of.business_date
+    last = last_closed(draft, terminal)
+    return (last.day or last.business_date) if last is not None else draft.ctx.business_day
+
+
+def dated_behind(draft: Draft, closed_batch: Batch) -> None:
+    """ISO 87: what follows a close by hand belongs to the next day, so that the terminal, which does not know of the
+    close, does not settle it in one sum with what was closed (rules.md, section 6: one 0500 for each DE 15)."""
+    follower = draft.ws.open_batch(closed_batch.tid)
+    day = closed_batch.day or closed_batch.business_date
+    if follower is not None and not follower.day and day >= draft.ctx.business_day:
+        after = date.fromisoformat(day) + timedelta(days=1)
+        draft.put(replace(follower, day=after.isoformat()))
 
 
 def _added(running: str, kind: str, count: int, amount: int) -> str:

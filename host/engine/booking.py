@@ -6,7 +6,6 @@ settlement (host.engine.capturing; rules.md, section 9).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 from host.engine import batches, effects, ledger, outcomes, related
@@ -19,6 +18,7 @@ from specs.codes import Refusal
 from specs.dialect import load
 from specs.operation import ADJUSTMENTS, DEBITS, FINANCIAL, Kind
 from specs.profile import KeyScheme, Profile
+from specs.values import replace
 
 BY_ADJUSTMENT = "adjustment"
 """`Adjustment.reason` of the difference that a tip makes to a sale whose batch is closed."""
@@ -109,11 +109,14 @@ def decline(draft: Draft, txn: Txn, refusal: Refusal, *, undone_by: str = "") ->
 
 
 def stamped(draft: Draft, txn: Txn) -> Txn:
-    """With DE 12, 13 and 15 of the final answer, as every replay will say them. ISO 87: DE 15 is the batch's day."""
+    """With DE 12, 13 and 15 of the final answer, as every replay will say them. ISO 87: DE 15 is the batch's day; of
+    what is carried the day of the batch that it was sold in (`batches.sold_on`)."""
     ctx = draft.ctx
     by_day = profile_of(ctx, txn.dialect).key_scheme is KeyScheme.LOCAL_TIME
-    day = batches.day_of(draft, txn.batch_id) if by_day else ctx.business_date.isoformat()
-    return replace(txn, answered_at=outcomes.host_time(ctx), business_date=day)
+    day = ctx.business_day
+    if by_day:
+        day = txn.business_date if txn.carried else batches.day_of(draft, txn.batch_id)
+    return replace(txn, answered_at=ctx.host_time, business_date=day)
 
 
 def moved_on(ws: WorkingSet, txn: Txn) -> Refusal | None:

@@ -6,13 +6,12 @@ What the issuer then owes to hear goes out with the decision that closes the bat
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from host.engine import asks, batches, booking, related
 from host.engine.asks import CREDIT, DEBIT, RELEASE
 from host.engine.draft import Draft
 from host.rows import Txn, TxnState
 from specs.operation import FINANCIAL, Kind
+from specs.values import replace
 
 
 def capture(draft: Draft, txn: Txn) -> None:

@@ -6,10 +6,9 @@ Profile TC: what was approved is captured here, or let go, since the terminal th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from host.engine import capturing
-from host.engine.batches import LIVE, follow, has_items, items, next_number
+from host.engine.batches import LIVE, dated_behind, follow, has_items, items, next_number
 from host.engine.booking import profile_of
 from host.engine.dialogue import FACTS, Facts, facts_of
 from host.engine.draft import Draft
@@ -30,6 +29,7 @@ from specs.families import family
 from specs.operation import FINANCIAL, Verdict
 from specs.profile import Profile
 from specs.totals import Totals
+from specs.values import replace
 
 RESET = "terminal reset"
 """`Batch.forced` of what a re-flashed terminal left open (rules.md, section 4)."""
@@ -96,7 +96,7 @@ def close(
             state=BatchState.CLOSED if _clean(verdict, found, forced) else BatchState.CLOSED_WITH_EXCEPTIONS,
             running=now.running if now is not None else batch.running,
             closed_at=draft.now,
-            business_date=batch.business_date or day or draft.ctx.business_date.isoformat(),
+            business_date=batch.business_date or day or draft.ctx.business_day,
             verdict=str(verdict or ""),
             digest=digest(txns),
             forced=forced,
@@ -172,7 +172,10 @@ def forced_close(draft: Draft, batch: Batch, reason: str, *, day: str = "") -> B
         lost = profile is not None and profile.capture == "TC"
         whole = lost or (claim is not None and upload_whole(draft, batch))
         found = differences(draft, batch, facts, whole=whole)
-    return close(draft, batch, Verdict.STILL_DIFFERS if batch.claimed else None, found, forced=reason, day=day)
+    done = close(draft, batch, Verdict.STILL_DIFFERS if batch.claimed else None, found, forced=reason, day=day)
+    if facts.by_day and reason != RESET:
+        dated_behind(draft, done)
+    return done
 
 
 def _facts_by_sides(batch: Batch) -> Facts:

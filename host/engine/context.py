@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from specs.profile import Profile
 
@@ -49,9 +50,12 @@ class Ids:
         return self.next_by_table.get(table, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
-    """One decision's surroundings. now is timezone-aware; business_date is the host's."""
+    """The surroundings of one group's decisions. now is timezone-aware; business_date is the host's.
+
+    The texts of the time are made once a group: each decision writes them a dozen times.
+    """
 
     now: datetime
     business_date: date
@@ -62,3 +66,23 @@ class Context:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """Of the dialects that this host listens to, by name: what an issuer's answer needs to know of a stored txn. A
     built-in dialect that is missing here is looked up by its name."""
+
+    @cached_property
+    def stamp(self) -> str:
+        """The time as rows store it: ISO 8601 with milliseconds and offset."""
+        return self.now.isoformat(timespec="milliseconds")
+
+    @cached_property
+    def host_time(self) -> str:
+        """The host's local time as answers carry it: MMDDhhmmss."""
+        return self.now.strftime("%m%d%H%M%S")
+
+    @cached_property
+    def julian(self) -> str:
+        """YDDD: last digit of the year, day of the year."""
+        return self.now.strftime("%Y")[-1] + self.now.strftime("%j")
+
+    @cached_property
+    def business_day(self) -> str:
+        """The business date as rows store it: YYYY-MM-DD."""
+        return self.business_date.isoformat()

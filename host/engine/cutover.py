@@ -6,7 +6,6 @@ moves has its grace. TC: nothing is closed, since nothing that T has not shown m
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from host.engine.batches import LIVE
@@ -15,6 +14,7 @@ from host.engine.draft import Draft
 from host.engine.events import CloseBatch, Cutover, Decision
 from host.rows import Batch, BatchState
 from specs.profile import Profile
+from specs.values import replace
 
 CUTOFF = "cutoff"
 """`Batch.forced` of what a cutoff closed."""

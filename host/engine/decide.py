@@ -7,7 +7,6 @@ After it: what was not asked or answered is found in the books (legs at the rest
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from host.engine import (
     admission,
@@ -15,6 +14,7 @@ from host.engine import (
     cutover,
     download,
     evidence,
+    explain,
     legs,
     preauth,
     provisioning,
@@ -33,6 +33,7 @@ from host.engine.working import WorkingSet
 from host.rows import Terminal
 from specs.codes import Refusal
 from specs.operation import Kind, Outcome
+from specs.values import replace
 
 Decide = Callable[[Case], Decision]
 
@@ -98,6 +99,7 @@ def _request(draft: Draft, request: Request) -> Decision:
     if kind is Kind.OTHER:
         draft.discard()  # no terminal is made for what is not served
     if refusal is not None:
+        explain.refusal(case, refusal)
         return refused(case, refusal)  # without a MAC: identity or key is what is wrong
     if kind is Kind.OTHER:
         return refused(case, request.unserved or Refusal.UNKNOWN_TYPE)

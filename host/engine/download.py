@@ -6,7 +6,6 @@ A request (`Terminal.request`) is set by a person over the API and said in every
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from host.engine import outcomes
 from host.engine.checks import Case
@@ -15,6 +14,7 @@ from host.engine.events import Decision
 from host.rows import Merchant, Terminal
 from specs import downloads
 from specs.profile import KeyScheme
+from specs.values import replace
 
 NO_REQUEST = "0"
 SIGN_ON_AGAIN = outcomes.SIGN_ON_AGAIN

@@ -6,14 +6,16 @@ leads to, so a failed decision leaves no trace.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TypeVar
 
 from host.engine.context import Context
-from host.engine.events import Ask
+from host.engine.events import Ask, Remark
 from host.engine.working import WorkingSet
-from host.rows import Alarm, Row
+from host.rows import BORN, Alarm, Row
 
 RowT = TypeVar("RowT", bound=Row)
+_BORN = {row_class: attrgetter(*names) for row_class, names in BORN.items()}
 
 
 class Draft:
@@ -24,7 +26,7 @@ class Draft:
         self.ctx = ctx
         self._puts: list[Row] = []
         self._before: list[tuple[Row, Row | None]] = []
-        self.notes: list[str] = []
+        self.notes: list[str | Remark] = []
         self.asks: list[Ask] = []
         """Legs that are owed to the issuer and that the decision does not hand over itself."""
 
@@ -38,7 +40,9 @@ class Draft:
 
     def put(self, row: RowT) -> RowT:
         """Remember a new row or a new form of one; gives it back for chaining."""
-        self._before.append((row, self.ws.get(type(row), row.id)))
+        old = self.ws.get(type(row), row.id)
+        assert old is None or (born := _BORN.get(type(row))) is None or born(old) == born(row), (old, row)
+        self._before.append((row, old))
         self._puts.append(row)
         self.ws.apply([row])
         return row
@@ -59,9 +63,9 @@ class Draft:
     @property
     def now(self) -> str:
         """The host's time as rows store it."""
-        return self.ctx.now.isoformat(timespec="milliseconds")
+        return self.ctx.stamp
 
-    def note(self, text: str) -> None:
+    def note(self, text: str | Remark) -> None:
         """Something worth telling beside the message (kept with it in the message log)."""
         self.notes.append(text)
 

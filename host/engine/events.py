@@ -10,18 +10,33 @@ from host.rows import IssuerLeg, Leg, Row
 from specs.codes import Refusal
 from specs.operation import Operation, Outcome
 from specs.profile import Profile
+from specs.values import quick_init
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Why a check refused, said of one data element (0 = the message as a whole): a note whose place the edge finds,
+    since it has the bytes. expected, got: safe words. more: what else may help, "" = nothing.
+    """
+
+    de: int
+    expected: str
+    got: str
+    more: str = ""
+
+
+@dataclass(frozen=True)
 class MacEvidence:
-    """What is needed to verify the MAC of a request: the covered bytes and DE 64 as received (None = absent)."""
+    """What is needed to verify the MAC of a request: covered bytes, and DE 64 (or 128) as received (None = absent)."""
 
     covered: bytes = field(repr=False)
     received: bytes | None
     required: bool
+    de: int = 64
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Request:
     """An Operation that arrived on a connection. token: opaque handle of whoever waits for the answer."""
 
@@ -42,7 +57,8 @@ class Request:
     """For kind OTHER: what it is told when terminal, merchant, sign-on and MAC are in order."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class IssuerAnswer:
     """The issuer's word on one leg. code: neutral refusal name ("" = approved, "partial" = approved for less).
 
@@ -62,7 +78,7 @@ class IssuerAnswer:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LegOverdue:
     """No answer within the issuer timeout, or a restart found the leg unfinished."""
 
@@ -110,7 +126,7 @@ class Record:
 Event = Request | IssuerAnswer | LegOverdue | CloseBatch | Expire | Record
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ask:
     """A message to the issuer over the link H>I. undo: a 0420 for the leg, else the leg itself."""
 
@@ -127,7 +143,8 @@ class Ask:
     """DE 39 of a whole approval: the issuer's own cryptogram (ARPC) covers it."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Decision:
     """What one event leads to. Nothing here has happened yet: the caller commits `puts`, then asks, then answers.
 
@@ -144,7 +161,7 @@ class Decision:
     waits_txn: int = 0
     waits_tid: bool = False
     asks: tuple[Ask, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Remark, ...] = ()
     sign_key: str = ""
     """Hex of the key that signs the answer, "" = no MAC; masked by never being logged."""
     mac: str = ""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from host.engine import outcomes
 from host.engine.checks import Case
@@ -17,6 +16,7 @@ from host.rows import Txn
 from specs import tlv
 from specs.errors import DecodeError
 from specs.operation import Kind, Operation, UploadForm, UploadItem
+from specs.values import replace
 
 SCRIPT_RESULTS = "DF31"
 CRYPTOGRAM, CRYPTOGRAM_KIND = "9F26", "9F27"

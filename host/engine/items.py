@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from hashlib import sha256
 
 from host.engine.dialogue import Facts
@@ -17,6 +16,7 @@ from host.engine.draft import Draft
 from host.rows import Batch, ExceptionItem, StagedItem, Txn, TxnState
 from specs.operation import ADJUSTMENTS, FINANCIAL, VOIDS, Kind, Verdict
 from specs.totals import BatchItem, Totals
+from specs.values import replace
 
 _ITEM_STATES = frozenset({TxnState.CAPTURED, TxnState.VOIDED, TxnState.AUTHORISED})
 """A financial transaction is `authorised` only under profile TC, before its capture."""
@@ -47,13 +47,14 @@ def is_pending(txn: Txn) -> bool:
 
 
 def counts_reversed(txn: Txn) -> bool:
-    """Whether a dialect that shows reversed items (ISO 87) still counts it: undone while its batch was open.
+    """Whether a dialect that shows reversed items (ISO 87) still counts it. A void that was reversed is no item: the
+    sale lives again.
 
-    The undo of an open batch takes the settlement state away, that of a closed one leaves it (RH4). A void that was
-    reversed is no item: the sale lives again.
+    Undone after the close (RH4) it counts too: the terminal, which has its 00, claims it as sold and as undone, and a
+    batch that the host had closed alone is compared with its books as they are when that claim comes.
     """
     forward = txn.kind in FINANCIAL and txn.kind not in VOIDS and not txn.carried and not txn.replaced_by
-    return forward and txn.state is TxnState.REVERSED and txn.settlement == "none"
+    return forward and txn.state is TxnState.REVERSED
 
 
 def batch_items(txns: Iterable[Txn], *, reversed_too: bool) -> list[BatchItem]:
@@ -128,7 +129,8 @@ def upload_whole(draft: Draft, batch: Batch) -> bool:
 def settled_by_items(batch: Batch, own: Totals, claimed: Totals, *, complete: bool) -> bool:
     """Whether an upload without differences makes the batch agree although the totals may not.
 
-    complete: every item that the terminal counts has come. A side that differs and was not uploaded proves nothing.
+    complete: every item that the terminal counts has come, and there was one. A side that differs and was not uploaded
+    proves nothing.
     """
     still = own.differing(claimed)
     sides = disputed_sides(batch)

@@ -8,7 +8,6 @@ repeated until acked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from host.engine import asks, booking, evidence, outcomes, sale
 from host.engine.advice import stand_in
@@ -32,6 +31,7 @@ from host.engine.events import Ask, Decision, IssuerAnswer, LegOverdue
 from host.rows import Leg, Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import DEBITS, Kind
+from specs.values import replace
 
 NO_ANSWER = "no-answer"
 _OWN_AMOUNT = DEBITS | {Kind.PRE_AUTH, Kind.PRE_AUTH_INCREMENT}

@@ -28,24 +28,14 @@ _SERVICE_PREFIX = "99"
 """RRNs of answers that are no transaction (sign-on, settlement): transaction 99,000,000 of one day is far away."""
 
 
-def host_time(ctx: Context) -> str:
-    """The host's local time as answers carry it: MMDDhhmmss."""
-    return ctx.now.strftime("%m%d%H%M%S")
-
-
-def _day(ctx: Context) -> str:
-    """YDDD: last digit of the year, day of the year."""
-    return ctx.now.strftime("%Y")[-1] + ctx.now.strftime("%j")
-
-
 def rrn_of(ctx: Context, txn_id: int) -> str:
     """The retrieval reference number of a new transaction: YDDD and eight digits of its id."""
-    return f"{_day(ctx)}{txn_id % 10**_RRN_DIGITS:0{_RRN_DIGITS}d}"
+    return f"{ctx.julian}{txn_id % 10**_RRN_DIGITS:0{_RRN_DIGITS}d}"
 
 
 def service_rrn(ctx: Context, stan: str) -> str:
     """The reference of an answer that belongs to no transaction: equal for each delivery of the same day and STAN."""
-    return f"{_day(ctx)}{_SERVICE_PREFIX}{stan[-6:].zfill(6)}"
+    return f"{ctx.julian}{_SERVICE_PREFIX}{stan[-6:].zfill(6)}"
 
 
 def auth_code_of(ctx: Context, txn_id: int) -> str:
@@ -142,8 +132,8 @@ def _plain(
     return Outcome(
         code=code,
         refusal=refusal,
-        at=at or host_time(ctx),
-        business_date=business_date or ctx.business_date.isoformat(),
+        at=at or ctx.host_time,
+        business_date=business_date or ctx.business_day,
         rrn=rrn,
         auth_code=auth_code,
         amount=amount,

@@ -6,8 +6,6 @@ batch, and none of them moves money.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from host.engine import asks, originals, related
 from host.engine.asks import HOLD, HOLD_AGAIN, RELEASE
 from host.engine.case import Case, Plan
@@ -17,6 +15,7 @@ from host.engine.working import WorkingSet
 from host.rows import Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import Kind
+from specs.values import replace
 
 BY_EXPIRY = "expiry"
 

@@ -6,12 +6,11 @@ the number of that message (batches.py). strict: an unknown terminal is 97 (89),
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from host.engine.draft import Draft
 from host.engine.events import Request
 from host.rows import Merchant, Terminal
 from specs.codes import Refusal
+from specs.values import replace
 
 AUTO = "auto"
 _LAST_BEFORE_WRAP = 999_000
@@ -75,10 +74,11 @@ def merchant_of(draft: Draft, request: Request, terminal: Terminal) -> Terminal 
 def seen(draft: Draft, request: Request, terminal: Terminal, key: str) -> Terminal:
     """Remember that an admitted message came: when, its STAN, and which key it used."""
     operation = request.operation
-    old_mak = terminal.old_mak
+    old_mak, spent = terminal.old_mak, terminal.spent_mak
     if request.mac.required:
         # FC 23: from its first use on the new key stands alone; an old one that is used is the one the terminal has.
         # Lost in a crash before the commit, the others are good a little longer, and the next message ends them.
+        spent = terminal.old_mak.partition(" ")[0] or spent if key == terminal.mak else spent
         old_mak = "" if key == terminal.mak else key
     return draft.put(
         replace(
@@ -88,6 +88,7 @@ def seen(draft: Draft, request: Request, terminal: Terminal, key: str) -> Termin
             last_stan=newest_stan(terminal.last_stan, operation.stan),
             currency=terminal.currency or operation.currency,
             old_mak=old_mak,
+            spent_mak=spent,
         )
     )
 

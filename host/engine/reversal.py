@@ -8,10 +8,10 @@ what the issuer still has to learn cannot be lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
-from host.engine import adjust, asks, batches, booking, ledger, outcomes, preauth, related, void
+from host.engine import adjust, asks, batches, booking, explain, ledger, outcomes, preauth, related, void
 from host.engine.admission import new_txn
 from host.engine.case import Case
 from host.engine.draft import Draft
@@ -23,6 +23,7 @@ from host.rows import Adjustment, Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import ADJUSTMENTS, DEBITS, FINANCIAL, RESERVATIONS, VOIDS, Kind
 from specs.profile import KeyScheme
+from specs.values import replace
 
 BY_REVERSAL = "reversal"
 
@@ -66,6 +67,7 @@ def decide(case: Case) -> Decision:
     if named.other is not None and found is Found.OTHER_CLOSED:
         _alarm_near_miss(case, named.other)
     if found in (Found.UNSEEN, Found.OTHER_CLOSED):
+        explain.unseen(case)
         return _answer(case, _unseen(case), Refusal.ORIGINAL_NOT_FOUND)
     txn = named.txn or named.tombstone or named.other
     assert txn is not None, found
@@ -199,7 +201,7 @@ def _mark_pending(case: Case, txn: Txn) -> tuple[Ask, ...]:
             undone_by=BY_REVERSAL,
             refusal=Refusal.ORIGINAL_REVERSED.value,
             response_code=outcomes.code_of(case.profile, Refusal.ORIGINAL_REVERSED),
-            answered_at=outcomes.host_time(draft.ctx),
+            answered_at=draft.ctx.host_time,
         )
     )
     batches.date_batch(draft, txn.batch_id)  # ISO 87 shows it: a sale and its undoing
@@ -300,7 +302,7 @@ def _unseen(case: Case) -> Txn:
         response_code=profile.reversal_unseen,
         refusal=Refusal.ORIGINAL_NOT_FOUND.value,
         content="{}",
-        answered_at=outcomes.host_time(draft.ctx),
+        answered_at=draft.ctx.host_time,
         note="tombstone: the reversal came, its original did not",
     )
     draft.note(f"reversal of an unseen transaction (STAN {row.stan}): tombstone")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from host.engine import outcomes
 from host.engine.batches import Standing, adopt, closed, current, has_items, last_closed, moved, standing
@@ -22,6 +22,7 @@ from specs.codes import Refusal
 from specs.operation import Outcome, Verdict
 from specs.profile import Profile
 from specs.totals import Totals
+from specs.values import replace
 
 ROUNDS_MAX = 3
 """How often «upload incomplete» may be said while no item comes: the rounds of a terminal (rules.md, section 10)."""
@@ -202,7 +203,7 @@ def _dispute(case: _Case, batch: Batch, own: Totals, sides: Sides, verdict: Verd
             batch,
             state=BatchState.DISPUTED,
             verdict=str(verdict),
-            business_date=batch.business_date or case.draft.ctx.business_date.isoformat(),
+            business_date=batch.business_date or case.draft.ctx.business_day,
             moved_at=case.draft.now,
             upload_rounds=batch.upload_rounds + (verdict is Verdict.UPLOAD_INCOMPLETE),
         )
@@ -227,7 +228,9 @@ def _trailer(case: _Case, batch: Batch, own: Totals) -> Outcome:
     if missing and (batch.upload_rounds == 0 or unheard):
         return _dispute(case, batch, own, (), Verdict.UPLOAD_INCOMPLETE)
     found = _differences(case, batch, whole=True)
-    agrees = not found and settled_by_items(batch, own, case.claim, complete=not missing)
+    # A terminal that counts no item and claims money all the same has uploaded nothing that could be believed.
+    complete = not missing and bool(case.draft.ws.staged(batch.id))
+    agrees = not found and settled_by_items(batch, own, case.claim, complete=complete)
     if not agrees and not found:  # counted, but never uploaded
         found = figures(case.draft, batch, own, case.claim, TOTALS_DIFFER)
     verdict = Verdict.AGREED if agrees else Verdict.STILL_DIFFERS

@@ -5,14 +5,13 @@ Source: rules.md, section 4; security.md, section 1; failure-catalogue 23, 26, 3
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from host.engine import batches, closing, download, outcomes, provisioning
 from host.engine.checks import Case
 from host.engine.draft import Draft
 from host.engine.events import Decision
 from host.rows import Terminal
 from specs.security import KEY_LAYOUTS, WorkingKeys, wrap_keys
+from specs.values import replace
 
 _PIK_BYTES = {24: 8, 40: 16, 60: 16}
 _MAK_BYTES = 8

@@ -8,7 +8,6 @@ is booked from its copy where the terminal's word counts (`capture = "TC"`, `off
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from host.engine import asks, booking, outcomes
 from host.engine.batches import LIVE, Standing, closed, current, last_closed, moved, standing
@@ -33,6 +32,7 @@ from host.rows import Batch, BatchState, StagedItem, Terminal, Txn, TxnState
 from specs import masking
 from specs.operation import FINANCIAL, Kind, Outcome, UploadForm, UploadItem, Verdict
 from specs.profile import KeyScheme, Profile
+from specs.values import replace
 
 AGAIN = "94"
 ARPC_WRONG = "05"
@@ -117,7 +117,7 @@ def decide_upload_end(draft: Draft, request: Request, terminal: Terminal) -> Out
         )
     own = own_totals(draft, batch, profile)
     found = differences(draft, batch, facts_of(profile), whole=True)
-    complete = operation.count == staged and upload_whole(draft, batch)
+    complete = operation.count == staged > 0 and upload_whole(draft, batch)
     agrees = not found and settled_by_items(batch, own, claimed, complete=complete)
     if not agrees and not found:  # counted, but never uploaded
         found = figures(draft, batch, own, claimed, TOTALS_DIFFER)
@@ -315,7 +315,7 @@ def _book(draft: Draft, request: Request, terminal: Terminal, item: UploadItem, 
             undone_by="",
             carried=False,
             settlement="none",
-            business_date=draft.ctx.business_date.isoformat(),
+            business_date=draft.ctx.business_day,
             created_at=draft.now,
             answered_at="",
             note="booked from its upload: its advice never came",

@@ -6,8 +6,6 @@ its pre-authorisation back.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from host.engine import asks, batches, originals, preauth, related
 from host.engine.asks import CREDIT, DEBIT, DEBIT_AGAIN, HOLD_AGAIN, RELEASE
 from host.engine.case import Case, Plan
@@ -19,6 +17,7 @@ from host.engine.working import WorkingSet
 from host.rows import Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import DEBITS, FINANCIAL, Kind
+from specs.values import replace
 
 VOID_OF_REFUND = "22"
 """DE 3, digits 1-2, NAC and ISO 87."""

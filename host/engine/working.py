@@ -85,7 +85,13 @@ _KEYS: Mapping[type, Mapping[str, Callable[[Any], Hashable]]] = {
     },
     Batch: {"tid": lambda b: b.tid},
     Terminal: {"tid": lambda t: t.tid},
+    Merchant: {"mid": lambda m: m.mid},
     Leg: {"txn": lambda g: g.txn_id},
+    Adjustment: {"txn": lambda a: a.txn_id},
+    StagedItem: {"batch": lambda s: s.batch_id},
+    ExceptionItem: {"batch": lambda e: e.batch_id},
+    IssuerAccount: {"card": lambda a: a.pan_hash},
+    IssuerLeg: {"leg": lambda g: (g.txn_id, g.number)},
 }
 """Row class -> name of an index -> the key of a row in it."""
 
@@ -98,20 +104,33 @@ class WorkingSet:
         self._index: dict[tuple[type, str], dict[Hashable, set[int]]] = {
             (table, name): {} for table, keys in _KEYS.items() for name in keys
         }
+        self._keys: dict[type, tuple[tuple[Callable[[Any], Hashable], dict[Hashable, set[int]]], ...]] = {
+            table: tuple((key_of, self._index[table, name]) for name, key_of in keys.items())
+            for table, keys in _KEYS.items()
+        }
         self.apply(rows)
 
     def apply(self, puts: Iterable[Row]) -> None:
         """Take rows in: new ones, or new forms of old ones."""
         for row in puts:
             table = type(row)
-            rows = self._rows.setdefault(table, {})
+            rows = self._rows.get(table)
+            if rows is None:
+                rows = self._rows[table] = {}
             old = rows.get(row.id)
             rows[row.id] = row
-            for name, key_of in _KEYS.get(table, {}).items():
-                index, key = self._index[table, name], key_of(row)
-                if old is not None and (was := key_of(old)) != key:
+            for key_of, index in self._keys.get(table, ()):
+                key = key_of(row)
+                if old is not None:
+                    was = key_of(old)
+                    if was == key:
+                        continue
                     index[was].discard(row.id)
-                index.setdefault(key, set()).add(row.id)
+                ids = index.get(key)
+                if ids is None:
+                    index[key] = {row.id}
+                else:
+                    ids.add(row.id)
 
     def take_back(self, row: Row, old: Row | None) -> None:
         """Undo one apply: put the old form back, or forget a row that was new (a decision that failed)."""
@@ -124,8 +143,11 @@ class WorkingSet:
 
     def _found(self, table: type[R], name: str, key: Hashable) -> list[R]:
         """Rows under a key of an index, oldest first."""
-        rows = self._rows.get(table, {})
-        return [cast(R, rows[i]) for i in sorted(self._index[table, name].get(key, ()))]
+        ids = self._index[table, name].get(key)
+        if not ids:
+            return []
+        rows = self._rows[table]
+        return [cast(R, rows[i]) for i in (sorted(ids) if len(ids) > 1 else ids)]
 
     def all(self, table: type[R]) -> list[R]:
         """Every loaded row of a class, by id."""
@@ -142,7 +164,7 @@ class WorkingSet:
 
     def merchant(self, mid: str) -> Merchant | None:
         """The merchant with this MID, None when it is not known."""
-        return next((m for m in self.all(Merchant) if m.mid == mid), None)
+        return next(iter(self._found(Merchant, "mid", mid)), None)
 
     def batches(self, tid: str) -> list[Batch]:
         """Loaded batches of a terminal, oldest first."""
@@ -204,20 +226,20 @@ class WorkingSet:
 
     def staged(self, batch_id: int) -> list[StagedItem]:
         """Uploaded items of a batch, in the order in which they came."""
-        return [s for s in self.all(StagedItem) if s.batch_id == batch_id]
+        return self._found(StagedItem, "batch", batch_id)
 
     def exceptions(self, batch_id: int) -> list[ExceptionItem]:
         """The exception list of a batch so far."""
-        return [e for e in self.all(ExceptionItem) if e.batch_id == batch_id]
+        return self._found(ExceptionItem, "batch", batch_id)
 
     def adjustments(self, txn_id: int) -> list[Adjustment]:
         """Adjustments made for a transaction after its batch closed (RH4)."""
-        return [a for a in self.all(Adjustment) if a.txn_id == txn_id]
+        return self._found(Adjustment, "txn", txn_id)
 
     def account(self, pan_hash: str) -> IssuerAccount | None:
         """The card's account at the issuer, by keyed hash; None before its first use."""
-        return next((a for a in self.all(IssuerAccount) if a.pan_hash == pan_hash), None)
+        return next(iter(self._found(IssuerAccount, "card", pan_hash)), None)
 
     def issuer_leg(self, txn_id: int, number: int) -> IssuerLeg | None:
         """What the issuer did for this leg; None = it never came there."""
-        return next((g for g in self.all(IssuerLeg) if (g.txn_id, g.number) == (txn_id, number)), None)
+        return next(iter(self._found(IssuerLeg, "leg", (txn_id, number))), None)

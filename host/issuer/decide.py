@@ -14,7 +14,7 @@ way when the issuer was away: until the owed one has come, `held` may be short o
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from host.engine.context import Context
@@ -27,6 +27,7 @@ from host.issuer.scripts import Script
 from host.rows import IssuerAccount, IssuerLeg, Leg, Posting
 from specs.bins import Bins
 from specs.codes import Refusal
+from specs.values import replace
 
 BOOK = "issuer"
 CLEARING = "issuer-clearing"

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from host.errors import HostError
 from host.issuer.cards import CardIndex
 from host.pan_hash import pan_hash
 from specs import emv
 from specs.masking import mask_pan
+from specs.values import replace
 
 SCRIPTS_MAX = 100
 TIMES_MAX = 1_000

@@ -31,9 +31,13 @@ class FileHold:
             holder = os.read(self._fd, 64).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
             raise StoreHeld(f"{store} is held by another host, process {holder}") from None
-        os.ftruncate(self._fd, 0)
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))
+        try:
+            os.ftruncate(self._fd, 0)
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))
+        except OSError as error:  # the disk is full
+            self.release()
+            raise StoreUnavailable(f"cannot write beside the store: {self.path}: {error.strerror}") from None
 
     def release(self) -> None:
         """The file stays: taking it away would let two hosts lock two files of one name."""

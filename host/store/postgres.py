@@ -6,15 +6,20 @@ connection is made anew at the next use, and must get the hold again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import weakref
 from collections.abc import Callable, Iterable, Sequence
+from threading import Lock, Thread
+from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
 from sqlalchemy.engine import Dialect
 
+from host.clock import monotonic
 from host.errors import ConfigError, StoreHeld, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -25,6 +30,12 @@ T = TypeVar("T")
 
 HOLD_KEY = 0x436C6F73656F7574  # "Closeout"; advisory locks are per database
 CONNECT_TIMEOUT_S = 5
+ANSWER_S = 10.0
+"""How long the writer waits for an answer: a terminal waits 30 s in all."""
+SNAPSHOT_ANSWER_S = 120.0
+"""In a snapshot whole tables are read."""
+LOOK_S = 0.5
+NUL = "\u2400"
 DURABLE = ("on", "local", "remote_write", "remote_apply")
 
 
@@ -42,8 +53,12 @@ class PostgresDriver:
         self._connect_to: Callable[..., psycopg.Connection[tuple[Any, ...]]] = psycopg.connect
         self._url = url
         self._read_only = read_only
+        self._snapshot = False
+        self.asked_at = 0.0
+        """Since when a question waits for its answer, by the machine's own clock; 0 = none does."""
         self.dialect: Dialect = sqlalchemy_psycopg.dialect()  # type: ignore[no-untyped-call]
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = self._open()
+        _watch(self)
 
     def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
         try:
@@ -95,42 +110,72 @@ class PostgresDriver:
         if self._connection is None:
             raise StoreUnavailable("the store is closed")
         if self._connection.closed and not committing:
-            self._connection = self._open()
+            self._connection = self._open_again()
+        self.asked_at = monotonic()
         try:
             return act(self._connection)
         except self._errors as error:
             lost = self._connection.closed or self._connection.broken
             raise StoreUnavailable(f"PostgreSQL: {_first_line(error)}", unknown=committing and lost) from None
+        finally:
+            self.asked_at = 0.0
+
+    def _open_again(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """The session that was lost may hold the store until the server notices; so may another host by now. Nothing is
+        written without the hold, and it is asked for again at the next use."""
+        try:
+            return self._open()
+        except StoreHeld as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def cut_if_silent(self, now: float) -> None:
+        """From the watch's thread: end a connection whose server has not answered in time (stopped, or its machine is
+        gone). Whoever waits on it then hears of an error and can say so; libpq alone would wait for ever."""
+        patience = SNAPSHOT_ANSWER_S if self._snapshot else ANSWER_S
+        if not self.asked_at or now - self.asked_at < patience or self._connection is None:
+            return
+        log.error("PostgreSQL does not answer: the connection is cut", seconds=patience)
+        with (
+            contextlib.suppress(OSError, self._errors),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as line,
+        ):
+            line.shutdown(socket.SHUT_RDWR)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """See Driver."""
-        return self._run(lambda c: c.execute(sql, parameters or None).fetchall())
+        return self._run(lambda c: c.execute(sql, _storable(parameters) or None).fetchall())
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """See Driver."""
-        self._run(lambda c: c.execute(sql, parameters or None))
+        self._run(lambda c: c.execute(sql, _storable(parameters) or None))
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """See Driver."""
-        self._run(lambda c: c.cursor().executemany(sql, rows))
+        self._run(lambda c: c.cursor().executemany(sql, [_storable(row) for row in rows]))
 
     def begin(self, *, write: bool) -> None:
         """See Driver. Reads see one snapshot, as SQLite's do."""
+        self._snapshot = not write
         self.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def commit(self) -> None:
         """See Driver. A line that breaks during COMMIT leaves it unknown."""
         self._run(lambda c: c.execute("COMMIT"), committing=True)
+        self._snapshot = False
 
     def rollback(self) -> None:
         """See Driver. A connection that cannot roll back is closed, and made anew at the next use."""
+        self._snapshot = False
         if self._connection is None or self._connection.closed:
             return
+        self.asked_at = monotonic()
         try:
             self._connection.execute("ROLLBACK")
         except self._errors as error:
             log.warning("rollback refused", error=_first_line(error))
             self._connection.close()
+        finally:
+            self.asked_at = 0.0
 
     def checkpoint(self) -> None:
         """The server's own business."""
@@ -140,6 +185,40 @@ class PostgresDriver:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+_drivers: weakref.WeakSet[PostgresDriver] = weakref.WeakSet()
+_watching = Lock()
+_watcher: list[Thread] = []
+
+
+def _watch(driver: PostgresDriver) -> None:
+    """Look after this connection too; one thread for all of a process."""
+    with _watching:
+        _drivers.add(driver)
+        if not _watcher:
+            _watcher.append(Thread(target=_look, name="postgres-watch", daemon=True))
+            _watcher[0].start()
+
+
+def _look() -> None:
+    while True:
+        sleep(LOOK_S)
+        with _watching:
+            drivers = list(_drivers)
+        for driver in drivers:
+            driver.cut_if_silent(monotonic())
+
+
+def _storable(values: Any) -> Any:
+    """PostgreSQL's text has no zero character, a terminal's bytes may: it is written, and looked for, as its picture.
+
+    values: a sequence, or a mapping for named parameters."""
+    if isinstance(values, dict):
+        return {name: _storable((value,))[0] for name, value in values.items()}
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        return [value.replace("\0", NUL) if isinstance(value, str) else value for value in values]
+    return values
 
 
 def _first_line(error: Exception) -> str:

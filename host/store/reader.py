@@ -15,6 +15,7 @@ from host.checker.books import HostBooks
 from host.errors import StoreUnavailable
 from host.rows import Txn
 from host.store.driver import Driver, transaction
+from host.store.pruning import Pruned, pruned_in
 from host.store.schema import LIVE_PREAUTH, META, SPARSE, SQL_TABLES, Codec
 from specs.profile import Profile, profile_of
 
@@ -129,10 +130,17 @@ class Reader:
         """The switches of every dialect that ever had a listener on this store, by its name."""
         return profiles_in(self.meta())
 
+    def pruned(self) -> Pruned | None:
+        """Up to where messages are gone from the log; None = none is."""
+        return pruned_in(self.meta())
+
     def load_books(self) -> HostBooks:
         """All the books as of one instant: one read transaction."""
         with self._lend() as driver, transaction(driver, write=False):
-            return HostBooks.of(self._everything(driver), profiles_in(_meta(driver)))
+            meta = _meta(driver)
+            pruned = pruned_in(meta)
+            through, until = (pruned.through, pruned.until) if pruned is not None else (0, "")
+            return HostBooks.of(self._everything(driver), profiles_in(meta), pruned_through=through, pruned_until=until)
 
     def _everything(self, driver: Driver) -> Iterator[Any]:
         for codec in self._codecs.values():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +27,8 @@ BUSY_TIMEOUT_MS = 2_000
 """Only a reader's checkpoint lock or a foreign tool can make us wait; a terminal waits 30 s in all."""
 CHECKPOINT_PAGES = 4_000
 """16 MB of WAL: past it a commit checkpoints; before it the writer does so while it is idle (`checkpoint`)."""
+CACHE_KIB = 64 * 1024
+"""Pages kept in memory: the indexes of some hundred thousand transactions; of SQLite's own 2 MB many are read anew."""
 _MAGIC = b"SQLite format 3\x00"
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 
@@ -61,6 +63,7 @@ class SqliteDriver:
         """WAL and FULL, read back: with NORMAL a commit would return before its fsync."""
         self.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self.execute("PRAGMA synchronous = FULL")
+        self.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
         mode = self.query("PRAGMA journal_mode = WAL")[0][0]
         synchronous = self.query("PRAGMA synchronous")[0][0]
         assert synchronous == _FULL, f"synchronous is {synchronous}, not FULL: a commit would not be durable"
@@ -124,6 +127,21 @@ class SqliteDriver:
         """Move the WAL into the file as far as no reader is in the way; never waits for one."""
         if self.path is not None:
             self.query("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def rows_of(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Rows one after the other, for what does not fit into memory at once. Raises StoreUnavailable."""
+        try:
+            yield from self._c.execute(sql)
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+
+    def copy_to(self, target: Path) -> None:
+        """The whole store as of now into a file, which is a database of its own then. Raises StoreUnavailable."""
+        try:
+            with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+                self._c.backup(copy)
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
 
     def close(self) -> None:
         """See Driver."""

@@ -12,8 +12,9 @@ import json
 import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -40,12 +41,15 @@ from host.rows import (
     Terminal,
     Txn,
 )
+from host.store.checking import findings
 from host.store.driver import Driver, transaction
 from host.store.loading import Loader
-from host.store.postgres import PostgresDriver
+from host.store.pruning import PRUNED, Chunk, Pruned, prune_chunk, pruned_in
 from host.store.reader import PROFILE, Reader, ReaderPool, profiles_in
 from host.store.schema import SCHEMA_VERSION, Codec, codec, ddl, table_name
 from host.store.sqlite import SqliteDriver
+from host.store.transfer import export_lines, import_lines
+from host.store.upgrade import refusal, upgrade, version_of
 from specs.profile import Profile
 
 _FLOOR = "highest id cleared: "
@@ -104,7 +108,11 @@ class Store:
 
         What was cleared counts too, so that an RRN, which is made of an id, never comes twice.
         """
-        floor = {name.removeprefix(_FLOOR): int(value) for name, value in self.meta().items() if _FLOOR in name}
+        meta = self.meta()
+        floor = {name.removeprefix(_FLOOR): int(value) for name, value in meta.items() if _FLOOR in name}
+        pruned = pruned_in(meta)
+        if pruned is not None:
+            floor[MessageRow.__name__] = max(pruned.through, floor.get(MessageRow.__name__, 0))
         with self._lock:
             return {
                 row_class.__name__: max(self._highest(c.name), floor.get(row_class.__name__, 0))
@@ -156,6 +164,7 @@ class Store:
                     if row_class not in KEPT_BY_CLEAR:
                         self._driver.execute(f"DELETE FROM {c.name}")
                 self._driver.execute(f"UPDATE {self.codecs[Terminal].name} SET last_stan = ''")
+                self._driver.execute(f"DELETE FROM meta WHERE name = {self._driver.mark}", (PRUNED,))
                 return
             for tid in sorted(tids):
                 self._clear_terminal(tid)
@@ -189,6 +198,20 @@ class Store:
                 self._driver.execute(f"DELETE FROM {name[row_class]} WHERE {condition}", (tid,))
         self._driver.execute(f"UPDATE {name[Terminal]} SET last_stan = '' WHERE tid = {mark}", (tid,))
 
+    def newest(self, row_class: type) -> int:
+        """The highest id that a table has now, 0 when it is empty."""
+        with self._lock:
+            return self._highest(self.codecs[row_class].name)
+
+    def prune(self, after: int, through: int, before: datetime | None) -> Chunk:
+        """One step of pruning the message log, in a transaction of its own. See host.store.pruning."""
+        with self._lock:
+            return prune_chunk(self._driver, _set_meta(self._driver), after, through, before)
+
+    def pruned(self) -> Pruned | None:
+        """Up to where messages are gone; None = none is."""
+        return pruned_in(self.meta())
+
     def checkpoint(self) -> None:
         """Housekeeping for an idle moment."""
         with self._lock:
@@ -206,10 +229,13 @@ def open_store(url: str, *, seed: int, created_at: str = "") -> Store:
 
     url: sqlite:///PATH (three slashes and a relative path, four and an absolute one), sqlite:// in memory,
     postgresql://USER@HOST/DATABASE. seed: of a new store's secrets. created_at: ISO time for the record.
+    An older SQLite store is copied and upgraded; PostgreSQL only by `upgrade_store`.
     Raises: ConfigError for a bad URL, StoreHeld, StoreVersion, StoreUnavailable.
     """
     driver, connect_reader = _drivers(url)
     try:
+        if isinstance(driver, SqliteDriver) and _has_table(driver, "meta"):
+            upgrade(driver, url)
         _prepare(driver, seed, created_at)
         return Store(driver, connect_reader)
     except BaseException:
@@ -222,18 +248,12 @@ def open_reader(url: str) -> Reader:
 
     Raises: ConfigError for a bad URL or where no store is, StoreVersion, StoreUnavailable.
     """
-    path = sqlite_path(url)
-    if path is None and _is_sqlite(url):
-        raise ConfigError(f"{url}: a store in memory ends with its host, there is nothing to read")
-    driver: Driver = PostgresDriver(url, read_only=True) if path is None else SqliteDriver(path, read_only=True)
+    driver = _read_only(url)
     try:
-        if not _has_table(driver, "meta"):
-            raise ConfigError(f"{url} holds no Closeout store")
         _check_version(driver)
     except BaseException:
         driver.close()
         raise
-    codecs: dict[type, Codec[Any]] = {c: codec(c, driver.dialect, driver.mark) for c in TABLES}
     lock = RLock()
 
     @contextmanager
@@ -241,7 +261,74 @@ def open_reader(url: str) -> Reader:
         with lock:
             yield driver
 
-    return Reader(lend, codecs, driver.close)
+    return Reader(lend, _codecs(driver), driver.close)
+
+
+def check_store(url: str) -> list[str]:
+    """What is wrong with a store itself, a line each; see host.store.checking. Raises as `open_reader`."""
+    with closing(_read_only(url)) as driver:
+        return list(findings(driver))
+
+
+def export_store(url: str) -> Iterator[str]:
+    """A store as JSON lines; see host.store.transfer. Raises as `open_reader`, at once."""
+    driver = _read_only(url)
+    try:
+        _check_version(driver)
+    except BaseException:
+        driver.close()
+        raise
+
+    def lines() -> Iterator[str]:
+        with closing(driver):
+            yield from export_lines(driver, _codecs(driver))
+
+    return lines()
+
+
+def import_store(url: str, lines: Iterable[str]) -> dict[str, int]:
+    """Make a new store of an export, whole or not at all; rows by table. Raises: ConfigError for a line that is none of
+    an export or where a store is already, StoreHeld, StoreUnavailable."""
+    path = sqlite_path(url)
+    if path is None and _is_sqlite(url):
+        raise ConfigError(f"{url}: a store in memory ends with its host")
+    fresh = path is not None and not path.exists()
+    driver, _ = _drivers(url)
+    try:
+        with transaction(driver, write=True):
+            if _has_table(driver, "meta"):
+                raise ConfigError(f"{url} is a store already: an import makes a new one")
+            _make_tables(driver)
+            counts = import_lines(driver, _codecs(driver), _set_meta(driver), lines)
+            driver.execute(_set_meta(driver), ("schema_version", str(SCHEMA_VERSION)))
+        return counts
+    except BaseException:
+        driver.close()
+        if fresh and path is not None:
+            for end in ("", "-wal", "-shm", ".lock"):
+                path.with_name(path.name + end).unlink(missing_ok=True)
+        raise
+    finally:
+        driver.close()
+
+
+def _read_only(url: str) -> Driver:
+    """A store of whatever version. Raises: ConfigError for a bad URL or where no store is, StoreUnavailable."""
+    path = sqlite_path(url)
+    if path is None and _is_sqlite(url):
+        raise ConfigError(f"{url}: a store in memory ends with its host, there is nothing to read")
+    driver: Driver = _postgres(url, read_only=True) if path is None else SqliteDriver(path, read_only=True)
+    try:
+        if not _has_table(driver, "meta"):
+            raise ConfigError(f"{url} holds no Closeout store")
+    except BaseException:
+        driver.close()
+        raise
+    return driver
+
+
+def _codecs(driver: Driver) -> dict[type, Codec[Any]]:
+    return {c: codec(c, driver.dialect, driver.mark) for c in TABLES}
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -251,6 +338,13 @@ def sqlite_path(url: str) -> Path | None:
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return Path(url.removeprefix("sqlite:///"))
     raise ConfigError(f"not a store URL: {url} (sqlite:///PATH, sqlite:// or postgresql://USER@HOST/DATABASE)")
+
+
+def _postgres(url: str, *, read_only: bool = False) -> Driver:
+    """Loaded only where it is used: its SQL dialect is a tenth of what a start loads."""
+    from host.store.postgres import PostgresDriver
+
+    return PostgresDriver(url, read_only=read_only)
 
 
 def _is_sqlite(url: str) -> bool:
@@ -264,7 +358,7 @@ def _drivers(url: str) -> tuple[Driver, Callable[[], Driver] | None]:
         return SqliteDriver(path), lambda: SqliteDriver(path, read_only=True)
     if _is_sqlite(url):
         return SqliteDriver(None), None
-    return PostgresDriver(url), lambda: PostgresDriver(url, read_only=True)
+    return _postgres(url), lambda: _postgres(url, read_only=True)
 
 
 def _has_table(driver: Driver, name: str) -> bool:
@@ -275,10 +369,25 @@ def _has_table(driver: Driver, name: str) -> bool:
 
 
 def _check_version(driver: Driver) -> None:
-    found = driver.query("SELECT value FROM meta WHERE name = 'schema_version'")
-    version = int(found[0][0]) if found else 0
-    if version != SCHEMA_VERSION:  # no earlier version exists yet: there is nothing to upgrade from
-        raise StoreVersion(f"the store has schema {version}, this program knows {SCHEMA_VERSION}")
+    version = version_of(driver)
+    if version != SCHEMA_VERSION:
+        raise StoreVersion(refusal(version))
+
+
+def upgrade_store(url: str) -> str:
+    """Bring an older store to this version; what was done, one line. See host.store.upgrade for what it raises."""
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        raise ConfigError(f"no store at {path}")
+    if path is None and _is_sqlite(url):
+        raise ConfigError(f"{url}: a store in memory ends with its host, there is nothing to upgrade")
+    driver, _ = _drivers(url)
+    try:
+        if not _has_table(driver, "meta"):
+            raise ConfigError(f"{url} holds no Closeout store")
+        return upgrade(driver, url)
+    finally:
+        driver.close()
 
 
 def _prepare(driver: Driver, seed: int, created_at: str) -> None:
@@ -288,11 +397,7 @@ def _prepare(driver: Driver, seed: int, created_at: str) -> None:
         if _has_table(driver, "meta"):
             _check_version(driver)
         else:
-            for row_class in TABLES:
-                if _has_table(driver, table_name(row_class)):
-                    raise ConfigError(f"the database has a table {table_name(row_class)} that is not Closeout's")
-            for statement in ddl(driver.dialect):
-                driver.execute(statement)
+            _make_tables(driver)
             first = {
                 "schema_version": str(SCHEMA_VERSION),
                 "pan_hash_key": chance.secret(seed, "pan-hash").hex(),
@@ -301,6 +406,14 @@ def _prepare(driver: Driver, seed: int, created_at: str) -> None:
             }
             driver.execute_many(set_meta, list(first.items()))
         driver.execute(set_meta, ("holder", f"process {os.getpid()} on {socket.gethostname()}"))
+
+
+def _make_tables(driver: Driver) -> None:
+    for row_class in TABLES:
+        if _has_table(driver, table_name(row_class)):
+            raise ConfigError(f"the database has a table {table_name(row_class)} that is not Closeout's")
+    for statement in ddl(driver.dialect):
+        driver.execute(statement)
 
 
 def _set_meta(driver: Driver) -> str:

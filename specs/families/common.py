@@ -7,7 +7,7 @@ two tables of makers (data element -> its value in a request, in an answer). Rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from specs import tlv
@@ -21,6 +21,7 @@ from specs.message import Message
 from specs.mti import Mti
 from specs.operation import ADJUSTMENTS, Card, Entry, Operation, Outcome, Unreadable
 from specs.track2 import Track2, parse_track2
+from specs.values import replace
 
 DEFAULT_TPDU = "6000030000"
 """What a terminal sends before it is told its NII: destination 0003 (cup.md 1). A caller may replace it."""
@@ -133,6 +134,9 @@ def operation(
     assert row.kind is not None, row.name
     mti = base_mti(message)
     assert mti is not None, "a row was found"
+    if message.doubtful:  # its time is part of what a transaction is known by (rules.md, section 1)
+        for de in (7, 12, 13):
+            digits(message, de)
     block = message.get(52)
     return Operation(
         kind=row.kind,
@@ -285,8 +289,11 @@ def reply(request: Message, outcome: Outcome, row: Row, dialect: Dialect, code: 
 def write_answer(about: Reply, answer: AnswerRow, makers: Mapping[int, AnswerMaker]) -> Message:
     """Echoed and made elements behind the answer's MTI, swapped TPDU and echoed header.
 
-    What a user's dialect has no row for is left out.
+    What a user's dialect has no row for is left out, and what a lenient listener let in and no answer can hold.
     """
+    if about.request.doubtful:
+        bad = [de for de, value in about.request.fields.items() if not _echoable(de, value, about.dialect)]
+        about = replace(about, request=about.request.with_fields(dict.fromkeys(bad)))
     fields = _echo(about.request, answer.echo, about.dialect)
     for de in answer.made:
         value = makers[de](about)

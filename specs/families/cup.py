@@ -7,7 +7,7 @@ track (DE 53 digit 3 = 1) is not decrypted by the reader: whoever has the track 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import lru_cache
 
 from specs.codes import is_approved
 from specs.dialect import Dialect
@@ -33,6 +33,7 @@ from specs.operation import (
 from specs.security import decrypt_track
 from specs.subfields import cup as sub
 from specs.subfields import cup_records as records
+from specs.values import replace
 
 _CARD_SOURCES = (2, 35, 36, 55, 59)
 """A request shows its card by at least one of: number, tracks, chip, and DE 59 with the payer's code (QR)."""
@@ -291,12 +292,19 @@ _WITH_MAC = ("0100", "0200", "0220", "0400", "0620")
 
 def carries_mac(message: Message) -> bool:
     """Whether a message of this kind carries DE 64 (security.md 6); an answer does when its DE 39 approves."""
+    with_mac, is_answer = _mac_of(message.mti)
+    return with_mac and (not is_answer or is_approved(NAME, message.get(39) or ""))
+
+
+@lru_cache(maxsize=256)
+def _mac_of(mti_text: str) -> tuple[bool, bool]:
+    """Whether the request of this MTI has a MAC, and whether the MTI is an answer's."""
     try:
-        mti = Mti.parse(message.mti)
+        mti = Mti.parse(mti_text)
     except DecodeError:
-        return False
+        return False, False
     request = str(replace(mti, function=mti.function - mti.is_answer, origin=mti.origin - mti.is_repeat))
-    return request in _WITH_MAC and (not mti.is_answer or is_approved(NAME, message.get(39) or ""))
+    return request in _WITH_MAC, mti.is_answer
 
 
 __all__ = [

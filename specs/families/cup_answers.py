@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from specs.codes import Refusal, for_refusal, is_approved
 from specs.dialect import Dialect
-from specs.errors import DecodeError
+from specs.errors import DecodeError, EncodeError
 from specs.families import common
 from specs.families.common import AnswerMaker, AnswerRow, Reply
 from specs.families.cup_table import DOWNLOADS, NAME, classified, private_of, tracks_encrypted
@@ -19,6 +18,7 @@ from specs.operation import Kind, Outcome, Unreadable, Verdict
 from specs.subfields import cup as sub
 from specs.subfields.amounts import AVAILABLE, AdditionalAmount
 from specs.totals import Totals
+from specs.values import replace
 
 # --- writing an answer (cup.md 6.2) ---
 
@@ -122,8 +122,13 @@ def _answer_48(about: Reply) -> str | None:
     else:
         said = dict(outcome.sides)
         codes = {name: _side_code(said.get(name, outcome.verdict)) for name in SIDES}
-    totals = outcome.totals or (totals_of(sub.parse_settlement(value)) if value else Totals())
-    return sub.format_settlement(settlement_of(totals, codes))
+    claimed = totals_of(sub.parse_settlement(value)) if value else Totals()
+    try:
+        return sub.format_settlement(settlement_of(outcome.totals or claimed, codes))
+    except EncodeError:
+        # 999 items and 12 digits are all that DE 48 holds. A batch beyond them must end too, and a terminal reads only
+        # the codes (cup.md 5.5): the figures are then the terminal's own.
+        return sub.format_settlement(settlement_of(claimed, codes))
 
 
 def _side_code(verdict: Verdict | None) -> str:

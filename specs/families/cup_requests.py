@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from specs.dialect import Dialect
 from specs.errors import EncodeError
@@ -16,6 +15,7 @@ from specs.message import Message
 from specs.operation import ADJUSTMENTS, Entry, Kind, Operation, OriginalRef, UploadForm, UploadItem
 from specs.subfields import cup as sub
 from specs.subfields import cup_records as records
+from specs.values import replace
 
 _PLAIN_ROWS = tuple(row for row in ROWS if not row.condition)
 

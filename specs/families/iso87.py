@@ -11,7 +11,6 @@ DE 37 of a request is the terminal's own number and lands in `rrn`; it names an 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from specs.codes import Refusal, is_approved
 from specs.dialect import Dialect
@@ -26,6 +25,7 @@ from specs.message import Message
 from specs.mti import NETWORK, RECONCILIATION, Mti
 from specs.operation import Entry, Kind, Operation, OriginalRef, Unreadable
 from specs.subfields import iso87 as sub
+from specs.values import replace
 
 DEFAULT_MERCHANT_TYPE = "5999"
 """DE 18 of a terminal that was told none: miscellaneous retail. A caller may replace it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from specs.codes import for_refusal, is_approved
 from specs.dialect import Dialect
@@ -17,6 +16,7 @@ from specs.message import Message
 from specs.mti import RECONCILIATION, Mti
 from specs.operation import ADJUSTMENTS, Kind, Outcome, Unreadable, Verdict
 from specs.subfields import iso87 as sub
+from specs.values import replace
 
 # --- which elements an answer has ---
 

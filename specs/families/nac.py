@@ -6,7 +6,6 @@ nac_table has the transactions, nac_totals the sums, nac_requests the writing, n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 from specs.codes import is_approved
@@ -22,6 +21,7 @@ from specs.message import Message
 from specs.mti import AUTHORISATION, FINANCIAL, REVERSAL, Mti
 from specs.operation import ADJUSTMENTS, Entry, Kind, Operation, OriginalRef, Unreadable, UploadForm, UploadItem
 from specs.subfields import nac as sub
+from specs.values import replace
 
 _CARD_SOURCES = (2, 35, 45, 55, 57)
 """A sale shows its card by at least one of: number, tracks, chip, encrypted data (TLE)."""

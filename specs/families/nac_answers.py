@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from specs.codes import for_refusal, is_approved
 from specs.dialect import Dialect
+from specs.errors import EncodeError
 from specs.families import common
 from specs.families.common import AnswerMaker, AnswerRow, Reply
 from specs.families.nac_table import NAME, classified
@@ -16,6 +16,7 @@ from specs.mti import RECONCILIATION, Mti
 from specs.operation import FINANCIAL, RESERVATIONS, Kind, Outcome, Unreadable, Verdict
 from specs.subfields import nac as sub
 from specs.subfields.amounts import AMOUNT_LENGTH, AVAILABLE, AdditionalAmount
+from specs.values import replace
 
 # --- writing an answer ---
 
@@ -90,7 +91,10 @@ def _answer_63(about: Reply) -> str | None:
     if about.row.kind is not Kind.SETTLE or totals is None:
         return about.outcome.text
     debit_groups = bool(about.dialect.profile.get("debit_groups"))
-    return format_totals(totals, debit_groups=debit_groups, length=len(about.request[63]))
+    try:
+        return format_totals(totals, debit_groups=debit_groups, length=len(about.request[63]))
+    except EncodeError:  # beyond 999 items or 12 digits: a batch like that must end too, without figures
+        return about.outcome.text
 
 
 _ANSWER: Mapping[int, AnswerMaker] = {

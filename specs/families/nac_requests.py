@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 
 from specs.dialect import Dialect
@@ -16,6 +15,7 @@ from specs.families.table import Row, row_to_write
 from specs.message import Message
 from specs.operation import ADJUSTMENTS, FINANCIAL, RESERVATIONS, VOIDS, Kind, Operation, OriginalRef, UploadItem
 from specs.subfields import nac as sub
+from specs.values import replace
 
 DEFAULT_NII = common.DEFAULT_TPDU[3:6]
 """DE 24 of a terminal that was told none: the destination of the TPDU."""

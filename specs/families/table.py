@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from specs.errors import DecodeError, EncodeError
 from specs.message import Message
 from specs.mti import Mti
 from specs.operation import FINANCIAL, RESERVATIONS, Kind, Operation, Unreadable
+from specs.values import replace
 
 
 @dataclass(frozen=True, slots=True)

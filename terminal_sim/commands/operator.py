@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from terminal_sim.commands.shared import Folder, faulty, one_line, refused
+from terminal_sim.commands.shared import Folder, faulty, one_line, powered, refused
 
 if TYPE_CHECKING:
     from terminal_sim.state import Memory
@@ -25,13 +25,12 @@ def operator(
 ) -> None:
     """Log in and out, add and remove operators, change passwords, unlock (操作员)."""
     from terminal_sim import operators
-    from terminal_sim.flash import DirFlash
 
     if action not in ACTIONS:
         faulty(f"operator {action}: one of {', '.join(ACTIONS)}")
     if bool(number) == (action in _WITHOUT_NUMBER):
         faulty(f"operator {action}: {'takes no number' if number else 'NUMBER is missing'}")
-    with one_line(), DirFlash(folder) as flash:
+    with one_line(), powered(folder) as flash:
         memory = flash.load()
         if action == "list":
             typer.echo("\n".join(operators.listing(memory)) or "no operators: everyone may use the terminal")

@@ -15,6 +15,7 @@ from terminal_sim.commands.shared import (
     echo_json,
     faulty,
     one_line,
+    powered,
     read,
     refused,
     stan6,
@@ -31,23 +32,27 @@ def query(
     stan: Annotated[str, typer.Option(metavar="N", help="The doubtful one if absent.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask the host's API what became of a transaction; sends nothing on the line."""
+    """Ask the host's API what became of a transaction: 0 sold, 1 charge again, 3 wait. Sends nothing on the line."""
     from terminal_sim import hostquery
     from terminal_sim.wire import wire_for
 
     with one_line():
         memory = read(folder)
-        asked = hostquery.question(memory, stan6(stan))
+        wanted = stan6(stan)
+        if wanted and hostquery.never_used(memory, wanted):
+            faulty(f"--stan {wanted}: this terminal never used that STAN; its last one is {memory.stan}")
+        asked = hostquery.question(memory, wanted)
         if asked is None:
             typer.echo("no transaction to ask for", err=True)
             raise typer.Exit(1)
         reply = hostquery.ask(memory, wire_for(memory.config.connect), asked)
+    advice = hostquery.advice(memory, reply)
     if as_json:
-        echo_json({"answer": reply.found, "stan": reply.stan, "transaction": reply.item})
+        echo_json({"answer": reply.found, "do": advice.do, "stan": reply.stan, "transaction": reply.item})
     else:
-        typer.echo(hostquery.advice(memory, reply))
+        typer.echo(advice.text)
     tell_owed(memory, quiet=as_json)
-    raise typer.Exit(hostquery.EXIT_CODES[reply.found])
+    raise typer.Exit(hostquery.EXIT_CODES[advice.do])
 
 
 def reprint(
@@ -62,7 +67,6 @@ def reprint(
     """Print a slip again, marked as a duplicate (重打印); it is noted who did."""
     from terminal_sim import operators, slips
     from terminal_sim.clock import SystemClock
-    from terminal_sim.flash import DirFlash
     from terminal_sim.reprints import noted
 
     if sum((last, bool(stan), bool(rrn), settlement, detail)) > 1:
@@ -70,7 +74,7 @@ def reprint(
     if batch and not detail:
         faulty("reprint: --batch goes with --detail")
     which = "settlement" if settlement else "detail" if detail else "transaction" if stan or rrn else "last"
-    with one_line(), DirFlash(folder) as flash:
+    with one_line(), powered(folder) as flash:
         memory = flash.load()
         if why := operators.may_print_again(memory, last=which == "last"):
             refused(why)

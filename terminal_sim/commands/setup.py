@@ -32,10 +32,14 @@ def init(
     settle_empty: Annotated[bool, typer.Option("--settle-empty", help="Send 0500 for an empty batch too.")] = False,
 ) -> None:
     """Make a terminal that lives in DIR."""
+    from specs.endpoint import parse
     from terminal_sim.flash import DirFlash
     from terminal_sim.new_terminal import new_memory
+    from terminal_sim.tls import client_context, with_absolute_files
 
     with one_line():
+        connect = with_absolute_files(connect)
+        client_context(parse(connect))
         memory = new_memory(
             *(tid, mid, connect, api, tmk, merchant, operator, currency),
             timeout_s=timeout,

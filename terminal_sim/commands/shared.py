@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from terminal_sim.flash import DirFlash
     from terminal_sim.moves import Order, Result
     from terminal_sim.state import Memory, Slip
 
@@ -100,6 +101,15 @@ def checked_rrn(rrn: str) -> str:
 # --- one order --------------------------------------------------------------------------------------------------------
 
 
+def powered(folder: Path) -> DirFlash:
+    """The folder's flash under the power of CLOSEOUT_CRASH_AT. Raises: FlashError for a step that does not exist."""
+    import os
+
+    from terminal_sim.flash import DirFlash, power_from
+
+    return DirFlash(folder, power_from(os.environ.get(CRASH_VARIABLE, "")))
+
+
 def read(folder: Path) -> Memory:
     """What the folder holds."""
     from terminal_sim.flash import DirFlash
@@ -115,25 +125,23 @@ def act(folder: Path, order: Callable[[Memory], Order], as_json: bool) -> NoRetu
 
 def run(folder: Path, order: Callable[[Memory], Order], as_json: bool) -> tuple[Memory, Result]:
     """The same without the ending: the memory afterwards and the result."""
-    import os
-
     from specs.endpoint import parse
     from terminal_sim.clock import SystemClock
     from terminal_sim.driver import Driver
-    from terminal_sim.flash import DirFlash, power_from
     from terminal_sim.link import TcpLine
     from terminal_sim.moves import Boot
     from terminal_sim.terminal import Terminal
     from terminal_sim.wire import wire_for
 
-    with one_line(), DirFlash(folder, power_from(os.environ.get(CRASH_VARIABLE, ""))) as flash:
+    with one_line(), powered(folder) as flash:
         memory = flash.load()
         wanted = order(memory)
         config, clock = memory.config, SystemClock()
         terminal = Terminal(wire_for(config.connect), memory)
-        line = TcpLine(
-            parse(config.connect), clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries
-        )
+        endpoint = parse(config.connect)
+        if endpoint.tls is not None and endpoint.tls.insecure:
+            typer.echo("warning: insecure=1: this line takes any certificate, so anyone can play the host", err=True)
+        line = TcpLine(endpoint, clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries)
         try:
             result = Driver(terminal, flash, line, clock, Screen(as_json)).run(Boot(wanted))
         finally:

@@ -49,7 +49,8 @@ class HostProcess:
     """One host on one store; it can be ended, killed and started again on the same store and ports.
 
     folder: where store, ready file and log go. dialects: one listener each, on a free port at first.
-    options: further arguments of `serve`. wrapper: a command that runs the host (strace …).
+    options: further arguments of `serve`. wrapper: a command that runs the host (strace …). environment: what is added
+    to ours.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class HostProcess:
         dialects: Sequence[str] = ("cup", "nac", "iso87"),
         options: Sequence[str] = (),
         wrapper: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.dialects = tuple(dialects)
         self.options = tuple(options)
         self.wrapper = tuple(wrapper)
+        self.environment = dict(environment or {})
         self.store = f"sqlite:///{folder / 'closeout.db'}"
         self.log = folder / "host.log"
         self._ready_file = folder / "ready.json"
@@ -107,6 +110,11 @@ class HostProcess:
 
         Raises LabError with the end of the log when it ends or is not ready in time.
         """
+        self.launch()
+        return self.await_ready(wait_s=wait_s)
+
+    def launch(self) -> None:
+        """Start, and do not wait for anything."""
         assert not self.running, "one process at a time"
         self.folder.mkdir(parents=True, exist_ok=True)
         self._ready_file.unlink(missing_ok=True)
@@ -117,8 +125,12 @@ class HostProcess:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=python_environment(),
+                env=python_environment() | dict(self.environment),
             )
+
+    def await_ready(self, *, wait_s: float = READY_S) -> Listening:
+        """Wait until everything listens. Raises LabError as `start`."""
+        assert self._process is not None
         deadline = time.monotonic() + wait_s
         while not self._ready_file.exists():
             if not self.running:

@@ -297,7 +297,7 @@ def _lost(message: Shape) -> bool:
     if message["direction"] == "in":
         fault = _fault(message)
         return fault is not None and fault["name"] == "drop-request"
-    return message["fate"] not in ("", "sent", "delayed")
+    return message["fate"] not in ("", "sent", "delayed", "dripped")
 
 
 def _remark(message: Shape) -> str:

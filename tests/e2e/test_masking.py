@@ -36,7 +36,7 @@ TRACK = f"{SWIPED}D30122010000012345"
 PIN = "918273645546"
 TMK = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 TID, MID = "MASK0001", "898100012345678"
-KEY_COLUMNS = {("terminal", name) for name in ("tmk", "pik", "mak", "tdk", "old_mak")}
+KEY_COLUMNS = {("terminal", name) for name in ("tmk", "pik", "mak", "tdk", "old_mak", "spent_mak")}
 """Test keys may stand there and nowhere else."""
 
 
@@ -53,6 +53,7 @@ class Searched:
         parts = [pan[at : at + 9] for at in range(len(pan) - 8)]
         for digits in (pan, *(part for part in parts if len(set(part)) > 3 and "0000" not in part)):
             self.needles |= {digits: f"card {pan[:6]}", digits.encode().hex(): f"card {pan[:6]} in hex"}
+            self.needles |= {digits.encode("cp500").hex().upper(): f"card {pan[:6]} in EBCDIC, as hex"}
 
     def key(self, name: str, key: bytes) -> None:
         self.needles |= {key.hex(): name, key.hex().upper(): name}
@@ -196,6 +197,15 @@ def broken_frames(nac_port: int, cup_port: int) -> list[tuple[int, bytes]]:
             sent += [(port, frame(payload, dialect.frame)) for payload in payloads]
             sent += [(other, frame(whole, dialect.frame)), (port, whole), (port, whole[max(track_at, 0) :])]
     text = [f";{TRACK}?".encode(), TRACK.encode(), b"GET /?pan=" + SWIPED.encode(), bytes.fromhex(SWIPED) * 9]
+    text += [
+        TRACK.encode("cp500"),
+        b"\x00\x90" + TRACK.encode(),
+        b"\x00\x90\x60\x00\x03\x00\x00" + TRACK.encode("cp500"),
+    ]
+    text += [
+        f"{SWIPED[:4]}-{SWIPED[4:8]}-{SWIPED[8:12]}-{SWIPED[12:]}".encode(),
+        b"\x16\x03\x01\x02\x00\x01" + TRACK.encode(),
+    ]
     return [*sent, *((port, data) for data in text for port in (nac_port, cup_port))]
 
 
@@ -235,6 +245,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("batches", "--json"),
     ("trace", "000002"),
     ("audit",),
+    ("messages", "export", "--jsonl"),
+    ("messages", "export", "--hex"),
 )
 KEYS_PRESSED: tuple[tuple[object, ...], ...] = (
     ("sale", 1000, "--card", SWIPED),
@@ -262,7 +274,8 @@ def test_nothing_clear_is_kept_logged_or_shown(tmp_path: Path, acquirer_host: Ho
     def look(where: str, text: str) -> None:
         leaks.update((where, what) for what in searched.found(text))
 
-    with HostProcess(tmp_path / "host", options=("--log-level", "debug")) as host:
+    capture = tmp_path / "x.pcapng"
+    with HostProcess(tmp_path / "host", options=("--log-level", "debug", "--capture", str(capture))) as host:
         ports = host.listening.ports
         union_pay(ports["cup"], searched)
         edc(ports["nac"])
@@ -290,6 +303,10 @@ def test_nothing_clear_is_kept_logged_or_shown(tmp_path: Path, acquirer_host: Ho
             leaks.update((path.name, what) for needle, what in secrets if needle.encode() in raw)
             leaks.update((path.name, "BCD") for pan in (SWIPED, TYPED) if bytes.fromhex(pan) in raw)
     look("log", host.log.read_text("utf-8"))
+    captured = capture.read_bytes()
+    assert len(captured) > 20_000, "the frames were captured"
+    for form in (captured.decode("latin-1"), captured.hex()):
+        look("capture", form)
     assert "unreadable bytes" in host.log.read_text("utf-8"), "the frames were seen"
     assert not leaks
 

@@ -71,7 +71,7 @@ class ColdDesk(MoneyDesk):
         cold = decide(loaded, event, self.context())
         assert cold == warm, event
         self.books.apply(cold.puts)
-        self.notes.extend(cold.notes)
+        self.notes.extend(map(str, cold.notes))
         if cold.outcome is not None:
             self.said.append((cold.txn_id, cold.outcome))
         self.last = cold

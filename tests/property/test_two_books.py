@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from host.issuer.link import FaultKind
 from terminal_sim.flash import STEPS, WHENS
-from terminal_sim.moves import End, Settle, SignOff, SignOn
+from terminal_sim.moves import Echo, End, Settle, SignOff, SignOn
 from tests.support.shopping import Collect, GiveBack, Reserve, Retotal, SellOffline
 from tests.support.shopping_days import DIALECTS, RARE, deeds, signed_on
 from tests.support.two_books import (
@@ -197,6 +197,21 @@ def test_two_batches_settled_under_later_numbers_keep_their_own_rows() -> None:
     """NAC, twice closed by the host: the journal's rows of both stand under numbers that were never archived."""
     sale, close = Step(Sell(100)), Step(ForceClose())
     run("nac", [sale, close, sale, Step(Settle()), sale, close, sale])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_batch_of_a_reversed_sale_alone_that_the_host_has_closed(dialect: str) -> None:
+    """ISO 87 counts a sale and its reversal: they want a settlement of their own, before what is sold next."""
+    run(dialect, [*signed_on(dialect), Step(Sell(100), wire=("drop-answer",)), Step(Echo()), Step(ForceClose())])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_stored_sales_and_late_reversals_past_a_close_do_not_spoil_the_next_day(dialect: str) -> None:
+    """FC 2 and 44: a stored sale, a sale whose reversal comes after the close, and one sold without knowing of it."""
+    late = Step(Sell(300), cut=("send", "after", 1))
+    day = [*signed_on(dialect), Step(Sell(100)), late, Step(SellOffline(200)), Step(ForceClose()), Step(Sell(400))]
+    world = run(dialect, day)
+    assert sorted(txn.amount for txn in world.host.books().txns if txn.carried) == [200]
 
 
 def test_a_schedule_plays_the_same_twice() -> None:

@@ -196,7 +196,8 @@ class Desk:
         """One decision over what the event needs; its puts are in the books afterwards."""
         decision = decide(load(self.books, needs(event)), event, self.context())
         self.books.apply(decision.puts)
-        self.notes.extend(decision.notes)
+        said = (note if isinstance(note, str) else f"DE {note.de}: {note.expected}" for note in decision.notes)
+        self.notes.extend(said)
         if decision.outcome is not None:
             self.said.append((decision.txn_id, decision.outcome))
         self.last = decision

@@ -49,6 +49,7 @@ class _Line:
     """What the service knows of a connection; `heard` collects what was sent on it."""
 
     peer = "192.0.2.1:1024"
+    latest = b""
 
     def __init__(self, url: str) -> None:
         self.endpoint = parse(url)
@@ -63,6 +64,9 @@ class _Line:
         self.closed = True
 
     reset = close
+
+    def request_ended(self) -> None:
+        """Nothing waits on this line."""
 
 
 class _Loop:
@@ -113,8 +117,11 @@ class WireHost:
         """Hand it to the host and do not wait. mac: these eight bytes; b"" sends none; None makes the right one."""
         return self.send_raw(encode_payload(self.with_mac(message, mac), self.dialect))
 
+    def new_line(self) -> _Line:
+        return _Line(self.url)
+
     def send_raw(self, payload: bytes) -> _Line:
-        line = _Line(self.url)
+        line = self.new_line()
         self.service.received(cast(Connection, line), payload)
         return line
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -48,6 +49,52 @@ def test_a_machine_whose_clock_is_set_back_holds_ours_still(monkeypatch: pytest.
         seen.append(clock.now())
         times.pop(0)
     assert seen == [START, START + timedelta(seconds=5), START + timedelta(seconds=5)]
+
+
+def test_it_can_be_moved_while_it_waits_for_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = [START]
+    monkeypatch.setattr("host.clock._machine", lambda: machine[0])
+    clock = Clock(UTC)
+    assert clock.now() == START
+    machine[0] -= timedelta(hours=1)
+    assert clock.advance(60) == START + timedelta(seconds=60)
+    machine[0] += timedelta(seconds=5)
+    assert clock.now() == START + timedelta(seconds=65)
+
+
+def test_deadlines_do_not_notice_a_machine_whose_clock_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An issuer's answer must not be overdue at once after a leap, nor never after a step back."""
+    machine, seconds = [START], [1000.0]
+    monkeypatch.setattr("host.clock._machine", lambda: machine[0])
+    monkeypatch.setattr("host.clock.monotonic", lambda: seconds[0])
+    clock = Clock(UTC)
+    flight = InFlight()
+    leg = replace(a_leg(1), state="asking", deadline=(START + timedelta(seconds=20)).isoformat())
+    flight.note(leg, clock.now(), clock.steady())
+    machine[0] += timedelta(hours=1)
+    assert flight.due(clock.steady()) == [], "a leap of the wall clock"
+    machine[0] -= timedelta(hours=3)
+    seconds[0] += 19
+    assert flight.due(clock.steady()) == []
+    seconds[0] += 2
+    assert flight.due(clock.steady()) == [(leg.id, leg.txn_id)], "the wall clock stands, the deadline passes"
+
+
+def test_a_clock_that_is_moved_or_frozen_takes_its_deadlines_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [1000.0]
+    monkeypatch.setattr("host.clock.monotonic", lambda: seconds[0])
+    clock = Clock(UTC)
+    begun = clock.steady()
+    clock.advance(60)
+    seconds[0] += 1
+    assert clock.steady() - begun == timedelta(seconds=61)
+    clock.freeze()
+    seconds[0] += 100
+    clock.advance(9)
+    assert clock.steady() - begun == timedelta(seconds=70)
+    clock.run()
+    seconds[0] += 2
+    assert clock.steady() - begun == timedelta(seconds=72)
 
 
 def test_it_runs_from_where_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,11 @@ def test_drop_reply_is_kept_under_the_names_of_the_catalogue() -> None:
     assert (shown["action"], shown["at"], shown["phase"]) == ("drop", "wire/H>T", "after-commit")
 
 
+def test_late_reply_is_a_delay_beyond_the_terminal_s_30_seconds() -> None:
+    shown = FaultTable().add({"action": "late-reply"}).to_json()
+    assert (shown["name"], shown["action"], shown["delay_s"]) == ("late-reply", "delay", 35.0)
+
+
 def test_the_phase_decides_when_a_reply_is_lost() -> None:
     table = FaultTable()
     table.add({"action": "drop-reply", "phase": "before-commit"})
@@ -64,6 +69,11 @@ def test_chance_replays_from_its_seed() -> None:
         ({"action": "reset", "match": {"kind": "sail"}}, "/match/kind"),
         ({"action": "reset", "match": {"amount": "1.00"}}, "/match/amount"),
         ({"action": "reset", "times": True}, "/times"),
+        ({"action": "reset", "rc": "05"}, "/rc"),
+        ({"action": "drop-reply", "delay_s": 1}, "/delay_s"),
+        ({"action": "corrupt", "byte": 9000}, "/byte"),
+        ({"action": "drip", "byte": 1}, "/byte"),
+        ({"action": "drip", "phase": "before-commit"}, "/phase"),
     ],
 )
 def test_a_bad_rule_names_the_key(body: dict[str, object], where: str) -> None:

@@ -56,7 +56,7 @@ def notes(host: EngineHost, data: bytes, pan: str = CREDIT) -> tuple[str, ...]:
     """What is noted with the answer to a sale."""
     heard: list[tuple[str, ...]] = []
     request = host.request(Kind.SALE, stan=77, amount=10_000, card=a_card(pan), chip=data)
-    host.runner.submit(request, lambda _, decision, __: heard.append(decision.notes))
+    host.runner.submit(request, lambda _, decision, __: heard.append(tuple(map(str, decision.notes))))
     host.run()
     return heard[-1]
 

@@ -240,6 +240,105 @@ def test_a_full_disk_answers_96_and_service_goes_on_when_there_is_room() -> None
     assert (bench.heard["000003"], bench.runner.trouble) == (["00"], "")
 
 
+def test_a_locked_store_keeps_nobody_waiting_for_one_try_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try waits two seconds for the lock: with twenty terminals the last would have had its own timeout first."""
+    seconds = [0.0]
+    monkeypatch.setattr("host.clock.monotonic", lambda: seconds[0])
+
+    def locked(_rows: list[Row]) -> Exception:
+        seconds[0] += 2.0
+        return StoreUnavailable("database is locked")
+
+    bench = Bench()
+    bench.store.refuses = locked
+    bench.submit(*range(1, 21))
+    bench.runner.run_once()
+    assert seconds[0] <= 8.0
+    assert {stan: codes for stan, codes in bench.heard.items() if codes != ["96"]} == {}
+    assert len(bench.heard) == 20
+
+
+def test_after_a_commit_of_unknown_end_nobody_is_refused_without_a_try_of_his_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who gets no try is told what the whole group's end allows: 96 would belie rows that may be on disk."""
+    seconds = [0.0]
+    monkeypatch.setattr("host.clock.monotonic", lambda: seconds[0])
+
+    def slow(_rows: list[Row]) -> Exception:
+        seconds[0] += 2.0
+        return StoreUnavailable("database is locked")
+
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("the disk did not say", unknown=True)]
+    bench.store.refuses = slow
+    bench.submit(*range(1, 6))
+    bench.runner.run_once()
+    assert seconds == [4.0]
+    assert bench.heard["000005"] == [None]
+
+
+def test_what_may_be_on_disk_stays_unknown_when_the_next_try_is_refused_for_sure() -> None:
+    """The sale of a commit that nobody knows about, and no word for its repeat: 96 would drop the reversal."""
+    bench = Bench()
+    bench.store.failures = [StoreUnavailable("the disk did not say", unknown=True)]
+    bench.store.refuses = lambda _rows: StoreUnavailable("disk is full")
+    bench.submit(1, 2)
+    bench.runner.run_once()
+    assert bench.heard == {"000001": [None], "000002": [None]}
+
+
+def test_a_failed_commit_has_the_log_moved_into_the_books_before_the_next_try() -> None:
+    """A log that has filled its own disk is where the room is; a move that failed is tried again."""
+    bench = Bench()
+    done: list[str] = []
+    bench.store.real.checkpoint = lambda: done.append("checkpoint")  # type: ignore[method-assign]
+    bench.submit(1)
+    bench.runner.run_once()
+    bench.store.failures = [StoreUnavailable("disk is full")]
+    bench.submit(2)
+    bench.runner.run_once()
+    assert done == ["checkpoint"]
+    assert bench.heard["000002"] == ["00"]
+
+    def refuse() -> None:
+        done.append("refused")
+        raise StoreUnavailable("disk is full")
+
+    bench.store.real.checkpoint = refuse  # type: ignore[method-assign]
+    for stan in (3, 4):
+        bench.store.failures = [StoreUnavailable("disk is full")]
+        bench.submit(stan)
+        bench.runner.run_once()
+    assert done == ["checkpoint", "refused", "refused"]
+
+
+def test_when_the_store_works_again_an_alarm_says_so_and_the_trouble_is_over_without_a_sale() -> None:
+    """A host that is told to be not ready gets no sales, and would never be ready again."""
+
+    def decide(ws: WorkingSet, event: Event, ctx: Context) -> Decision:
+        return Decision(puts=event.make(ctx)) if isinstance(event, Record) else write_and_approve(ws, event, ctx)
+
+    bench = Bench(decide)
+    bench.store.refuses = lambda _rows: StoreUnavailable("disk is full")
+    bench.submit(1)
+    bench.runner.run_once()
+    for _ in range(3):
+        bench.runner.tick()
+        bench.runner.run_once()
+    assert bench.runner.trouble == "disk is full"
+    bench.store.refuses = lambda _rows: None
+    bench.clock.advance(90)
+    for _ in range(2):
+        bench.runner.tick()
+        bench.runner.run_once()
+    assert bench.runner.trouble == ""
+    (alarm,) = bench.store.real.reader().select(Alarm)
+    assert (alarm.tid, alarm.code) == ("", "store-trouble")
+    assert "from 2026-03-02T22:00:00+00:00 to 2026-03-02T22:01:30+00:00" in alarm.text
+    assert "disk is full" in alarm.text
+
+
 def test_a_commit_whose_end_nobody_knows_is_met_with_silence() -> None:
     """96 would tell the terminal «not sold» and drop its reversal while the sale may be on disk; silence makes it
     reverse."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import logging
@@ -14,7 +15,7 @@ import structlog
 
 from host.commands.logs import configure
 from host.engine.events import MacEvidence
-from host.exchange import Exchange, safe_hex, storable
+from host.exchange import Exchange, kept_raw, safe_hex, storable
 from host.rows import JournalUpload, MessageRow, Txn
 from host.store.store import open_store
 from specs.codec import encode, encode_payload
@@ -41,7 +42,7 @@ def kept(bench: Bench) -> str:
     """Every message and transaction as the store has them, and raw bytes in text as hex."""
     rows = [row for table in (MessageRow, Txn) for row in bench.rows(table)]
     assert rows
-    texts = [str(getattr(row, name)) for row in rows for name in type(row).__slots__]
+    texts = [str(getattr(row, column.name)) for row in rows for column in dataclasses.fields(row)]
     values = [value for row in bench.rows(MessageRow) for value in json.loads(row.fields).values()]
     return "\n".join([*texts, *values, *(v.encode("latin-1").hex() for v in values)])
 
@@ -58,6 +59,36 @@ def test_the_hex_of_an_unreadable_frame_shows_no_card_number(data: bytes) -> Non
     shown = safe_hex(data)
     assert PAN[:9] not in shown
     assert PAN[:9].encode().hex() not in shown
+
+
+@pytest.mark.parametrize("codec", ["ascii", "cp500"])
+@pytest.mark.parametrize("size", [1, 24, 600])
+@pytest.mark.parametrize(
+    "text", [f";{PAN}=30122010000012345678?", " ".join((PAN[:4], PAN[4:8], PAN[8:12], PAN[12:])), PAN * 4]
+)
+def test_what_is_kept_of_bytes_that_nobody_could_read_shows_no_card_number(codec: str, size: int, text: str) -> None:
+    """Behind any number of other bytes; a number in groups is known as such in ASCII only."""
+    if codec == "cp500" and " " in text:
+        return
+    for before in range(3):
+        shown = kept_raw(b"\x00" * before + text.encode(codec) + b"\x80" * size, None, CUP)
+        assert len(shown) <= 2 * 512
+        for at in range(len(PAN) - 8):
+            assert PAN[at : at + 9].encode(codec).hex().upper() not in shown
+        assert "*" in shown
+
+
+def test_what_is_kept_of_a_message_with_a_breach_hides_what_its_elements_hide() -> None:
+    fields = {2: PAN, 3: "000000", 4: "000000010000", 11: "000002", 14: "3012", 22: "012", 25: "00", 41: "T0000001"}
+    fields |= {35: f"{PAN}D30122010000012345678", 52: "F5D4AEDECBD60833", 53: "06A0000000000000"}
+    message = Message("0200", fields, "6000030000", "603100310000", doubtful=frozenset({53}))
+    payload = encode_payload(replace(message, fields=fields | {53: "0600000000000000"}), CUP)
+    shown = kept_raw(payload, message, CUP)
+    assert shown.startswith("60000300006031003100000200")
+    assert len(shown) == 2 * len(payload)
+    for secret in (PAN, PAN[6:12], "D3012201", "F5D4AEDECBD60833"):
+        assert secret not in shown
+    assert b"T0000001".hex().upper() in shown
 
 
 def test_a_message_in_another_dialect_leaves_no_card_number(bench: Bench) -> None:

@@ -42,8 +42,10 @@ class FakeLine:
     def __init__(self, url: str) -> None:
         self.endpoint: Endpoint = parse(url)
         self.peer = "127.0.0.1:50000"
+        self.latest = b""
         self.sent: list[bytes] = []
         self.ended = ""
+        self.requests_ended = 0
 
     def send(self, frame: bytes) -> bool:
         self.sent.append(frame)
@@ -58,6 +60,9 @@ class FakeLine:
 
     def reset(self) -> None:
         self.ended = "reset"
+
+    def request_ended(self) -> None:
+        self.requests_ended += 1
 
 
 class Now:
@@ -267,10 +272,13 @@ def test_a_broken_stream_is_logged_with_the_reason(bench: Bench) -> None:
     assert "larger than 8192" in row.notes
 
 
-def test_a_full_queue_is_answered_96_or_silence_but_never_lost_in_an_exception(bench: Bench) -> None:
+def test_a_full_queue_is_answered_96_and_books_nothing(bench: Bench) -> None:
     bench.runner.stop()
     bench.service.received(bench.line, SALE)  # type: ignore[arg-type]
     assert bench.service.under_way == 0
+    assert bench.line.codes() == ["96"]
+    assert bench.rows(Txn) == []
+    assert bench.line.requests_ended == 1
 
 
 # security.md section 7, the row L = 37: the track in clear, and under the TDK.

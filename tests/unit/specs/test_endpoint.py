@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from specs import codec
-from specs.endpoint import EndpointError, parse
+from specs.endpoint import EndpointError, Tls, parse
 from specs.errors import DecodeError, DialectError
 from specs.framing import FrameReader, frame
 from specs.message import Message
@@ -63,6 +63,35 @@ def test_a_dialect_of_the_users_own_by_its_path(tmp_path: Path) -> None:
 def test_a_wrong_url_is_told_which_part(url: str, says: str) -> None:
     with pytest.raises(EndpointError) as caught:
         parse(url)
+    assert says in str(caught.value)
+
+
+def test_tls_is_paths_and_nothing_is_opened() -> None:
+    assert parse("nac://127.0.0.1:1").tls is None
+    assert parse("nac://127.0.0.1:1?tls=0").tls is None
+    server = parse("nac://127.0.0.1:1?tls=1&cert=/no/where/s.pem&key=s.key&client_ca=c.pem&length=bcd2")
+    assert server.tls == Tls(cert="/no/where/s.pem", key="s.key", client_ca="c.pem")
+    assert server.dialect.frame.length == "bcd2"
+    client = parse("nac://127.0.0.1:1?tls=1&ca=a%26b.pem&insecure=1")
+    assert client.tls == Tls(ca="a&b.pem", insecure=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("cert=s.pem", "cert needs tls=1"),
+        ("tls=0&ca=c.pem", "ca needs tls=1"),
+        ("insecure=1", "insecure needs tls=1"),
+        ("tls=1&key=s.key", "key needs cert"),
+        ("tls=1&cert=", "cert= names no file"),
+        ("tls=yes", "'yes'"),
+        ("tls=1&certificate=s.pem", "'certificate' is not one of"),
+    ],
+)
+def test_half_a_tls_is_told(options: str, says: str) -> None:
+    """Above all: files without tls=1 would be a plain line that looks safe."""
+    with pytest.raises(EndpointError) as caught:
+        parse(f"nac://127.0.0.1:1?{options}")
     assert says in str(caught.value)
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -254,8 +255,7 @@ def test_no_host_is_exit_4_and_nothing_is_owed(tmp_path: Path) -> None:
 
 def test_two_processes_on_one_folder(till: Path, host: TcpHost) -> None:
     """Two machines on one flash would each spend the other's STANs."""
-    state = till / "terminal.json"
-    state.write_text(state.read_text().replace('"timeout_s": 0.4', '"timeout_s": 20.0'))
+    _wait_for_answers(till, 20.0)
     host.scripted.faults["0200", 1] = drop
     waiting = spawn("sale", till, "1000")
     try:
@@ -269,9 +269,15 @@ def test_two_processes_on_one_folder(till: Path, host: TcpHost) -> None:
         waiting.kill()
         waiting.communicate()
     assert memory(till).pending is not None  # a killed process is a power cut
-    state.write_text(state.read_text().replace('"timeout_s": 20.0', '"timeout_s": 0.4'))
+    _wait_for_answers(till, 0.4)
     run("echo", till)
     assert host.scripted.live() == {}
+
+
+def _wait_for_answers(till: Path, seconds: float) -> None:
+    with DirFlash(till) as flash:
+        before = flash.load()
+        flash.save("operator", replace(before, config=replace(before.config, timeout_s=seconds)))
 
 
 @pytest.mark.parametrize(
@@ -349,7 +355,7 @@ def api() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("items", "code", "answer"),
     [
-        ([{"id": "1", "stan": "000002", "amount": 1000, "state": "captured", "response_code": "00"}], 0, "found"),
+        ([{"id": "1", "stan": "000002", "amount": 1000, "state": "captured", "response_code": "00"}], 1, "found"),
         ([{"id": "1", "stan": "000002", "amount": 999, "state": "captured", "response_code": "00"}], 1, "not-found"),
         ([], 1, "not-found"),
     ],
@@ -357,7 +363,7 @@ def api() -> Iterator[str]:
 def test_query_asks_the_api_for_the_doubtful_transaction(
     tmp_path: Path, host: TcpHost, api: str, items: list[dict[str, Any]], code: int, answer: str
 ) -> None:
-    """RO1: found → reprint, not found → charge again; by TID, STAN, batch and amount."""
+    """RO1: by TID, STAN, batch and amount. Its reversal is owed, so that it is never a sale: charge again, exit 1."""
     folder = tmp_path / "till"
     run("init", folder, "--connect", host.url, "--api", api, "--timeout", "0.4")
     run("signon", folder)
@@ -365,12 +371,25 @@ def test_query_asks_the_api_for_the_doubtful_transaction(
     run("sale", folder, "1000", code=3)
     Api.items = items
     said = run("query", folder, "--json", code=code)
-    assert json.loads(said.stdout)["answer"] == answer
+    assert (json.loads(said.stdout)["answer"], json.loads(said.stdout)["do"]) == (answer, "charge-again")
     assert Api.asked == ["/api/v1/transactions?tid=T0000001&stan=000002&batch=000001"]
     assert "a reversal is owed" in said.stderr
     text = run("query", folder, code=code).stdout
     assert ("charge again" in text) if answer == "not-found" else ("found at the host" in text)
     assert host.scripted.mtis() == ["0800", "0200"]
+
+
+def test_a_stan_that_was_never_used_is_a_wrong_argument(tmp_path: Path, host: TcpHost, api: str) -> None:
+    """«Not found: charge again» would be a lie about a number that somebody mistyped."""
+    folder = tmp_path / "till"
+    run("init", folder, "--connect", host.url, "--api", api, "--timeout", "0.4")
+    run("signon", folder)
+    run("sale", folder, "1000")
+    result = run("query", folder, "--stan", "20", code=2)
+    assert (result.stdout, result.stderr.count("\n")) == ("", 1)
+    assert "never used" in result.stderr
+    assert Api.asked == []
+    run("query", folder, "--stan", "2", code=3)  # its own sale, of which this host says that it has none
 
 
 def test_an_api_that_does_not_answer_cannot_tell(tmp_path: Path, host: TcpHost) -> None:
@@ -382,3 +401,17 @@ def test_an_api_that_does_not_answer_cannot_tell(tmp_path: Path, host: TcpHost) 
     run("signon", folder)
     run("sale", folder, "1000")
     assert json.loads(run("query", folder, "--json", code=3).stdout)["answer"] == "cannot-tell"
+
+
+@pytest.mark.parametrize(("when", "noted"), [("before", 0), ("after", 1)])
+def test_the_power_fails_at_the_desk_too(till: Path, host: TcpHost, when: str, noted: int) -> None:
+    """A reprint is noted before it is on paper; CLOSEOUT_CRASH_AT takes the steps of the desk as well."""
+    run("sale", till, "1000")
+    process = spawn("reprint", till, crash=f"reprint.{when}")
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (KILLED, "")
+    assert sum(event.event == "reprint" for event in memory(till).events) == noted
+    process = spawn("operator", till, "add", "99", "--password", "12345678", crash=f"operator.{when}")
+    process.communicate(timeout=30)
+    assert process.returncode == KILLED
+    assert len(memory(till).operators) == noted

@@ -106,10 +106,58 @@ def test_a_torn_file_beside_the_good_one_is_no_matter(tmp_path: Path) -> None:
     assert flash.load().stan == "000001"
 
 
+def test_a_file_cut_off_at_any_byte_or_with_any_byte_changed_is_refused() -> None:
+    """One digit of an amount or a STAN is still JSON and still fits its type: the check sees it."""
+    whole = flash_format.dump(full_memory()).encode()
+    assert flash_format.load(whole.decode()) == full_memory()
+    places = [*range(120), *range(120, len(whole), 53)]
+    for at in places:
+        for spoilt in (whole[:at], whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]):
+            try:
+                text = spoilt.decode()
+            except UnicodeDecodeError:
+                continue  # a Chinese character: DirFlash says that the file is torn
+            with pytest.raises(flash_format.FormatError):
+                flash_format.load(text)
+
+
+def test_what_a_torn_file_wants_is_said(tmp_path: Path) -> None:
+    """One line with the way back; the file stays as it is, for whoever wants to look at it."""
+    flash = DirFlash(tmp_path / "t")
+    flash.create(full_memory())
+    spoilt = flash.path.read_bytes().replace(b'"amount": 200', b'"amount": 300', 1)
+    flash.path.write_bytes(spoilt)
+    with (
+        pytest.raises(FlashError, match=r"terminal\.json: does not fit its check.*`terminal-sim restore`") as told,
+        flash,
+    ):
+        flash.load()
+    assert "\n" not in str(told.value)
+    assert flash.path.read_bytes() == spoilt
+
+
+def test_a_flash_of_the_version_before_is_read_and_written_anew() -> None:
+    """It had no check."""
+    document = json.loads(flash_format.dump(full_memory()))
+    del document["check"]
+    old = json.dumps(document | {"version": 1})
+    assert flash_format.load(old) == full_memory()
+    with pytest.raises(flash_format.FormatError, match="check"):
+        flash_format.load(json.dumps(document))
+
+
+@pytest.mark.parametrize(("stan", "after"), [("000005", "001005"), ("999500", "000501"), ("000000", "001000")])
+def test_a_copy_that_is_put_back_goes_on_behind_every_number_that_may_be_spent(stan: str, after: str) -> None:
+    """RT1: a STAN that was taken since the copy must not be taken again; it is noted who speaks."""
+    back = Memory(CONFIG, stan=stan).restored("2026-11-21T09:30:15+08:00")
+    assert back.stan == after
+    assert [(event.event, event.detail) for event in back.events] == [("restored", f"the copy ended with STAN {stan}")]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("version",), 99, "version: this program reads 1"),
+        (("version",), 99, "version: this program reads 1 and 2"),
         (("terminal", "stan"), 7, "terminal.stan: must be str"),
         (("terminal", "colour"), "red", "terminal.colour: unknown key"),
         (("terminal", "config", "tid"), None, "terminal.config.tid: must be str"),

@@ -98,7 +98,7 @@ def test_what_an_uploaded_chip_item_says(item: UploadItem, expected: dict[str, s
     desk = Desk()
     desk.sale(1)
     draft = Draft(desk.books, desk.context())
-    after = evidence.note_item(draft, a_txn(1, 100, chip='{"arqc": "good"}'), item)
+    after = evidence.note_item(draft, a_txn(2, 100, chip='{"arqc": "good"}'), item)
     assert json.loads(after.chip) == {"arqc": "good"} | expected
     assert draft.puts == (after,)
     assert evidence.note_item(draft, after, item) is after

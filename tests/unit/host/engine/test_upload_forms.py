@@ -265,7 +265,7 @@ def test_which_chip_records_are_items(balanced: bool, form: UploadForm, reason: 
         (evidence, "known" if evidence else "amount-differs")
     ]
     assert end(draft, 1).code == "00"
-    assert not any("staged" in note for note in draft.notes)  # the end counts what was sent, evidence too
+    assert not any("staged" in str(note) for note in draft.notes)  # the end counts what was sent, evidence too
     reasons = [reason for _, reason, _, _ in listed(draft)]
     assert reasons == (["host-only"] if evidence else ["AMT"])
 

@@ -172,7 +172,8 @@ def test_iso87_counts_the_undoing_of_refunds_apart() -> None:
         (a_txn(1, 800, state=TxnState.REVERSED, settlement="none", approved_amount=700), (800,)),
         # Reversed while it was at the issuer: 00 all the same.
         (a_txn(1, 800, state=TxnState.REVERSED, settlement="none", approved_amount=0), (800,)),
-        (a_txn(1, 800, state=TxnState.REVERSED, settlement="settled"), ()),
+        # RH4: the batch was closed by the host alone, and the terminal says that it sold and undid it.
+        (a_txn(1, 800, state=TxnState.REVERSED, settlement="settled"), (800,)),
         (a_txn(1, 800, Kind.VOID, state=TxnState.REVERSED, settlement="none"), ()),
         (a_txn(1, 800, state=TxnState.REVERSED, settlement="none", carried=True), ()),
         (a_txn(1, 800, state=TxnState.TOMBSTONE), ()),
@@ -181,7 +182,7 @@ def test_iso87_counts_the_undoing_of_refunds_apart() -> None:
     ids=["open", "partial", "at the issuer", "after the close", "a void", "carried", "tombstone", "declined"],
 )
 def test_which_reversed_items_iso87_shows(row: Txn, shown: tuple[int, ...]) -> None:
-    """Acked with 00 before the close; one of a closed batch is an adjustment elsewhere (RH4)."""
+    """Whatever was acked with 00 for an item of the batch."""
     draft = a_draft([a_batch(), row])
     assert tuple(i.amount for i in batches.items(draft, a_batch(), reversed_too=True) if i.reversed) == shown
     assert batches.items(draft, a_batch()) == []

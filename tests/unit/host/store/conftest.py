@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.stores import postgres_server, store_url
+from tests.support.stores import store_url
 
-__all__ = ["postgres_server", "store_url"]
+__all__ = ["store_url"]

@@ -1,0 +1,59 @@
+"""The tables of docs/faults.md against the code: fault actions, magic amounts, test cards."""
+
+from __future__ import annotations
+
+import re
+
+from host.engine.sale import MAGIC_BASE, MAGIC_COUNT
+from host.faults import ACTIONS, Phase
+from host.magic import FAULT_BASE, FAULT_COUNT, FAULTS
+from specs.money import format_amount
+from specs.testcards import load_test_cards
+from tests.test_docs_tables import marked, table
+
+DOCUMENT = "faults.md"
+
+
+def test_the_actions_are_those_of_the_host() -> None:
+    lines = table(DOCUMENT, "actions")
+    assert [marked(line["action"])[0] for line in lines] == list(ACTIONS)
+    for line, known in zip(lines, ACTIONS.values(), strict=True):
+        assert line["phases"].split(", ") == [str(phase) for phase in known.phases], line
+        assert line["kept as (failure catalogue)"] == f"{known.action} at `{known.point}`", line
+        assert line["fate of the answer"] == known.fate, line
+        default = "-" if known.delay_s is None else f"{known.delay_s:g}"
+        assert line["default of `delay_s`"] == default, line
+
+
+def test_the_magic_amounts_are_those_of_the_host() -> None:
+    codes, *faults = table(DOCUMENT, "magic")
+    assert codes["minor units"] == f"{MAGIC_BASE + 1}-{MAGIC_BASE + MAGIC_COUNT - 1}"
+    assert [int(line["minor units"]) for line in faults] == sorted(FAULTS)
+    for line in faults:
+        amount = int(line["minor units"])
+        assert FAULT_BASE <= amount < FAULT_BASE + FAULT_COUNT
+        assert line["amount"].replace(",", "") == format_amount(amount, "156"), line
+        fault = FAULTS[amount]
+        said = [f"`{fault.name}`"]
+        said += [f"rc {fault.rc}"] if fault.rc else []
+        said += ["before-commit"] if fault.phase is not ACTIONS[fault.name].phases[0] else []
+        assert line["as the fault rule"] == ", ".join(said), line
+        booked = line["what happens"].startswith("booked")
+        assert booked == (fault.phase is Phase.AFTER_COMMIT), line
+
+
+def test_the_cards_are_those_of_the_file() -> None:
+    known = load_test_cards()
+    told: list[str] = []
+    for line in table(DOCUMENT, "cards"):
+        names, numbers = marked(line["name"]), re.findall(r"\d{13,19}", line["number"])
+        told += names
+        for name, number in zip(names, numbers, strict=True):
+            card = known[name]
+            assert number == card.pan, line
+            assert line["class"].partition(",")[0].lower() == card.card_class, line
+            assert line["chip"] == ("yes" if card.chip else "no"), line
+            assert line["PIN"] == (card.pin or "-"), line
+            for word, on in (("54", card.expired), ("43", card.stolen), ("41", card.lost)):
+                assert (line["what it shows"] == word) == on, line
+    assert told == list(known)
