@@ -11,7 +11,7 @@ from host.faults import Facts, Fault
 from host.pan_hash import pan_hash
 from host.server import Connection
 from specs import masking, security
-from specs.codec import encode, encode_payload, mab, mac_de
+from specs.codec import encode_payload, mab, mac_de, sealed
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError, SpecError
@@ -112,12 +112,10 @@ def mac_evidence(exchange: Exchange) -> MacEvidence:
     return MacEvidence(mab(exchange.body, exchange.message, exchange.dialect), received, required, de)
 
 
-def signed(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> Message:
-    """The answer with its MAC (security.md, section 3: over MTI to the last element before it, with its bit set)."""
-    de = mac_de(answer.fields)
-    blank = answer.with_fields({de: "0" * 16})
-    covered = mab(encode(blank, dialect), blank, dialect)
-    return answer.with_fields({de: security.MAC_ALGORITHMS[algorithm](key, covered).hex().upper()})
+def signed(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> tuple[Message, bytes]:
+    """The answer with its MAC (security.md, section 3: over MTI to the last element before it, with its bit set), and
+    its payload."""
+    return sealed(answer, dialect, lambda covered: security.MAC_ALGORITHMS[algorithm](key, covered))
 
 
 def spoken_otherwise(answer: Message, code: str) -> Message:
@@ -136,10 +134,13 @@ def ill_signed(answer: Message) -> Message:
     return answer.with_fields({de: bytes(byte ^ 0xFF for byte in bytes.fromhex(answer[de])).hex().upper()})
 
 
-def framed(answer: Message, dialect: Dialect) -> bytes:
-    """The answer with its length header. An answer that the dialect cannot carry is our own mistake."""
+def framed(answer: Message, dialect: Dialect, payload: bytes = b"") -> bytes:
+    """The answer with its length header. An answer that the dialect cannot carry is our own mistake.
+
+    payload: what it is written as, where that is known.
+    """
     try:
-        return frame(encode_payload(answer, dialect), dialect.frame)
+        return frame(payload or encode_payload(answer, dialect), dialect.frame)
     except EncodeError as error:
         # Our own mistake: the line is better silent than wrong, and the terminal's reversal will find the books.
         raise AssertionError(f"the answer {answer.describe()} cannot be written: {error}") from error

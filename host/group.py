@@ -6,7 +6,7 @@ What comes out is on disk and may be spoken; when it raises, nothing of the grou
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,7 +17,7 @@ from host.engine import outcomes
 from host.engine.context import Context
 from host.engine.events import CloseBatch, Decision, Event, Expire, IssuerAnswer, LegOverdue, Request
 from host.engine.working import Needs, WorkingSet
-from host.rows import Row
+from host.rows import MessageRow, Row, Txn
 from host.store.store import Store
 from host.told import ToldTrouble
 from specs.codes import Refusal
@@ -112,11 +112,22 @@ class Work:
         self._before_commit = before_commit
         self._counters = counters
         self.told = ToldTrouble()
+        self._warm: list[Row] = []
+        self._made: frozenset[int] = frozenset()
+
+    def forget(self) -> None:
+        """Somebody else is about to change the books: the next group reads all it needs."""
+        self._warm, self._made = [], frozenset()
 
     def decide_and_save(self, jobs: list[Job], ctx: Context, waiters: Waiters) -> Group:
         """Load, decide, write, commit. Raises StoreUnavailable or LedgerBroken, and nothing has happened then."""
-        needs = union(self._needs(job.event) for job in jobs)
+        cold = [job for job in jobs if not self._is_warm(job.event)]
+        needs = union(self._needs(job.event) for job in cold)
         ws = self._store.load(needs)
+        loaded, warm = ws.rows(), self._warm if len(cold) < len(jobs) else []
+        ws.apply(warm)
+        known = ws.ids(Txn)
+        self.forget()  # until this group is on disk
         group = Group()
         for job in jobs:
             try:
@@ -126,6 +137,7 @@ class Work:
                 self._counters.decisions_failed += 1
                 log.error("an event cannot be decided", trace=mask_text(traceback.format_exc()))
                 ws = self._store.load(needs)
+                ws.apply(warm)
                 ws.apply(group.rows)
                 decision = self.own_trouble(job, ctx)
                 group.rows += self.rows_of(job, decision, ctx, waited=False)
@@ -134,7 +146,23 @@ class Work:
         # sent and find it unseen. A crash just after it: the books hold answers that nobody heard; a repeat gets the
         # stored one, a reversal undoes it (FC 18).
         self._store.commit(group.rows)
+        self._keep_warm(loaded, group.rows, known)
         return group
+
+    def _is_warm(self, event: Event) -> bool:
+        """Whether all that the event needs is still at hand: its transaction was made by the last group."""
+        return isinstance(event, IssuerAnswer) and event.txn_id in self._made
+
+    def _keep_warm(self, loaded: list[Row], puts: list[Row], known: Collection[int]) -> None:
+        """What this group has read and written, for the answers of the issuer that come next: one writer, so it is what
+        is on disk. Of transactions that name no other: what belongs to the others may be more than was read here.
+
+        Bound: what one group reads and writes; what came warm itself is not kept again.
+        """
+        made = [row for row in puts if type(row) is Txn and row.id not in known and not row.original_id]
+        if made:
+            self._warm = [*loaded, *(row for row in puts if type(row) is not MessageRow)]
+            self._made = frozenset(row.id for row in made)
 
     def _decide_one(self, ws: WorkingSet, job: Job, ctx: Context, group: Group) -> Decision:
         """One event's decision; its rows are the group's from here on."""
@@ -144,7 +172,6 @@ class Work:
             decision = replace(self.own_trouble(job, ctx), notes=(note,))
         else:
             decision = self._decide(ws, event, ctx)
-        ws.apply(decision.puts)
         rows = list(decision.puts)
         if isinstance(event, Request) and not decision.waits_tid:
             rows += self._before_commit(ctx, event, decision, decision.outcome, False)

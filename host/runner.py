@@ -270,6 +270,7 @@ class Runner:
         """Calls that wait, then one group, then the issuer's work. How many events and calls were handled."""
         calls, jobs = self._take()
         for call in calls:
+            self._work.forget()
             call()
         if jobs:
             self._handle(jobs)

@@ -356,11 +356,12 @@ class Service:
         answer = exchange.family.write_answer(exchange.message, outcome, exchange.dialect)
         if exchange.fault is not None and exchange.fault.action == "answer":
             answer = spoken_otherwise(answer, exchange.fault.rc)
+        payload = b""
         if decision.sign_key and decision.mac and exchange.family.carries_mac(answer):
-            answer = signed(answer, exchange.dialect, bytes.fromhex(decision.sign_key), decision.mac)
+            answer, payload = signed(answer, exchange.dialect, bytes.fromhex(decision.sign_key), decision.mac)
         if exchange.fault is not None and exchange.fault.action == "bad-mac":
-            answer = ill_signed(answer)
-        exchange.frame, exchange.encoded = framed(answer, exchange.dialect), outcome
+            answer, payload = ill_signed(answer), b""
+        exchange.frame, exchange.encoded = framed(answer, exchange.dialect, payload), outcome
         return answer
 
     def _in_row(self, ctx: Context, exchange: Exchange, txn_id: int, said: tuple[str | Remark, ...] = ()) -> MessageRow:

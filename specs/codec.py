@@ -10,7 +10,7 @@ the quick road before it (specs.quick).
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -271,8 +271,26 @@ def mab(body: bytes, msg_or_fields: Message | Container[int], dialect: Dialect) 
     return body
 
 
+def sealed(msg: Message, dialect: Dialect, mac: Callable[[bytes], bytes]) -> tuple[Message, bytes]:
+    """The message with its MAC, and its payload, written once. mac: the covered bytes -> the bytes of the MAC.
+
+    Raises: EncodeError as `encode_payload`.
+    """
+    de = mac_de(msg.fields)
+    row = dialect.fields[de]
+    blank = encode_payload(msg.with_fields({de: "00" * row.max}), dialect)
+    # The MAC is the last element of every message that has one: what stands before it is what it covers.
+    before = blank[: -row.wire_bytes(row.max)]
+    value = mac(before[dialect.frame.prefix_bytes :])
+    text = value.hex().upper()
+    written = value if row.encoding == "raw" else text.encode(dialect.encodings.codec)
+    return msg.with_fields({de: text}), before + written
+
+
 def mac_de(fields: Iterable[int]) -> int:
     """Where the MAC of a message stands: DE 64, or DE 128 when it has elements above 64 (iso87.md, section 3)."""
+    if max(fields, default=0) <= MAC_FIELDS[0]:
+        return MAC_FIELDS[0]
     return MAC_FIELDS[-1] if any(MAC_FIELDS[0] < de < MAC_FIELDS[-1] for de in fields) else MAC_FIELDS[0]
 
 
@@ -287,5 +305,6 @@ __all__ = [
     "inspect_payload",
     "mab",
     "mac_de",
+    "sealed",
     "split_payload",
 ]

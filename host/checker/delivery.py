@@ -133,16 +133,20 @@ def steady_answers(books: HostBooks) -> Iterator[Finding]:
         final = [a for a in said if _counts(a) and a.code not in NOT_ITS_OWN]
         by_bytes = [{(_own_rrn(books, a), a.auth_code, a.code) for a in same} for same in _by_bytes(books, final)]
         seen = set().union(*by_bytes)
+        changed = len({rrn for rrn, _, _ in seen} - {_ECHOED}) > 1 or len({(auth, code) for _, auth, code in seen}) > 1
         # Within the same bytes it is A3 that speaks.
-        if len(seen) > 1 and all(len(each) == 1 for each in by_bytes):
+        if changed and all(len(each) == 1 for each in by_bytes):
             shown = " / ".join(f"{rrn or '-'} {auth or '-'} {code or '-'}" for rrn, auth, code in sorted(seen))
             text = f"its final answer changed, DE 37, 38, 39: {shown}"
             yield Finding("A13", f"txn {txn_id}", text, tuple(map(_line, final)))
 
 
+_ECHOED = "as sent"
+
+
 def _own_rrn(books: HostBooks, answer: MessageRow) -> str:
     """The RRN that the host gave; one that the request brought and the answer echoes (ISO 87) says nothing of it."""
-    return "" if answer.rrn == books.message_by_id[answer.reply_to].rrn else answer.rrn
+    return _ECHOED if answer.rrn and answer.rrn == books.message_by_id[answer.reply_to].rrn else answer.rrn
 
 
 def _by_bytes(books: HostBooks, answers: Iterable[MessageRow]) -> Iterable[list[MessageRow]]:

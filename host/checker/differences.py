@@ -143,7 +143,8 @@ def _figures(books: HostBooks, batch: Batch) -> Iterator[Finding]:
     claimed, listed = totals_of(batch.claimed) or Totals(), books.exceptions_by_batch.get(batch.id, ())
     if books.family_of(batch.tid) == "iso87":
         own, _ = batch_side(books, batch.id)
-        told = totals_of(batch.answered) or own
+        # A batch that the host closed in a dispute was compared once more then; what it had answered before is old.
+        told = own if batch.forced else totals_of(batch.answered) or own
         for wrong in sorted({(s.side, s.group) for s in (*told.sums, *claimed.sums)}):
             ours, theirs = told.get(*wrong), claimed.get(*wrong)
             key = "/".join(wrong)

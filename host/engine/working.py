@@ -94,6 +94,7 @@ _KEYS: Mapping[type, Mapping[str, Callable[[Any], Hashable]]] = {
     IssuerLeg: {"leg": lambda g: (g.txn_id, g.number)},
 }
 """Row class -> name of an index -> the key of a row in it."""
+_Index = tuple[Callable[[Any], Hashable], dict[Hashable, set[int]]]
 
 
 class WorkingSet:
@@ -101,13 +102,7 @@ class WorkingSet:
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows: dict[type, dict[int, Row]] = {}
-        self._index: dict[tuple[type, str], dict[Hashable, set[int]]] = {
-            (table, name): {} for table, keys in _KEYS.items() for name in keys
-        }
-        self._keys: dict[type, tuple[tuple[Callable[[Any], Hashable], dict[Hashable, set[int]]], ...]] = {
-            table: tuple((key_of, self._index[table, name]) for name, key_of in keys.items())
-            for table, keys in _KEYS.items()
-        }
+        self._indexes: dict[type, dict[str, _Index]] = {}
         self.apply(rows)
 
     def apply(self, puts: Iterable[Row]) -> None:
@@ -119,18 +114,19 @@ class WorkingSet:
                 rows = self._rows[table] = {}
             old = rows.get(row.id)
             rows[row.id] = row
-            for key_of, index in self._keys.get(table, ()):
-                key = key_of(row)
-                if old is not None:
-                    was = key_of(old)
-                    if was == key:
-                        continue
-                    index[was].discard(row.id)
-                ids = index.get(key)
-                if ids is None:
-                    index[key] = {row.id}
-                else:
-                    ids.add(row.id)
+            if table in self._indexes:
+                for key_of, index in self._indexes[table].values():
+                    key = key_of(row)
+                    if old is not None:
+                        was = key_of(old)
+                        if was == key:
+                            continue
+                        index[was].discard(row.id)
+                    ids = index.get(key)
+                    if ids is None:
+                        index[key] = {row.id}
+                    else:
+                        ids.add(row.id)
 
     def take_back(self, row: Row, old: Row | None) -> None:
         """Undo one apply: put the old form back, or forget a row that was new (a decision that failed)."""
@@ -138,16 +134,37 @@ class WorkingSet:
             self.apply([old])
             return
         last = self._rows[type(row)].pop(row.id)
-        for name, key_of in _KEYS.get(type(row), {}).items():
-            self._index[type(row), name][key_of(last)].discard(row.id)
+        for key_of, index in self._indexes.get(type(row), {}).values():
+            index[key_of(last)].discard(row.id)
 
     def _found(self, table: type[R], name: str, key: Hashable) -> list[R]:
         """Rows under a key of an index, oldest first."""
-        ids = self._index[table, name].get(key)
+        made = self._indexes.get(table)
+        index = made.get(name) if made is not None else None
+        if index is None:
+            index = self._indexed(table, name)
+        ids = index[1].get(key)
         if not ids:
             return []
         rows = self._rows[table]
         return [cast(R, rows[i]) for i in (sorted(ids) if len(ids) > 1 else ids)]
+
+    def _indexed(self, table: type, name: str) -> _Index:
+        """An index is made when it is first asked for: most groups look rows up by two or three of the dozen ways."""
+        key_of = _KEYS[table][name]
+        ids: dict[Hashable, set[int]] = {}
+        for row in self._rows.get(table, {}).values():
+            ids.setdefault(key_of(row), set()).add(row.id)
+        index = self._indexes.setdefault(table, {})[name] = (key_of, ids)
+        return index
+
+    def rows(self) -> list[Row]:
+        """Every row, in no order that means anything."""
+        return [row for rows in self._rows.values() for row in rows.values()]
+
+    def ids(self, table: type) -> frozenset[int]:
+        """Which rows of a class are here."""
+        return frozenset(self._rows.get(table, ()))
 
     def all(self, table: type[R]) -> list[R]:
         """Every loaded row of a class, by id."""

@@ -204,10 +204,15 @@ def _watch(driver: PostgresDriver) -> None:
 def _look() -> None:
     while True:
         sleep(LOOK_S)
-        with _watching:
-            drivers = list(_drivers)
-        for driver in drivers:
-            driver.cut_if_silent(monotonic())
+        _look_at_all()
+
+
+def _look_at_all() -> None:
+    """On its own, so that nothing here keeps a driver that its owner has dropped."""
+    with _watching:
+        drivers = list(_drivers)
+    for driver in drivers:
+        driver.cut_if_silent(monotonic())
 
 
 def _storable(values: Any) -> Any:

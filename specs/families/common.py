@@ -337,14 +337,17 @@ def refusal_answer(
 
 def _echo(request: Message, echo: Iterable[int], dialect: Dialect) -> dict[int, str]:
     """The elements that go back as they came; what a lenient listener let in and no answer can hold stays out."""
-    return {de: request[de] for de in echo if de in request and _echoable(de, request[de], dialect)}
+    fields = request.fields
+    return {de: fields[de] for de in echo if de in fields and _echoable(de, fields[de], dialect)}
 
 
 def _echoable(de: int, value: str, dialect: Dialect) -> bool:
     spec = dialect.fields.get(de)
     if spec is None or len(value) > spec.max or (spec.length == "fixed" and len(value) != spec.max):
         return False
-    return spec.format not in ALPHABETS or ALPHABETS[spec.format].fullmatch(value) is not None
+    if spec.is_text or (value.isascii() and value.isdecimal()):
+        return spec.format != "x+n"
+    return ALPHABETS[spec.format].fullmatch(value) is not None
 
 
 def _clock(at: str) -> dict[int, str]:
