@@ -5,6 +5,7 @@ Results go to stdout, logs to stderr. Heavy modules are imported inside the comm
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 import urllib.error
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 OK, NOT_AS_EXPECTED, BAD_ARGUMENT, UNKNOWN, NOT_SENT = range(5)
 DEFAULT_STORE = "sqlite:///closeout.db"
 DEFAULT_API = "127.0.0.1:8580"
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG)
 
 HELP = """An acquirer on your desk: it answers POS terminals over ISO 8583/TCP and keeps the books.
 
 Amounts are whole minor units everywhere. Exit codes: 0 as expected, 1 it ran and something is not as expected,
-2 bad arguments, configuration or file."""
+2 bad arguments, configuration or file, 4 no host answers (`faults`)."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 dialects_app = typer.Typer(no_args_is_help=True, help="The dialects: list them, show one, check a file of your own.")
@@ -163,7 +165,7 @@ def config_init(
 
 
 @config_app.command("check")
-def config_check(file: Annotated[Path, typer.Argument(help="the file to check")]) -> None:
+def config_check(file: Annotated[Path, typer.Argument(help="the file to check")] = Path("closeout.toml")) -> None:
     """Check a configuration: exit 2 with file, line, key and reason when it cannot be used."""
     from host.commands import config
 
@@ -485,6 +487,10 @@ def _guarded(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return OK
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        fail(f"{error.filename or 'standard output'}: {error.strerror}")
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from host.clock import zone
 from host.engine.context import Settings
 from host.engine.working import Needs
 from host.errors import ConfigError
+from host.limits import DAYS_MAX
 from host.limits import Limits as EdgeLimits
 from host.rows import Merchant, Terminal
 from host.store.store import Store
@@ -164,20 +165,20 @@ class Limits(_Table):
     handshake_s: Annotated[float, Field(ge=1, le=600, description="TLS handshake.")] = edge.handshake_s
     closing_s: Annotated[float, Field(ge=1, le=600, description="Above issuer_timeout_s.")] = edge.closing_s
     connections: Annotated[int, Field(ge=1, le=1_000_000, description="Open lines in all.")] = edge.connections
-    connections_per_address: Annotated[int, Field(ge=0, description="0 = no limit of its own.")] = (
+    connections_per_address: Annotated[int, Field(ge=0, le=1_000_000, description="0 = no limit of its own.")] = (
         edge.connections_per_address
     )
     in_flight_per_connection: Annotated[int, Field(ge=1, le=100_000, description="Requests without an answer.")] = (
         edge.in_flight_per_connection
     )
-    write_buffer_bytes: Annotated[int, Field(ge=1024, description="Answers that are not read, a line.")] = (
+    write_buffer_bytes: Annotated[int, Field(ge=1024, le=2**30, description="Bytes of answers not read, a line.")] = (
         edge.write_buffer_bytes
     )
     queue: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that wait; beyond 96.")] = edge.queue
-    wire_log_rows: Annotated[int, Field(ge=0, description="Rows of the message log, 0 = unbounded.")] = (
+    wire_log_rows: Annotated[int, Field(ge=0, le=10**12, description="Of the message log, 0 = unbounded.")] = (
         edge.wire_log_rows
     )
-    wire_log_days: Annotated[int, Field(ge=0, description="Age of the message log, 0 = unbounded.")] = (
+    wire_log_days: Annotated[int, Field(ge=0, le=DAYS_MAX, description="Of the message log, 0 = unbounded.")] = (
         edge.wire_log_days
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from host.engine.events import MacEvidence, Remark
@@ -182,12 +182,21 @@ def kept_raw(payload: bytes, message: Message | None, dialect: Dialect, most: in
     if message is None or message.doubtful >= message.fields.keys():
         return masked_hex(payload[:most])
     text, shown = payload.hex().upper(), message.masked()
-    for de, value in message.fields.items():
-        if shown[de] != value:
-            written = value.encode(dialect.encodings.codec, "replace").hex().upper()
-            for form in filter(None, (value.replace("=", "D").upper(), written)):
-                text = text.replace(form, "*" * len(form))
-    return text[: 2 * most]
+    hidden = [value for de, value in message.fields.items() if shown[de] != value]
+    forms = {form for value in hidden for form in _on_the_wire(value, dialect)}
+    for form in sorted(forms, key=len, reverse=True):  # a short value may be part of a long one
+        text = text.replace(form, "*" * len(form))
+    # A number may also lie across elements that were misread: then no element shows it whole.
+    text, plain = masking.mask_anywhere(text), payload.decode(dialect.encodings.codec, "replace")
+    across = masking.mask_anywhere(plain)
+    pairs = ("**" if across[at] != plain[at] else text[2 * at : 2 * at + 2] for at in range(len(plain)))
+    return "".join(pairs)[: 2 * most]
+
+
+def _on_the_wire(value: str, dialect: Dialect) -> Iterator[str]:
+    """How a value may stand in the hex of its message: packed, or a byte a character."""
+    written = value.encode(dialect.encodings.codec, "replace").hex().upper()
+    yield from filter(None, (value.replace("=", "D").upper(), written))
 
 
 def masked_hex(data: bytes) -> str:

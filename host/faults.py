@@ -9,6 +9,7 @@ messages spoils the same ones.
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -232,6 +233,8 @@ def _match(value: object) -> Mapping[str, str | int]:
             if not isinstance(value[key], str):
                 raise FaultError(f"/match/{key}", "expected text")
             found[key] = value[key]
+    if "mti" in found and not re.fullmatch(r"[0-9]{4}", str(found["mti"])):
+        raise FaultError("/match/mti", "expected four digits")
     if "kind" in found and found["kind"] not in {k.value for k in Kind}:
         raise FaultError("/match/kind", f"{found['kind']!r} is not one of {', '.join(k.value for k in Kind)}")
     if "amount" in value:

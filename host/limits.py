@@ -14,6 +14,8 @@ from host import clock
 
 log = structlog.get_logger("host.limits")
 
+DAYS_MAX = 36_500
+"""Of the message log's age: a century; more leads before the first day that a clock can say."""
 LOG_EVERY_S = 10.0
 """A limit that is hit ten thousand times writes one line in this time, with the count."""
 

@@ -42,6 +42,7 @@ from host.exchange import (
 )
 from host.faults import Fault, FaultTable, Phase
 from host.group import OnDone
+from host.limits import LogRate
 from host.magic import fault_by_amount
 from host.pan_hash import pan_hash
 from host.rows import MessageRow, Row
@@ -87,6 +88,7 @@ class Service:
         self._track_key = track_key
         self._bins = bins or Bins()
         self._doctor = Doctor()
+        self._unread_log = LogRate(now=monotonic)
         self._monotonic = monotonic
         self._profiles: dict[Dialect, Profile] = {}
         self._tokens = itertools.count(1)
@@ -263,10 +265,12 @@ class Service:
     def _unreadable(
         self, connection: Connection, notes: list[Note | str], data: bytes
     ) -> tuple[Exchange, Callable[[Context], tuple[Row, ...]]]:
-        """What the log keeps of bytes that are no message."""
+        """What `/messages` keeps of bytes that are no message. The program's log has one line a listener in a while: a
+        scanner makes thousands a second."""
         exchange = self._exchange(connection, Message(mti=""), b"", notes)
         exchange.raw = kept_raw(data, None, exchange.dialect)
-        log.warning("unreadable bytes", peer=connection.peer, why=note_json(notes[0]))
+        if times := self._unread_log.due(connection.endpoint.url):
+            log.warning("unreadable bytes", peer=connection.peer, why=note_json(notes[0]), times=times)
         return exchange, lambda ctx: (self._in_row(ctx, exchange, 0),)
 
     def _refuse(self, exchange: Exchange, unreadable: Unreadable) -> None:

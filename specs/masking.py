@@ -87,6 +87,15 @@ def mask_digits(text: str) -> str:
     return _DIGIT_RUN.sub(_cut_run, text)
 
 
+def mask_anywhere(text: str) -> str:
+    """Text in which elements may lie where nobody read them: the middle of every card number, whatever stands round it.
+
+    Other digits may read as a number by chance and get stars too.
+    """
+    hidden = _numbers_across(text)
+    return "".join("*" if at in hidden else character for at, character in enumerate(text))
+
+
 def mask_fields(fields: Mapping[int, str], doubtful: Collection[int] = ()) -> dict[int, str]:
     """Every element as it may be shown to people and logs. Shape: as `Message.fields`.
 
@@ -112,10 +121,7 @@ def _mask_grouped(text: str) -> str:
 
 def _mask_long_run(digits: str) -> str:
     """Items of an upload where none belong: card numbers between other digits."""
-    if len(digits) in _TOTALS_DIGITS:
-        return digits
-    hidden = _numbers_across(digits)
-    return "".join("*" if at in hidden else digit for at, digit in enumerate(digits))
+    return digits if len(digits) in _TOTALS_DIGITS else mask_anywhere(digits)
 
 
 def _mask_own_number(fields: Mapping[int, str], shown: dict[int, str]) -> dict[int, str]:

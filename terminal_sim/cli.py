@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from terminal_sim.commands import copies, operator, reading, setup, till
+from terminal_sim.commands import copies, operator, reading, recovery, setup, till
 
 app = typer.Typer(
     help="""A POS terminal that lives in a folder (its flash).
@@ -39,6 +39,7 @@ for _command in (
     till.send,
     till.download,
     till.settle,
+    recovery.recover,
     reading.query,
     reading.reprint,
     reading.journal,

@@ -30,6 +30,16 @@ class SystemClock:
         return time.monotonic()
 
 
+def idle(seconds: float) -> None:
+    """Let time pass; a signal whose handler raises ends it at once."""
+    time.sleep(seconds)
+
+
+def jittered(seconds: float, share: float) -> float:
+    """The same, give or take a share of it: terminals that lost their power together do not come back together."""
+    return seconds * (1 + share * (2 * secrets.randbelow(1001) / 1000 - 1))
+
+
 def new_salt() -> str:
     """Sixteen random bytes in hex, for a new password."""
     return secrets.token_hex(16)

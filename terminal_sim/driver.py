@@ -60,6 +60,11 @@ class Driver:
         self._sent = False
         self._heard = 0
 
+    @property
+    def spoke(self) -> bool:
+        """Whether anything of the last order may have left: without a connection nothing has."""
+        return self._sent
+
     def run(self, event: Event) -> Result:
         """One order (or boot) from beginning to end. A flash that cannot be written stops it before the next action."""
         self._sent = False

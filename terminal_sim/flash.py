@@ -2,7 +2,7 @@
 
 Steps are those of failure-catalogue.md section 4: stan, rev-store, journal, rev-clear, freeze, settle-pending,
 upload-flag, archive, number, key-store, and saf-store, saf-flag for what is stored; `send`, `recv` and `print` are
-steps of the driver with the same power.
+steps of the driver with the same power. In profile roll-forward the approval that came is saved under `recv` too.
 """
 
 from __future__ import annotations

@@ -48,8 +48,11 @@ def load(text: str) -> Memory:
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{TORN}: {error}: {WAY_BACK}") from None
     if not isinstance(document, dict) or document.get("version") not in (VERSION, WITHOUT_CHECK):
-        raise FormatError(f"version: this program reads {WITHOUT_CHECK} and {VERSION}")
-    value: Memory = _typed(Memory, document.get("terminal"), "terminal")
+        raise FormatError(f"version: this program reads {WITHOUT_CHECK} and {VERSION}: {WAY_BACK}")
+    try:
+        value: Memory = _typed(Memory, document.get("terminal"), "terminal")
+    except FormatError as error:
+        raise FormatError(f"{error}: {WAY_BACK}") from None
     if not _whole(document, text):
         raise FormatError(f"does not fit its check, so some of it was changed or lost: {WAY_BACK}")
     return value

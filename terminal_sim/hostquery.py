@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
 
 from specs.masking import mask_text
-from terminal_sim.state import Memory, RowState
+from terminal_sim.state import Memory, Row, RowState
 from terminal_sim.wire import Wire
 
 TIMEOUT_S = 10
@@ -61,15 +61,21 @@ class Question:
 
 def question(memory: Memory, stan: str = "") -> Question | None:
     """The doubtful transaction: the one asked for, else the owed reversal's, else the newest in the books."""
-    rows = [*(row for closed in memory.archive for row in closed.rows), *memory.rows]
+    rows = _own_rows(memory)
     if stan:
         row = next((row for row in reversed(rows) if row.stan == stan), None)
         if row is None and memory.pending and memory.pending.stan == stan:
             return Question(stan, memory.pending.batch, memory.pending.amount)
         return Question(stan, row.batch, row.amount) if row else Question(stan, memory.batch)
-    if memory.pending:
+    if memory.pending and not memory.kept:
         return Question(memory.pending.stan, memory.pending.batch, memory.pending.amount)
     return Question(rows[-1].stan, rows[-1].batch, rows[-1].amount) if rows else None
+
+
+def _own_rows(memory: Memory) -> list[Row]:
+    """All that the terminal has sold, oldest first; at the end what it has not booked yet and will (roll-forward)."""
+    rows = [*(row for closed in memory.archive for row in closed.rows), *memory.rows]
+    return [*rows, memory.kept.row] if memory.kept else rows
 
 
 def ask(memory: Memory, wire: Wire, asked: Question) -> Reply:
@@ -129,7 +135,7 @@ def advice(memory: Memory, reply: Reply) -> Advice:
     if reply.found is Found.YES and state == UNDECIDED:
         return Advice(Do.WAIT, f"{about}{at_host}: not decided yet: wait, do not charge again")
     sold = reply.found is Found.YES and state not in STANDS_FOR_NOTHING
-    if memory.pending is not None and memory.pending.stan == reply.stan:
+    if memory.pending is not None and not memory.kept and memory.pending.stan == reply.stan:
         undone = "the terminal owes its reversal and sends it before the next transaction"
         then = f"; {undone}, then charge again" if sold else f": charge again ({undone})"
         return Advice(Do.CHARGE_AGAIN, f"{about}{at_host}{then}")
@@ -140,8 +146,7 @@ def advice(memory: Memory, reply: Reply) -> Advice:
 
 def _not_sold(memory: Memory, stan: str, at_host: str) -> Advice:
     """The host has nothing that is charged; but what stands in the terminal's own books was sold all the same."""
-    rows = [*(row for closed in memory.archive for row in closed.rows), *memory.rows]
-    own = next((row for row in reversed(rows) if row.stan == stan), None)
+    own = next((row for row in reversed(_own_rows(memory)) if row.stan == stan), None)
     if own is None or own.state is not RowState.JOURNALED:
         return Advice(Do.CHARGE_AGAIN, f"{at_host}: charge again")
     if own.stored:

@@ -8,7 +8,7 @@ from specs.money import CURRENCIES
 from terminal_sim.errors import ConfigError
 from terminal_sim.operators import documented_operators
 from terminal_sim.slip_texts import LANGUAGES
-from terminal_sim.state import TEST_TMK, Config, Memory
+from terminal_sim.state import PROFILES, REFERENCE, TEST_TMK, Config, Memory
 from terminal_sim.wire import wire_for
 
 TID_CHARACTERS = 8
@@ -33,6 +33,7 @@ def new_memory(
     auto_signoff: bool = False,
     test_mode: bool = False,
     operators: bool = False,
+    profile: str = REFERENCE,
 ) -> Memory:
     """The flash of a terminal that has never spoken. operators: set up the documented test operators.
 
@@ -49,6 +50,8 @@ def new_memory(
         raise ConfigError(f"--currency {currency}: not in the table")
     if language and language not in LANGUAGES:
         raise ConfigError(f"--language {language}: one of {', '.join(LANGUAGES)}")
+    if profile not in PROFILES:
+        raise ConfigError(f"--profile {profile}: one of {', '.join(PROFILES)}")
     if timeout_s <= 0:
         raise ConfigError("--timeout: more than 0 seconds")
     if api and (urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).netloc):
@@ -70,6 +73,7 @@ def new_memory(
             language=language,
             auto_signoff=auto_signoff,
             test_mode=test_mode,
+            profile=profile,
         ),
         operators=documented_operators() if operators else (),
     )

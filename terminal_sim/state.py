@@ -6,7 +6,7 @@ cleared reversal (RT2), the archive and the next batch number (RT7).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -28,6 +28,13 @@ COUNTER_MAX = 999_999
 RESTORED_STANS = 1_000
 """How far the STAN goes on when a copy of the flash is put back: past every number that was taken since the copy, or so
 far behind it that the host sees a terminal that was reset (rules.md, section 4). None may be used twice (RT1)."""
+REFERENCE = "reference"
+ROLL_FORWARD = "roll-forward"
+PROFILES: Mapping[str, str] = {
+    REFERENCE: "what has no journal row when the power fails is reversed, its answer known or not",
+    ROLL_FORWARD: "an approval that has arrived is stored, and finished after a power cut instead of reversed",
+}
+"""The ways to come back after a power cut (failure-catalogue.md, RT2)."""
 TEST_TMK = "0123456789ABCDEFFEDCBA9876543210"
 """The documented test key (security.md section 1)."""
 
@@ -61,6 +68,8 @@ class Config:
     """Stored items before the terminal sends them by itself (flows.md, section 6)."""
     test_mode: bool = False
     """Slips carry the mark of a test (flows.md, section 10)."""
+    profile: str = REFERENCE
+    """One of PROFILES."""
 
 
 class RowState(StrEnum):
@@ -141,6 +150,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """An approval that fits its request, ready to be booked: its row, the rows that it changes, its DE 39."""
+
+    row: Row
+    code: str
+    changed: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """The reversal that is owed (冲正记录): the 0400 as it will be sent, without track and PIN. reason: its DE 39."""
 
@@ -154,6 +172,8 @@ class Pending:
     """It may have left before, so that ISO 87 marks it as repeated."""
     failed: Row | None = None
     """The record of what the host approved and the card refused; it goes into the journal with the reversal's ack."""
+    reply: Reply | None = None
+    """Profile roll-forward: from here on nothing is reversed, and every boot finishes this first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +279,11 @@ class Memory:
         """Whether the terminal may take another batch number (rules.md section 4). Pre-authorisations are no items."""
         items = any(row.kind not in RESERVATIONS for row in self.rows)
         return not items and self.pending is None and self.settlement is None
+
+    @property
+    def kept(self) -> Reply | None:
+        """An approval that a power cut has kept from the journal; the next boot books it (profile roll-forward)."""
+        return self.pending.reply if self.pending else None
 
     @property
     def stored_rows(self) -> tuple[Row, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from terminal_sim import orders
-from terminal_sim.jobs import RULES
+from terminal_sim.jobs import RULES, money
 from terminal_sim.jobs.download import ASKED_BY
 from terminal_sim.moves import (
     Action,
@@ -77,8 +77,14 @@ class Terminal:
 
 
 def _boot(turn: Turn, order: Order | None) -> None:
-    """After a power cut nothing volatile is left; what is owed is on flash and goes first (RT3)."""
+    """After a power cut nothing volatile is left; what is owed is on flash and goes first (RT3).
+
+    Before it comes what the terminal finishes by itself: an approval stored and not booked (RT2, roll-forward).
+    """
     turn.running = Running()
+    if (kept := turn.memory.kept) is not None:
+        turn.show(f"the approval of STAN {kept.row.stan} was stored when the power failed: it is booked now")
+        money.finish(turn, kept)
     if order is not None:
         _begin(turn, order)
     else:

@@ -8,12 +8,12 @@ from dataclasses import is_dataclass
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.stores import databases, memory, on_both, postgres_server
+# Helpers assert too; rewritten, a failure there shows its values as one in a test does. Before any of them is loaded.
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support.stores import databases, memory, on_both, postgres_server  # noqa: E402
 
 __all__ = ["databases", "memory", "postgres_server"]
-
-# Helpers assert too; rewritten, a failure there shows its values as one in a test does.
-pytest.register_assert_rewrite("tests.support")
 
 # dev: quick and different every time. ci: the same examples every time, so that a red run is about the change.
 # No deadline in either: the machines are small and shared, and slowness has tests of its own (tests/bench).

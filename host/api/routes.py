@@ -16,6 +16,7 @@ from host.api.problems import Problem
 from host.desk import LIMIT_MAX, Desk
 from host.faults import FaultError
 from host.issuer.scripts import ScriptError
+from host.limits import DAYS_MAX
 
 WAIT_MAX_S = 300.0
 _POLL_S = 0.05
@@ -435,7 +436,7 @@ class Prune(Strict):
     """rows: keep so many of the newest messages; days: keep those of so many days. At least one of them."""
 
     rows: Annotated[int, Field(ge=1)] | None = None
-    days: Annotated[int, Field(ge=1)] | None = None
+    days: Annotated[int, Field(ge=1, le=DAYS_MAX)] | None = None
 
 
 @api.post("/messages/prune")

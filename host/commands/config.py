@@ -23,7 +23,7 @@ TEMPLATE = """\
 # timezone = "Asia/Shanghai"   # of the host's clock; the machine's if absent
 # cutoff = "23:00"             # when the business date turns and open batches are closed
 # currency = "156"             # ISO 4217, three digits, of merchants and terminals that state none
-# magic = true                 # amounts 1,000.01-1,000.99 answer their last two digits, 1,001.01-1,001.99 are faults
+# magic = true                 # amounts 1,000.01-1,000.99 answer their last two digits, 1,001.01-1,001.12 are faults
 # unknown_cards = "accept"     # any card with a right check digit has no limit; refuse: 14
 # host_only = "fund-and-flag"  # an item that only the host has at the close: fund-and-flag or suspense
 # acquirer_code = "48020000"   # DE 32
@@ -100,8 +100,9 @@ def check(path: Path) -> str:
         (len(found.card), "card"),
         (len(found.bin), "BIN range"),
     )
-    counted = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts)
-    return f"{path}: good; {counted}; provisioning {found.provisioning}"
+    counted = [f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts if count]
+    said = ", ".join(counted if found.listen else ["the usual listeners", *counted])
+    return f"{path}: good; {said}; provisioning {found.provisioning}"
 
 
 def schema() -> str:

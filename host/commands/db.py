@@ -18,15 +18,18 @@ import typer
 
 from host import wire_log
 from host.clock import Clock
-from host.errors import ConfigError
+from host.errors import ConfigError, StoreVersion
+from host.limits import DAYS_MAX
 from host.store.store import (
     check_store,
     export_store,
     import_store,
+    open_reader,
     open_store,
     sqlite_path,
     upgrade_store,
 )
+from host.store.transfer import BadExport
 
 PRUNE_TIMEOUT_S = 600.0
 
@@ -55,7 +58,7 @@ def check(url: str) -> tuple[list[str], int]:
     """What to print, and how many findings there are. Raises: ConfigError, StoreVersion, StoreUnavailable."""
     found = check_store(url)
     if found:
-        return [*found, f"{len(found)} findings"], len(found)
+        return [*found, f"{len(found)} finding{'' if len(found) == 1 else 's'}"], len(found)
     hint = f"acquirer-host audit --store {url}"
     return [f"{url} is sound; whether its books are right, `{hint}` says"], 0
 
@@ -100,6 +103,8 @@ def import_(url: str, file: str) -> str:
             source = sys.stdin if file == "-" else stack.enter_context(Path(file).open(encoding="utf8"))
             stack.enter_context(_warnings_to_stderr())
             counts = import_store(url, source)
+    except BadExport as error:
+        raise ConfigError(f"{'standard input' if file == '-' else file}: {error}") from None
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror or error}") from None
     except UnicodeDecodeError:
@@ -113,6 +118,8 @@ def prune_store(url: str, rows: int, days: int) -> str:
     path = sqlite_path(url)
     if path is not None and not path.exists():
         raise ConfigError(f"no store at {path}")
+    with contextlib.suppress(StoreVersion):  # an older one is upgraded; what is no store is not made one
+        open_reader(url).close()
     with _warnings_to_stderr(), contextlib.closing(open_store(url, seed=0)) as store:
         return _told(wire_log.prune_all(store, Clock(), rows=rows, days=days))
 
@@ -138,6 +145,8 @@ def prune_by_api(base: str, rows: int, days: int) -> str:
 def _asked(rows: int, days: int) -> None:
     if not rows and not days:
         raise ConfigError("say what to keep: --rows N, --days N or both")
+    if days > DAYS_MAX:
+        raise ConfigError(f"--days {days}: at most {DAYS_MAX:,}; without it no message is too old")
 
 
 def _told(gone: int) -> str:

@@ -174,6 +174,8 @@ def _other_lines(found: Decoded) -> list[str]:
     lines = []
     for other in found.others[:5]:
         stop = f"stops at DE {other.notes[0].de}, byte {other.notes[0].offset}" if other.notes else "reads clean"
-        framing = f"length {other.framing['length']}, TPDU {other.tpdu}, header {other.header}"
+        tpdu = "TPDU" if other.tpdu else "no TPDU"
+        header = f"{other.header} bytes of header" if other.header else "no header"
+        framing = f"length {other.framing['length']}, {tpdu}, {header}"
         lines.append(f"tried {other.dialect} ({framing}): {stop}")
     return lines

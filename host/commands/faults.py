@@ -10,6 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException, InvalidURL
 from typing import Any
 
 from host.commands.reading import Shape
@@ -66,16 +67,18 @@ def _line(rule: Shape) -> str:
 def _call(base: str, method: str, path: str, body: Mapping[str, object] | None = None) -> Shape:
     url = f"{base}/api/v1{path}"
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
     try:
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
             found: Any = json.loads(answer.read() or b"{}")
             assert isinstance(found, dict)
             return found
     except urllib.error.HTTPError as error:
         raise ConfigError(_refused(error)) from None
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, InvalidURL, OSError, ValueError) as error:
         raise NoHost(f"no host answers at {base}: {getattr(error, 'reason', error)}") from None
+    except HTTPException:  # its words are the bytes of whoever is there
+        raise NoHost(f"no host answers at {base}: what is there does not speak HTTP") from None
 
 
 def _refused(error: urllib.error.HTTPError) -> str:

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
 from typing import Any
 
 import typer
@@ -74,7 +75,7 @@ def _answers(base: str) -> bool:
     """Whether a Closeout host is there; some other program on the port is told apart."""
     try:
         return _fetch(f"{base}/version").get("name") == "closeout"
-    except (urllib.error.URLError, OSError, ValueError, AssertionError):
+    except (urllib.error.URLError, HTTPException, OSError, ValueError, AssertionError):
         return False
 
 

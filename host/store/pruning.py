@@ -18,7 +18,7 @@ from host.store.driver import Driver, transaction
 
 PRUNED = "messages pruned"
 """Of the meta table: a Pruned as JSON."""
-CHUNK = 256
+CHUNK = 64
 """Messages that one step looks at: a few milliseconds."""
 KIN_MAX = 16
 """How far kin are followed: as host.checker.kin."""

@@ -31,6 +31,10 @@ OWN = frozenset({"holder"})
 Codecs = Mapping[type, Codec[Any]]
 
 
+class BadExport(ConfigError):
+    """A line that no export has, or too few of them; its text does not name the file, which only the caller knows."""
+
+
 def export_lines(driver: Driver, codecs: Codecs) -> Iterator[str]:
     """The whole store as of one instant, a line at a time, without line ends. Raises StoreUnavailable."""
     with transaction(driver, write=False):
@@ -61,7 +65,7 @@ def _rows(driver: Driver, codec: Codec[Any]) -> Iterator[Any]:
 def import_lines(driver: Driver, codecs: Codecs, set_meta: str, lines: Iterable[str]) -> dict[str, int]:
     """Fill the empty tables of a new store from an export, inside the caller's transaction; rows by table.
 
-    Raises: ConfigError naming the line for anything that an export does not write, StoreUnavailable.
+    Raises: BadExport naming the line for anything that an export does not write, StoreUnavailable.
     """
     numbered = enumerate(lines, start=1)
     version, counts, meta = _head(*next(numbered, (1, "")))
@@ -75,7 +79,7 @@ def import_lines(driver: Driver, codecs: Codecs, set_meta: str, lines: Iterable[
         table, values = _line(number, line)
         row_class = by_table.get(table)
         if row_class is None:
-            raise ConfigError(f"line {number}: there is no table {table!r}")
+            raise BadExport(f"line {number}: there is no table {table!r}")
         found[table] += 1
         waiting[row_class].append(_row(number, row_class, values, version))
         if len(waiting[row_class]) >= PAGE:
@@ -84,7 +88,7 @@ def import_lines(driver: Driver, codecs: Codecs, set_meta: str, lines: Iterable[
         _write(driver, codecs[row_class], rows)
     short = next((name for name in found if found[name] != counts.get(name, 0)), None)
     if short is not None:
-        raise ConfigError(f"the file has {found[short]} rows of {short}, its first line says {counts.get(short, 0)}")
+        raise BadExport(f"the file has {found[short]} rows of {short}, its first line says {counts.get(short, 0)}")
     return found
 
 
@@ -97,9 +101,9 @@ def _head(number: int, line: str) -> tuple[int, dict[str, int], dict[str, str]]:
         bytes.fromhex(meta["pan_hash_key"])
         int(meta["seed"])
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError):
-        raise ConfigError(f"line {number}: not the first line of an export") from None
+        raise BadExport(f"line {number}: not the first line of an export") from None
     if not OLDEST <= version <= SCHEMA_VERSION:
-        raise ConfigError(f"line {number}: an export of schema {version}; this program reads {OLDEST}-{SCHEMA_VERSION}")
+        raise BadExport(f"line {number}: an export of schema {version}; this program reads {OLDEST}-{SCHEMA_VERSION}")
     return version, counts, meta
 
 
@@ -110,9 +114,9 @@ def _line(number: int, line: str) -> tuple[str, dict[str, Any]]:
         found = json.loads(line)
         table, values = found["table"], found["row"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"line {number}: no row of an export: {type(error).__name__}") from None
+        raise BadExport(f"line {number}: no row of an export: {type(error).__name__}") from None
     if not isinstance(table, str) or not isinstance(values, dict):
-        raise ConfigError(f"line {number}: no row of an export")
+        raise BadExport(f"line {number}: no row of an export")
     return table, values
 
 
@@ -122,16 +126,16 @@ def _row(number: int, row_class: type, values: dict[str, Any], version: int) -> 
     names = {f.name for f in fields(cast(Any, row_class))} - later
     if values.keys() != names:
         wrong = ", ".join(sorted(values.keys() ^ names))
-        raise ConfigError(f"line {number}: a {table_name(row_class)} has other columns: {wrong}")
+        raise BadExport(f"line {number}: a {table_name(row_class)} has other columns: {wrong}")
     ready = {}
     for name, value in values.items():
         hint = hints[name]
         try:
             ready[name] = hint(value) if issubclass(hint, StrEnum) else value
         except ValueError:
-            raise ConfigError(f"line {number}: {name}: no {hint.__name__}") from None
+            raise BadExport(f"line {number}: {name}: no {hint.__name__}") from None
         if type(value) is not (str if issubclass(hint, str) else hint):
-            raise ConfigError(f"line {number}: {name}: expected {hint.__name__}, got {type(value).__name__}")
+            raise BadExport(f"line {number}: {name}: expected {hint.__name__}, got {type(value).__name__}")
     return row_class(**ready)
 
 

@@ -30,6 +30,13 @@ def init(
     auto_signoff: Annotated[bool, typer.Option("--auto-signoff", help="Sign off after each settlement.")] = False,
     test_mode: Annotated[bool, typer.Option("--test-mode", help="Slips say that they are a test.")] = False,
     settle_empty: Annotated[bool, typer.Option("--settle-empty", help="Send 0500 for an empty batch too.")] = False,
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="reference|roll-forward",
+            help="A power cut between an approval and its journal row: reversed, or finished at the next boot.",
+        ),
+    ] = "reference",
 ) -> None:
     """Make a terminal that lives in DIR."""
     from specs.endpoint import parse
@@ -48,6 +55,7 @@ def init(
             auto_signoff=auto_signoff,
             test_mode=test_mode,
             operators=operators,
+            profile=profile,
         )
         DirFlash(folder).create(memory)
     typer.echo(f"terminal {tid} in {folder}, host {connect}")

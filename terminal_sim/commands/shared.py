@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from terminal_sim.flash import DirFlash
-    from terminal_sim.moves import Order, Result
+    from terminal_sim.moves import Boot, Order, Result
     from terminal_sim.state import Memory, Slip
 
 EXIT_FAULTY = 2
@@ -125,28 +125,34 @@ def act(folder: Path, order: Callable[[Memory], Order], as_json: bool) -> NoRetu
 
 def run(folder: Path, order: Callable[[Memory], Order], as_json: bool) -> tuple[Memory, Result]:
     """The same without the ending: the memory afterwards and the result."""
+    from terminal_sim.moves import Boot
+
+    with one_line(), powered(folder) as flash:
+        memory = flash.load()
+        result, _ = boot(flash, memory, Boot(order(memory)), as_json)
+        return flash.load(), result
+
+
+def boot(flash: DirFlash, memory: Memory, event: Boot, as_json: bool) -> tuple[Result, bool]:
+    """Power on over what the flash holds, until the order is done: its result, and whether anything may have left."""
     from specs.endpoint import parse
     from terminal_sim.clock import SystemClock
     from terminal_sim.driver import Driver
     from terminal_sim.link import TcpLine
-    from terminal_sim.moves import Boot
     from terminal_sim.terminal import Terminal
     from terminal_sim.wire import wire_for
 
-    with one_line(), powered(folder) as flash:
-        memory = flash.load()
-        wanted = order(memory)
-        config, clock = memory.config, SystemClock()
-        terminal = Terminal(wire_for(config.connect), memory)
-        endpoint = parse(config.connect)
-        if endpoint.tls is not None and endpoint.tls.insecure:
-            typer.echo("warning: insecure=1: this line takes any certificate, so anyone can play the host", err=True)
-        line = TcpLine(endpoint, clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries)
-        try:
-            result = Driver(terminal, flash, line, clock, Screen(as_json)).run(Boot(wanted))
-        finally:
-            line.close()
-        return flash.load(), result
+    config, clock = memory.config, SystemClock()
+    terminal = Terminal(wire_for(config.connect), memory)
+    endpoint = parse(config.connect)
+    if endpoint.tls is not None and endpoint.tls.insecure:
+        typer.echo("warning: insecure=1: this line takes any certificate, so anyone can play the host", err=True)
+    line = TcpLine(endpoint, clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries)
+    driver = Driver(terminal, flash, line, clock, Screen(as_json))
+    try:
+        return driver.run(event), driver.spoke
+    finally:
+        line.close()
 
 
 class Screen:
@@ -178,8 +184,14 @@ def end(memory: Memory, result: Result, as_json: bool) -> NoReturn:
 
 
 def tell_owed(memory: Memory, *, quiet: bool) -> None:
-    """While a reversal is owed the verdict says so."""
-    if memory.pending:
+    """While a reversal is owed, or an approval is not booked yet, the verdict says so."""
+    if memory.kept:
+        typer.echo(
+            f"the approval of STAN {memory.kept.row.stan} is stored and not booked yet: the next command that sends"
+            " books it and prints its slip",
+            err=quiet,
+        )
+    elif memory.pending:
         typer.echo(
             f"a reversal is owed for STAN {memory.pending.stan}: the next command that sends takes it along", err=quiet
         )

@@ -3,6 +3,7 @@
 On flash at each moment, and so what a cut there leaves:
     before rev-store   nothing but a spent STAN: nothing was sent
     rev-store .. journal  the reversal: the next boot sends it, whether the host got the request or not
+    recv .. journal    profile roll-forward alone: the reversal and the approval; the next boot books the approval
     after journal      the row and its slip, no reversal: sold once, reprint the last slip
 """
 
@@ -15,7 +16,7 @@ from specs.operation import FINANCIAL, Operation
 from terminal_sim import chipcard, slips
 from terminal_sim.jobs import plain, script
 from terminal_sim.moves import End, Job, Result, Reverse, SignOn
-from terminal_sim.state import ROWS_MAX, ROWS_WARNING, Pending, Row, RowState
+from terminal_sim.state import ROLL_FORWARD, ROWS_MAX, ROWS_WARNING, Pending, Reply, Row, RowState
 from terminal_sim.turn import Turn
 from terminal_sim.wire import Answer, Failure
 
@@ -80,34 +81,49 @@ def asked(turn: Turn) -> Operation:
 
 
 def book(turn: Turn, answer: Answer, row: Row, changed: Iterable[Row] = ()) -> None:
-    """RT2: the row in, the reversal out, the slip and a script's result kept, in one write; then the paper."""
-    operation = asked(turn)
+    """RT2: a yes is booked; in profile roll-forward it is stored beside the reversal before."""
+    pending = turn.memory.pending
+    assert pending is not None
+    turn.memory = script.owed(turn, turn.memory, asked(turn), answer)
+    reply = Reply(row, answer.code, tuple(changed))
+    if turn.memory.config.profile == ROLL_FORWARD:
+        # A cut before this write: the reversal undoes what the host has approved. After it: the boot books it.
+        turn.save("recv", pending=replace(pending, reply=reply))
+    turn.finish(finish(turn, reply))
+
+
+def finish(turn: Turn, reply: Reply) -> Result:
+    """RT2: the row in, the reversal out, the slip and a script's result kept, in one write; then the paper.
+
+    At once, or by the boot after a power cut; how often it is begun makes no difference (failure-catalogue 84).
+    """
+    row, pending = reply.row, turn.memory.pending
+    assert pending is not None
     slip = slips.transaction(turn.memory.config, turn.wire.name, row)
-    turn.note("rev-cleared", stan=row.stan, code=answer.code)
-    turn.note("slip", stan=row.stan, code=answer.code, detail="approved")
-    memory = script.owed(turn, turn.memory.with_rows(changed), operation, answer)
-    # A cut before this write: the reversal is still there and undoes what the host has approved (no slip was printed).
+    turn.note("rev-cleared", stan=row.stan, code=reply.code)
+    turn.note("slip", stan=row.stan, code=reply.code, detail="approved")
+    memory = turn.memory.with_rows(reply.changed)
+    # A cut before this write: the reversal is still there and undoes what the host has approved (no slip was printed),
+    # or the stored approval is, and it is booked again from the beginning.
     # After it: the row counts, the reversal is gone, and the slip can be printed again from here.
     turn.save(
         "journal",
         memory,
-        rows=(*memory.rows, row),
+        rows=(*(other for other in memory.rows if (other.stan, other.kind) != (row.stan, row.kind)), row),
         pending=None,
         last_slip=slip,
         host_time=row.at or memory.host_time,
     )
     turn.print(slip)
     warn_when_nearly_full(turn)
-    end = End.PARTIAL if operation.amount is not None and row.amount < operation.amount else End.APPROVED
-    text = f"{end}: {answer.code} {turn.wire.text(answer.code)}"
+    end = End.PARTIAL if row.amount < pending.amount else End.APPROVED
+    text = f"{end}: {reply.code} {turn.wire.text(reply.code)}"
     if row.chip_end == chipcard.Says.ARPC_WRONG:
         text += " (the issuer could not prove itself to the card)"
     turn.show(text)
-    turn.finish(
-        Result(
-            *(end, text, answer.code, operation.amount, row.amount),
-            *(row.stan, row.rrn, row.auth_code, turn.memory.batch, slip),
-        )
+    return Result(
+        *(end, text, reply.code, pending.amount, row.amount),
+        *(row.stan, row.rrn, row.auth_code, turn.memory.batch, slip),
     )
 
 

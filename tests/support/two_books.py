@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -615,7 +616,8 @@ class TwoBooks:
                 return None
             case HostAsks(digit):
                 asked = partial(self.host.runner.call, lambda store, _: store.commit(_asking(store.reader(), digit)))
-                self._quietly(asked)
+                with suppress(StoreUnavailable):  # of people at the host, who try again another day
+                    self._quietly(asked)
                 return None
             case None | SignOn() | SignOff() | Echo() | Settle() | SendStored() | Download():
                 return self._order(deed)

@@ -75,6 +75,8 @@ def test_a_variable_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monke
         ('[[bin]]\nlow = "62"\nhigh = "63"\norganisation = "CUP"\nclass = "gold"', 5, "bin.0.class"),
         ('currency = "CNY"', 1, "currency"),
         ("[limits]\namount_max = 500.00", 2, "limits.amount_max"),
+        ("[limits]\nwire_log_days = 99999999", 2, "limits.wire_log_days"),  # no clock goes back so far
+        ("[limits]\nwrite_buffer_bytes = 99999999999999999999999", 2, "limits.write_buffer_bytes"),
         ('[[card]]\nname = "x"\npan = "6222021234567890128"\nexpiry = "3012"\nbalance = 5.0', 5, "card.0.balance"),
         ('[[card]]\nnam = "x"\npan = "6222021234567890128"\nexpiry = "3012"', 2, "card.0.nam"),
         ('[[merchant]]\nmid = "1"\n[[terminal]]\ntid = "T0001"\nmid = "1"', 4, "terminal.0.tid"),

@@ -67,6 +67,7 @@ def test_chance_replays_from_its_seed() -> None:
         ({"action": "delay", "delay_s": -1}, "/delay_s"),
         ({"action": "delay", "dealy_s": 1}, "/dealy_s"),
         ({"action": "reset", "match": {"kind": "sail"}}, "/match/kind"),
+        ({"action": "reset", "match": {"mti": "20"}}, "/match/mti"),
         ({"action": "reset", "match": {"amount": "1.00"}}, "/match/amount"),
         ({"action": "reset", "times": True}, "/times"),
         ({"action": "reset", "rc": "05"}, "/rc"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from host.clock import Clock
 from host.engine.context import Settings
@@ -270,6 +271,17 @@ def test_a_broken_stream_is_logged_with_the_reason(bench: Bench) -> None:
     bench.runner.run_until_quiet()
     (row,) = bench.rows(MessageRow)
     assert "larger than 8192" in row.notes
+
+
+def test_a_scanner_fills_the_message_log_but_not_the_program_log(bench: Bench) -> None:
+    other = FakeLine("iso87://127.0.0.1:2")
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(50):
+            bench.service.broken(bench.line, FrameError("no frame"), b"GET / HTTP/1.0")  # type: ignore[arg-type]
+        bench.service.broken(other, FrameError("no frame"), b"GET / HTTP/1.0")  # type: ignore[arg-type]
+    bench.runner.run_until_quiet()
+    assert [(line["event"], line["times"]) for line in lines] == [("unreadable bytes", 1)] * 2
+    assert len(bench.rows(MessageRow)) == 51
 
 
 def test_a_full_queue_is_answered_96_and_books_nothing(bench: Bench) -> None:

@@ -206,6 +206,7 @@ def test_an_amount_is_minor_units_without_a_decimal_point(till: Path, host: TcpH
         (["--connect", "cup://127.0.0.1:1", "--currency", "999"], "--currency"),
         (["--connect", "cup://127.0.0.1:1", "--api", "localhost"], "--api"),
         (["--connect", "cup://127.0.0.1:1", "--timeout", "0"], "--timeout"),
+        (["--connect", "cup://127.0.0.1:1", "--profile", "brave"], "--profile"),
         (["--connect", "iso93://127.0.0.1:1"], "iso93"),
     ],
 )

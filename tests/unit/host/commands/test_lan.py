@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -45,6 +46,12 @@ def test_a_cup_pos_is_told_everything_that_it_asks_for() -> None:
         "TID, MID": "free: any 8 and any 15 characters",
         "master key": "0123456789ABCDEFFEDCBA9876543210, the documented test key",
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="interfaces are asked on Linux only")
+def test_an_interface_without_a_route_to_the_world_is_found() -> None:
+    """A bench: machine, switch, POS, no default route. The one interface that every machine has stands for it."""
+    assert "127.0.0.1" in lan.interface_addresses()
 
 
 def test_what_the_url_changed_is_what_is_typed() -> None:

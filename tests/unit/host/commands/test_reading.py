@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socketserver
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -106,3 +111,50 @@ def test_a_store_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
 def test_json_and_csv_at_once_is_a_bad_argument(store: str) -> None:
     code, _, err = run("unsettled", "--store", store, "--json", "--csv")
     assert (code, "choose one" in err) == (2, True)
+
+
+@pytest.fixture
+def no_http() -> Iterator[str]:
+    """ADDR:PORT of a listener that is no HTTP server, as a terminal's port is."""
+
+    class Babble(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(b"\x00\x10 no HTTP\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Babble) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("audit",), 2),
+        (("keys", "show", "T0000001"), 2),
+        (("messages", "export", "--jsonl"), 2),
+        (("db", "prune", "--rows", "1"), 2),
+        (("faults", "list"), 4),
+    ],
+)
+@pytest.mark.parametrize("address", ["127.0.0.1:abc", "http://[::1", ""])
+def test_an_api_address_that_is_none_is_one_line(
+    no_http: str, command: tuple[str, ...], code: int, address: str
+) -> None:
+    found, out, err = run(*command, "--api", address or no_http)
+    assert (found, out, err.count("\n")) == (code, "", 1), err
+    assert "answers" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", [("messages", "export", "--jsonl"), ("db", "export", "-"), ("batches",)])
+def test_a_full_disk_behind_the_output_is_one_line(store: str, command: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        line = [sys.executable, "-m", "host", *command, "--store", store]
+        ended = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.splitlines()[-1] == "acquirer-host: standard output: No space left on device"
+    assert "Traceback" not in ended.stderr

@@ -161,6 +161,7 @@ def test_a_spoilt_export_leaves_no_store(name: str, books: Path, tmp_path: Path)
     assert result.exit_code == 2, result.output
     assert result.stderr.count("\n") == 1
     assert re.search(text, result.stderr), result.stderr
+    assert name == "a row twice" or f"{file}: " in result.stderr
     assert not list(tmp_path.glob("target.db*"))
 
 
@@ -256,6 +257,26 @@ def test_prune_wants_to_know_what_to_keep_and_who_holds_the_store(books: Path) -
     held = run("prune", "--store", url, "--rows", "1")
     store.close()
     assert (held.exit_code, "is held by another host" in held.stderr) == (2, True)
+
+
+def test_prune_makes_no_store_of_another_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.db"
+    connection = sqlite3.connect(mine)
+    connection.execute("CREATE TABLE diary (day TEXT)")
+    connection.close()
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    for path in (mine, empty):
+        before = path.read_bytes()
+        result = run("prune", "--store", f"sqlite:///{path}", "--rows", "1")
+        assert (result.exit_code, "holds no Closeout store" in result.stderr) == (2, True)
+        assert path.read_bytes() == before
+
+
+def test_prune_wants_an_age_that_a_calendar_has(books: Path) -> None:
+    result = run("prune", "--store", f"sqlite:///{books}", "--days", "99999999")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+    assert "--days 99999999: at most 36,500" in result.stderr
 
 
 def test_prune_in_a_store_that_nobody_holds(books: Path) -> None:
