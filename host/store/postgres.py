@@ -36,6 +36,7 @@ SNAPSHOT_ANSWER_S = 120.0
 """In a snapshot whole tables are read."""
 LOOK_S = 0.5
 NUL = "\u2400"
+"""The picture of a zero character."""
 DURABLE = ("on", "local", "remote_write", "remote_apply")
 
 
@@ -143,7 +144,7 @@ class PostgresDriver:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """See Driver."""
-        return self._run(lambda c: c.execute(sql, _storable(parameters) or None).fetchall())
+        return [_read(row) for row in self._run(lambda c: c.execute(sql, _storable(parameters) or None).fetchall())]
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """See Driver."""
@@ -216,14 +217,20 @@ def _look_at_all() -> None:
 
 
 def _storable(values: Any) -> Any:
-    """PostgreSQL's text has no zero character, a terminal's bytes may: it is written, and looked for, as its picture.
-
-    values: a sequence, or a mapping for named parameters."""
+    """PostgreSQL's text has no zero character, a terminal's bytes may have: it is written, and looked for, as its
+    picture, which no wire can bring, and read back as itself. values: a sequence, or a mapping for named parameters."""
     if isinstance(values, dict):
         return {name: _storable((value,))[0] for name, value in values.items()}
     if any(isinstance(value, str) and "\0" in value for value in values):
         return [value.replace("\0", NUL) if isinstance(value, str) else value for value in values]
     return values
+
+
+def _read(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    for value in row:
+        if isinstance(value, str) and NUL in value:
+            return tuple(v.replace(NUL, "\0") if isinstance(v, str) else v for v in row)
+    return row
 
 
 def _first_line(error: Exception) -> str:
