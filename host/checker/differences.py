@@ -143,10 +143,13 @@ def _figures(books: HostBooks, batch: Batch) -> Iterator[Finding]:
     claimed, listed = totals_of(batch.claimed) or Totals(), books.exceptions_by_batch.get(batch.id, ())
     if books.family_of(batch.tid) == "iso87":
         own, _ = batch_side(books, batch.id)
-        # A batch that the host closed in a dispute was compared once more then; what it had answered before is old.
-        told = own if batch.forced else totals_of(batch.answered) or own
-        for wrong in sorted({(s.side, s.group) for s in (*told.sums, *claimed.sums)}):
-            ours, theirs = told.get(*wrong), claimed.get(*wrong)
+        told = totals_of(batch.answered) or own
+        # A batch that the host closed in a dispute was compared once more then, and what it had answered before is old;
+        # one that it closed before the terminal settled was compared after reversals that came past the close.
+        also = own if batch.forced else told
+        for wrong in sorted({(s.side, s.group) for s in (*told.sums, *also.sums, *claimed.sums)}):
+            theirs = claimed.get(*wrong)
+            ours = theirs if also.get(*wrong) == theirs else told.get(*wrong)
             key = "/".join(wrong)
             named = any(e.item_key == key and e.side_amount == theirs.amount and e.reason in FIGURES for e in listed)
             if ours != theirs and not named:

@@ -127,7 +127,7 @@ def test_the_users_own_host_stays_until_ctrl_c_and_ends_with_0(tmp_path: Path, w
         shop.kill()
     assert shop.returncode == 0
     text = "".join(seen)
-    for said in ("terminal-sim init", "Type into the POS", "TPDU", "port", "plain: no TLS"):
+    for said in ("terminal-sim init", "Type into the POS", "TPDU", "port", "plain, no TLS"):
         assert said in text
     assert (tmp_path / "shop" / "closeout.db").exists()
     assert str(tmp_path / "shop" / "closeout.db") in text, "the store's absolute path is printed"
