@@ -153,24 +153,31 @@ class TlsTransport:
         self._plain.close()
 
     def abort(self) -> None:
+        """End the line with a RST, without a word to the client."""
         self._plain.abort()
 
     def is_closing(self) -> bool:
+        """Whether nothing can be written any more."""
         return self._plain.is_closing()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Of the plain line: «peername», «sockname»."""
         return self._plain.get_extra_info(name, default)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Bytes of records that may wait, as asyncio counts them."""
         self._plain.set_write_buffer_limits(high, low)
 
     def get_write_buffer_size(self) -> int:
+        """Bytes of records that wait."""
         return self._plain.get_write_buffer_size()
 
     def pause_reading(self) -> None:
+        """Take no more from the socket; what is decrypted already still comes."""
         self._plain.pause_reading()
 
     def resume_reading(self) -> None:
+        """Go on."""
         self._plain.resume_reading()
 
     def _flush(self) -> None:

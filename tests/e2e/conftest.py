@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from terminal_sim.lab.host_process import HostProcess, python_environment
 from terminal_sim.lab.spawner import Spawner
 from terminal_sim.lab.till import Till
+from tests.support.mixed_load import morning_zone
 
 HostCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 MakeTill = Callable[[HostProcess, str, str], Till]
@@ -23,6 +25,16 @@ def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProces
     """One host for a module whose tests each use terminals of their own."""
     with HostProcess(tmp_path_factory.mktemp("host")) as running:
         yield running
+
+
+@pytest.fixture
+def morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No day turns while a test runs: a cutoff closes batches too."""
+    monkeypatch.setenv("TZ", morning_zone())
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

@@ -15,14 +15,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from terminal_sim.lab.host_process import HostProcess, python_environment
-from tests.support.mixed_load import Shopper, Verdict, Watch, morning_zone
+from tests.support.mixed_load import Shopper, Verdict, Watch
 
 pytestmark = pytest.mark.e2e
 
@@ -52,16 +51,6 @@ WISHES = {
 WISH_S = 3.0
 SOON_S = 0.030
 VERY_SOON_S = 0.004
-
-
-@pytest.fixture
-def morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No day turns while a test runs: a cutoff closes batches too."""
-    monkeypatch.setenv("TZ", morning_zone())
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.timeout(120 + 15 * KILLS)

@@ -27,7 +27,7 @@ from terminal_sim.lab.host_process import HostProcess, python_environment
 from terminal_sim.moves import End, Result, Sale
 from tests.support import machine
 from tests.support.machine import Shim, small_disk
-from tests.support.mixed_load import Shopper, Verdict, Watch, morning_zone
+from tests.support.mixed_load import Shopper, Verdict, Watch
 from tests.support.raw_terminal import RawTerminal, echo, sale, wire
 from tests.support.tcp_till import TcpTill
 from tests.support.two_books import card
@@ -37,16 +37,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("morning")]
 SOON_S = 30.0
 """Until a host that can work again must have said so."""
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No day turns while a test runs: a cutoff closes batches too."""
-    monkeypatch.setenv("TZ", morning_zone())
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ from specs.endpoint import parse
 from terminal_sim.lab.host_process import HostProcess
 from tests.support.engine import CUP
 from tests.support.host_engine import EngineHost
-from tests.support.mixed_load import Shopper, Watch, _WatchedLine, morning_zone
+from tests.support.mixed_load import Shopper, Watch, _WatchedLine
 from tests.support.wal import FRAME_HEAD, HEAD, Image, Wal, backfilled, spread
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.name == "nt", reason="a process cannot be stopped there")]
@@ -124,15 +124,6 @@ class _Line(_WatchedLine):
         if payload is not None:
             self.ears.note(payload, self.url)
         return payload
-
-
-@pytest.fixture
-def morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", morning_zone())
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture(autouse=True)
