@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Protocol
 
 import structlog
@@ -236,8 +237,8 @@ class Work:
 
 def union(many: Iterable[Needs]) -> Needs:
     """The needs of a whole group."""
-    total = Needs()
-    for one in many:
-        for name in Needs.__slots__:
-            getattr(total, name).update(getattr(one, name))
-    return total
+    return Needs(*(set().union(*keys) for keys in zip(*map(_every_key, many), strict=True)))
+
+
+_every_key = attrgetter(*Needs.__slots__)
+"""The sets of one event's needs, in the order of the constructor."""

@@ -41,6 +41,8 @@ class ToldTrouble:
 
     def holds(self, request: Request, now: datetime) -> bool:
         """Whether this very request was told 96 before."""
+        if not self._told:
+            return False
         key = _key(request)
         told = self._told.get(key) if key is not None else None
         return told is not None and now - told <= KEPT_FOR

@@ -8,8 +8,6 @@ done
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from host.engine.draft import Draft
 from host.engine.events import Ask
 from host.engine.working import WorkingSet
@@ -32,7 +30,8 @@ def make(draft: Draft, txn: Txn, purpose: str, amount: int, *, release: int = 0,
     Commit first, then ask: a crash in between finds the row and undoes it (asking) or asks again (owing); the issuer
     does a leg once.
     """
-    number = max((leg.number for leg in draft.ws.legs_of(txn.id)), default=0) + 1
+    legs = draft.ws.legs_of(txn.id)
+    number = max([leg.number for leg in legs]) + 1 if legs else 1
     return draft.put(
         Leg(
             id=draft.new_id(Leg),
@@ -43,7 +42,7 @@ def make(draft: Draft, txn: Txn, purpose: str, amount: int, *, release: int = 0,
             currency=txn.currency,
             pan_hash=txn.pan_hash,
             state=OWING if owed else ASKING,
-            deadline=_deadline(draft),
+            deadline=draft.ctx.issuer_deadline,
             tries=int(owed),
             result="",
             release=release,
@@ -97,8 +96,5 @@ def released(ws: WorkingSet, txn: Txn) -> int:
 
 
 def _again(draft: Draft, leg: Leg, state: str, result: str) -> Leg:
-    return draft.put(replace(leg, state=state, tries=leg.tries + 1, deadline=_deadline(draft), result=result))
-
-
-def _deadline(draft: Draft) -> str:
-    return (draft.ctx.now + timedelta(seconds=draft.ctx.settings.issuer_timeout_s)).isoformat()
+    deadline = draft.ctx.issuer_deadline
+    return draft.put(replace(leg, state=state, tries=leg.tries + 1, deadline=deadline, result=result))

@@ -23,6 +23,7 @@ NUMBER_LAST = 999_999
 LIVE = frozenset({BatchState.OPEN, BatchState.DISPUTED})
 _HALF_A_YEAR = timedelta(days=183)
 _MOMENT_DIGITS = 10
+_read_json = json.JSONDecoder().raw_decode
 
 
 class Standing(StrEnum):
@@ -241,13 +242,15 @@ def dated_behind(draft: Draft, closed_batch: Batch) -> None:
 
 
 def _added(running: str, kind: str, count: int, amount: int) -> str:
-    sums: dict[str, list[int]] = json.loads(running or "{}")
+    """The running totals with this change, as `json.dumps(sums, sort_keys=True)` writes them."""
+    sums: dict[str, list[int]] = _read_json(running or "{}")[0]
     old_count, old_amount = sums.pop(kind, (0, 0))
     count, amount = old_count + count, old_amount + amount
     assert count >= 0, f"{count} items of kind {kind}"
     if count or amount:
         sums[kind] = [count, amount]
-    return json.dumps(sums, sort_keys=True)
+    pairs = [f'"{kind}": {pair}' for kind, pair in sorted(sums.items())]
+    return "{" + ", ".join(pairs) + "}"
 
 
 # --- the batch after it -----------------------------------------------------------------------------------------------

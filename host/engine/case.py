@@ -19,8 +19,9 @@ class Case:
 
     key: hex of the MAK that verified the request and so signs the answer. pin: clear digits, never stored or shown.
     original: of a void, adjustment, refund the sale (or refund) itself, never an adjustment of it; of a completion,
-    increment or pre-auth void the pre-authorisation. taken_as: what it is in the books, when that is not what its
-    message says. carried: it goes into the batch's funding but out of its comparison (RH4, RH6).
+    increment or pre-auth void the pre-authorisation. carried: it goes into the batch's funding but out of its
+    comparison (RH4, RH6). operation, profile: those of the request. kind: what it is in the books, when a check finds
+    that it is not what its message says.
     """
 
     draft: Draft
@@ -30,23 +31,15 @@ class Case:
     batch: Batch | None = None
     original: Txn | None = None
     pin: str = field(default="", repr=False)
-    taken_as: Kind | None = None
     carried: bool = False
+    operation: Operation = field(init=False, repr=False)
+    profile: Profile = field(init=False, repr=False)
+    kind: Kind = field(init=False)
 
-    @property
-    def operation(self) -> Operation:
-        """What the message asks."""
-        return self.request.operation
-
-    @property
-    def kind(self) -> Kind:
-        """What it is in the books."""
-        return self.taken_as or self.request.operation.kind
-
-    @property
-    def profile(self) -> Profile:
-        """The switches of its dialect."""
-        return self.request.profile
+    def __post_init__(self) -> None:
+        self.operation = self.request.operation
+        self.profile = self.request.profile
+        self.kind = self.operation.kind
 
     @property
     def known_terminal(self) -> Terminal:

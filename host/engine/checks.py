@@ -32,7 +32,11 @@ _TAKE_BACK = VOIDS | {Kind.PRE_AUTH_VOID}
 
 def first_refusal(case: Case, checks: tuple[tuple[str, Check], ...]) -> Refusal | None:
     """The first refusal in the order of the table; None when all pass."""
-    return next((refusal for _, check in checks if (refusal := check(case)) is not None), None)
+    for _, check in checks:
+        refusal = check(case)
+        if refusal is not None:
+            return refusal
+    return None
 
 
 # ---- the gate
@@ -146,15 +150,13 @@ def good_card(case: Case) -> Refusal | None:
         return Refusal.INVALID_CARD if effect.card else None
     if not luhn_ok(card.pan):
         return Refusal.INVALID_CARD
-    expiry = expiry_of(card)
-    expired = effect.expires and expiry != "" and expiry < case.draft.ctx.now.strftime("%y%m")
+    expired = effect.expires and "" < expiry_of(card) < case.draft.ctx.month
     return Refusal.EXPIRED_CARD if expired else None
 
 
 def expiry_of(card: Card) -> str:
     """YYMM from the message, else from track 2; "" when neither tells."""
-    from_track = card.track2.replace("=", "D").partition("D")[2][:4]
-    expiry = card.expiry or from_track
+    expiry = card.expiry or card.track2.replace("=", "D").partition("D")[2][:4]
     return expiry if len(expiry) == 4 and expiry.isdigit() else ""
 
 

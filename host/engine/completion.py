@@ -38,7 +38,7 @@ def instead(case: Case) -> Refusal | None:
     if found is None or found.kind != Kind.PRE_AUTH or found.state is not TxnState.AUTHORISED:
         return None
     case.draft.note(f"offline sale with the approval code of pre-authorisation {found.id}: taken for its completion")
-    case.taken_as = Kind.COMPLETION_ADVICE
+    case.kind = Kind.COMPLETION_ADVICE
     return names(case)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from specs.profile import Profile
@@ -81,6 +81,16 @@ class Context:
     def julian(self) -> str:
         """YDDD: last digit of the year, day of the year."""
         return self.now.strftime("%Y")[-1] + self.now.strftime("%j")
+
+    @cached_property
+    def month(self) -> str:
+        """YYMM, as a card has its expiry."""
+        return self.now.strftime("%y%m")
+
+    @cached_property
+    def issuer_deadline(self) -> str:
+        """When what is asked or owed now is overdue, ISO 8601."""
+        return (self.now + timedelta(seconds=self.settings.issuer_timeout_s)).isoformat()
 
     @cached_property
     def business_day(self) -> str:

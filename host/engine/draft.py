@@ -6,7 +6,7 @@ leads to, so a failed decision leaves no trace.
 
 from __future__ import annotations
 
-from operator import attrgetter
+from operator import itemgetter
 from typing import TypeVar
 
 from host.engine.context import Context
@@ -15,7 +15,8 @@ from host.engine.working import WorkingSet
 from host.rows import BORN, Alarm, Row
 
 RowT = TypeVar("RowT", bound=Row)
-_BORN = {row_class: attrgetter(*names) for row_class, names in BORN.items()}
+_BORN = {row_class: itemgetter(*names) for row_class, names in BORN.items()}
+"""Row class -> what its rows are born with, out of their `__dict__`."""
 
 
 class Draft:
@@ -25,7 +26,8 @@ class Draft:
         self.ws = ws
         self.ctx = ctx
         self._puts: list[Row] = []
-        self._before: list[tuple[Row, Row | None]] = []
+        self._before: list[Row | None] = []
+        """What stood in the place of each of these."""
         self.notes: list[str | Remark] = []
         self.asks: list[Ask] = []
         """Legs that are owed to the issuer and that the decision does not hand over itself."""
@@ -33,23 +35,19 @@ class Draft:
     @property
     def puts(self) -> tuple[Row, ...]:
         """The final form of every row this decision changed, one each, in order of first change."""
-        latest: dict[tuple[type, int], Row] = {}
-        for row in self._puts:
-            latest[type(row), row.id] = row
-        return tuple(latest.values())
+        return tuple({(type(row), row.id): row for row in self._puts}.values())
 
     def put(self, row: RowT) -> RowT:
         """Remember a new row or a new form of one; gives it back for chaining."""
-        old = self.ws.get(type(row), row.id)
-        assert old is None or (born := _BORN.get(type(row))) is None or born(old) == born(row), (old, row)
-        self._before.append((row, old))
+        old = self.ws.put(row)
         self._puts.append(row)
-        self.ws.apply([row])
+        self._before.append(old)
+        assert old is None or _as_born(old, row), (old, row)
         return row
 
     def discard(self) -> None:
         """Take everything back, last first."""
-        for row, old in reversed(self._before):
+        for row, old in zip(reversed(self._puts), reversed(self._before), strict=True):
             self.ws.take_back(row, old)
         self._before.clear()
         self._puts.clear()
@@ -73,3 +71,9 @@ class Draft:
         """Something a person should look at; also a note."""
         self.put(Alarm(self.new_id(Alarm), self.now, tid, code, text, txn_id, batch_id))
         self.note(f"{code}: {text}")
+
+
+def _as_born(old: Row, row: Row) -> bool:
+    """Whether a new form of a row has kept what never changes (host.rows.BORN)."""
+    born = _BORN.get(type(row))
+    return born is None or born(old.__dict__) == born(row.__dict__)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from host.engine.events import Request
 from host.engine.working import WorkingSet
@@ -44,9 +45,12 @@ def content_of(request: Request) -> dict[str, str]:
     return found
 
 
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=True)
+
+
 def stored_content(request: Request) -> str:
     """`content_of` as the row keeps it: JSON, keys in order, so equal content is equal text."""
-    return json.dumps(content_of(request), sort_keys=True, ensure_ascii=True)
+    return _JSON.encode(content_of(request))
 
 
 def same_content(stored: str, now: Mapping[str, str]) -> bool:
@@ -79,19 +83,20 @@ class Match:
 
 def find(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Match | None:
     """What is stored under the key of this original, in the scheme's scope of search."""
-    matches = _FINDERS[request.profile.key_scheme](ws, terminal, request, now)
+    matches = [*_FINDERS[request.profile.key_scheme](ws, terminal, request, now)]
+    if len(matches) < 2:
+        return matches[0] if matches else None
     # The same content first, then the open batch, then the newest: an old namesake never hides the real one.
-    return max(matches, key=lambda m: (m.same, m.live, m.txn.id), default=None)
+    return max(matches, key=lambda m: (m.same, m.live, m.txn.id))
 
 
 def under_wire_batch(ws: WorkingSet, terminal: Terminal, number: str, stan: str) -> list[Txn]:
     """TID, DE 60.2, STAN: within the latest generation of that number, open or closed, of this epoch."""
+    found = ws.txns_by_stan(terminal.tid, stan)
+    if not found:
+        return []
     batch = batch_of_number(ws, terminal, number)
-    return [
-        t
-        for t in ws.txns_by_stan(terminal.tid, stan)
-        if t.epoch == terminal.epoch and t.wire_batch == number and _of_generation(t, batch)
-    ]
+    return [t for t in found if t.epoch == terminal.epoch and t.wire_batch == number and _of_generation(t, batch)]
 
 
 def batch_of_number(ws: WorkingSet, terminal: Terminal, number: str) -> Batch | None:
@@ -161,9 +166,8 @@ def tombstone_fits(tombstone: Txn, request: Request, now: datetime) -> bool:
 
 def _find_by_wire_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
     operation = request.operation
-    content = content_of(request)
     for txn in under_wire_batch(ws, terminal, operation.batch or "", operation.stan):
-        same = txn.state is TxnState.TOMBSTONE or same_content(txn.content, content)
+        same = txn.state is TxnState.TOMBSTONE or same_content(txn.content, content_of(request))
         yield Match(txn, same, is_live(ws, txn))
 
 
@@ -175,11 +179,10 @@ def _find_tombstones(ws: WorkingSet, terminal: Terminal, request: Request, now: 
 
 
 def _find_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
-    content = content_of(request)
     yield from _find_tombstones(ws, terminal, request, now)
     for txn in under_host_batch(ws, terminal, request.operation.stan, now, request.profile.dup_hours):
         if txn.state is not TxnState.TOMBSTONE:
-            yield Match(txn, same_content(txn.content, content), is_live(ws, txn))
+            yield Match(txn, same_content(txn.content, content_of(request)), is_live(ws, txn))
 
 
 def _find_by_local_time(ws: WorkingSet, terminal: Terminal, request: Request, now: datetime) -> Iterable[Match]:
@@ -189,10 +192,9 @@ def _find_by_local_time(ws: WorkingSet, terminal: Terminal, request: Request, no
     if not time:
         yield from _find_by_host_batch(ws, terminal, request, now)
         return
-    content = content_of(request)
     yield from _find_tombstones(ws, terminal, request, now)
     for txn in under_local_time(ws, terminal, operation.stan, time, now, profile.dup_days):
-        yield Match(txn, same_content(txn.content, content), is_live(ws, txn))
+        yield Match(txn, same_content(txn.content, content_of(request)), is_live(ws, txn))
 
 
 def under_local_time(ws: WorkingSet, terminal: Terminal, stan: str, time: str, now: datetime, days: int) -> list[Txn]:
@@ -292,10 +294,10 @@ def prior_of(match: Match | None) -> Prior:
 
 def rule(match: Match | None, operation: Operation, scheme: KeyScheme) -> Ruling:
     """The row of the duplicate table for this arrival."""
-    prior = prior_of(match)
     same, live = (match.same, match.live) if match else (False, False)
-    return next(
-        row.ruling
-        for row in DUPLICATES
-        if row.fits(prior, same=same, live=live, advice=operation.happened, scheme=scheme)
-    )
+    return _ruling(prior_of(match), same, live, operation.happened, scheme)
+
+
+@cache  # as many entries as the table can be asked questions, some hundred
+def _ruling(prior: Prior, same: bool, live: bool, advice: bool, scheme: KeyScheme) -> Ruling:
+    return next(row.ruling for row in DUPLICATES if row.fits(prior, same=same, live=live, advice=advice, scheme=scheme))

@@ -11,6 +11,7 @@ taken back; `related.weight` says what a transaction's own lines add up to, so a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from host.errors import LedgerBroken
@@ -70,9 +71,10 @@ def entry(
     assert amount, f"an entry of nothing ({reason}) for transaction {txn.id}"
     assert (1 if amount > 0 else -1) in REASONS[reason][0], (reason, amount)
     first, second = new_id(), new_id()
-    lines = tuple(
-        Posting(row_id, first, ACQUIRER, account, value, txn.currency, txn.id, batch_id, reason, at)
-        for row_id, account, value in ((first, ISSUER_CLEARING, amount), (second, merchant_payable(txn.mid), -amount))
+    currency, payable = txn.currency, merchant_payable(txn.mid)
+    lines = (
+        Posting(first, first, ACQUIRER, ISSUER_CLEARING, amount, currency, txn.id, batch_id, reason, at),
+        Posting(second, first, ACQUIRER, payable, -amount, currency, txn.id, batch_id, reason, at),
     )
     check(lines)
     return lines
@@ -91,5 +93,5 @@ def check(lines: Iterable[Posting]) -> None:
 
 def post(book: Book, reason: str, txn: Txn, amount: int, batch_id: int) -> None:
     """Put one entry into a decision: it becomes durable with the row that it explains, in one commit, or not at all."""
-    for line in entry(reason, txn, amount, batch_id, new_id=lambda: book.new_id(Posting), at=book.now):
+    for line in entry(reason, txn, amount, batch_id, new_id=partial(book.new_id, Posting), at=book.now):
         book.put(line)

@@ -6,9 +6,11 @@ are applied so that the next event of the group sees them. Nothing here writes.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from host.rows import (
     Adjustment,
@@ -25,7 +27,7 @@ from host.rows import (
     Txn,
 )
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Row)
 
 MERCHANT_ROWS_MAX = 200
 """Rows of one merchant under one key that a look-up over all its terminals sees: the newest ones."""
@@ -76,112 +78,124 @@ class Needs:
 
 _KEYS: Mapping[type, Mapping[str, Callable[[Any], Hashable]]] = {
     Txn: {
-        "stan": lambda t: (t.tid, t.stan),
-        "batch": lambda t: t.batch_id,
-        "rrn": lambda t: t.rrn,
-        "card": lambda t: (t.mid, t.pan_hash),
+        "stan": attrgetter("tid", "stan"),
+        "batch": attrgetter("batch_id"),
+        "rrn": attrgetter("rrn"),
+        "card": attrgetter("mid", "pan_hash"),
         "invoice": lambda t: (t.tid, t.invoice.strip()),
-        "original": lambda t: t.original_id,
+        "original": attrgetter("original_id"),
     },
-    Batch: {"tid": lambda b: b.tid},
-    Terminal: {"tid": lambda t: t.tid},
-    Merchant: {"mid": lambda m: m.mid},
-    Leg: {"txn": lambda g: g.txn_id},
-    Adjustment: {"txn": lambda a: a.txn_id},
-    StagedItem: {"batch": lambda s: s.batch_id},
-    ExceptionItem: {"batch": lambda e: e.batch_id},
-    IssuerAccount: {"card": lambda a: a.pan_hash},
-    IssuerLeg: {"leg": lambda g: (g.txn_id, g.number)},
+    Batch: {"tid": attrgetter("tid")},
+    Terminal: {"tid": attrgetter("tid")},
+    Merchant: {"mid": attrgetter("mid")},
+    Leg: {"txn": attrgetter("txn_id")},
+    Adjustment: {"txn": attrgetter("txn_id")},
+    StagedItem: {"batch": attrgetter("batch_id")},
+    ExceptionItem: {"batch": attrgetter("batch_id")},
+    IssuerAccount: {"card": attrgetter("pan_hash")},
+    IssuerLeg: {"leg": attrgetter("txn_id", "number")},
 }
 """Row class -> name of an index -> the key of a row in it."""
-_Index = tuple[Callable[[Any], Hashable], dict[Hashable, set[int]]]
+_Index = tuple[Callable[[Any], Hashable], dict[Hashable, dict[int, Any]]]
+"""The key of a row, and the rows under each key by id."""
+_LIVE = (BatchState.OPEN, BatchState.DISPUTED)
+
+
+class _Table:
+    """The rows of one class by id, and the indexes over them that somebody has asked for."""
+
+    __slots__ = ("indexes", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Any] = {}
+        self.indexes: dict[str, _Index] = {}
 
 
 class WorkingSet:
     """Rows by class and id, with the look-ups that decisions use. Bound: one group of events."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self._rows: dict[type, dict[int, Row]] = {}
-        self._indexes: dict[type, dict[str, _Index]] = {}
+        self._tables: defaultdict[type, _Table] = defaultdict(_Table)
         self.apply(rows)
 
     def apply(self, puts: Iterable[Row]) -> None:
         """Take rows in: new ones, or new forms of old ones."""
+        tables = self._tables
         for row in puts:
-            table = type(row)
-            rows = self._rows.get(table)
-            if rows is None:
-                rows = self._rows[table] = {}
-            old = rows.get(row.id)
-            rows[row.id] = row
-            if table in self._indexes:
-                for key_of, index in self._indexes[table].values():
-                    key = key_of(row)
-                    if old is not None:
-                        was = key_of(old)
-                        if was == key:
-                            continue
-                        index[was].discard(row.id)
-                    ids = index.get(key)
-                    if ids is None:
-                        index[key] = {row.id}
-                    else:
-                        ids.add(row.id)
+            table = tables[type(row)]
+            if table.indexes:
+                self.put(row)
+            else:
+                table.rows[row.id] = row
+
+    def put(self, row: R) -> R | None:
+        """Take one row in; gives back the form whose place it takes, None when it is new."""
+        table, row_id = self._tables[type(row)], row.id
+        old: R | None = table.rows.get(row_id)
+        table.rows[row_id] = row
+        for key_of, found in table.indexes.values():
+            key = key_of(row)
+            if old is not None and (was := key_of(old)) != key:
+                del found[was][row_id]
+            if key in found:
+                found[key][row_id] = row
+            else:
+                found[key] = {row_id: row}
+        return old
 
     def take_back(self, row: Row, old: Row | None) -> None:
-        """Undo one apply: put the old form back, or forget a row that was new (a decision that failed)."""
+        """Undo one put: the old form again, or forget a row that was new (a decision that failed)."""
         if old is not None:
-            self.apply([old])
+            self.put(old)
             return
-        last = self._rows[type(row)].pop(row.id)
-        for key_of, index in self._indexes.get(type(row), {}).values():
-            index[key_of(last)].discard(row.id)
+        table = self._tables[type(row)]
+        last = table.rows.pop(row.id)
+        for key_of, found in table.indexes.values():
+            del found[key_of(last)][row.id]
 
     def _found(self, table: type[R], name: str, key: Hashable) -> list[R]:
         """Rows under a key of an index, oldest first."""
-        made = self._indexes.get(table)
-        index = made.get(name) if made is not None else None
-        if index is None:
-            index = self._indexed(table, name)
-        ids = index[1].get(key)
-        if not ids:
+        index = self._tables[table].indexes.get(name) or self._indexed(table, name)
+        found = index[1].get(key)
+        if not found:
             return []
-        rows = self._rows[table]
-        return [cast(R, rows[i]) for i in (sorted(ids) if len(ids) > 1 else ids)]
+        return list(found.values()) if len(found) == 1 else [found[row_id] for row_id in sorted(found)]
 
     def _indexed(self, table: type, name: str) -> _Index:
         """An index is made when it is first asked for: most groups look rows up by two or three of the dozen ways."""
-        key_of = _KEYS[table][name]
-        ids: dict[Hashable, set[int]] = {}
-        for row in self._rows.get(table, {}).values():
-            ids.setdefault(key_of(row), set()).add(row.id)
-        index = self._indexes.setdefault(table, {})[name] = (key_of, ids)
+        key_of, found = _KEYS[table][name], defaultdict[Hashable, dict[int, Any]](dict)
+        for row in self._tables[table].rows.values():
+            found[key_of(row)][row.id] = row
+        index = self._tables[table].indexes[name] = (key_of, dict(found))
         return index
 
     def rows(self) -> list[Row]:
         """Every row, in no order that means anything."""
-        return [row for rows in self._rows.values() for row in rows.values()]
+        return [row for table in self._tables.values() for row in table.rows.values()]
 
     def ids(self, table: type) -> frozenset[int]:
         """Which rows of a class are here."""
-        return frozenset(self._rows.get(table, ()))
+        return frozenset(self._tables[table].rows)
 
     def all(self, table: type[R]) -> list[R]:
         """Every loaded row of a class, by id."""
-        rows = self._rows.get(table, {})
-        return [cast(R, rows[key]) for key in sorted(rows)]
+        rows = self._tables[table].rows
+        return [rows[row_id] for row_id in sorted(rows)]
 
     def get(self, table: type[R], row_id: int) -> R | None:
         """A row as this group has left it; None when there is none or it was not loaded (see Needs)."""
-        return cast("R | None", self._rows.get(table, {}).get(row_id))
+        row: R | None = self._tables[table].rows.get(row_id)
+        return row
 
     def terminal(self, tid: str) -> Terminal | None:
         """The terminal with this TID, None when it is not known."""
-        return next(iter(self._found(Terminal, "tid", tid)), None)
+        found = self._found(Terminal, "tid", tid)
+        return found[0] if found else None
 
     def merchant(self, mid: str) -> Merchant | None:
         """The merchant with this MID, None when it is not known."""
-        return next(iter(self._found(Merchant, "mid", mid)), None)
+        found = self._found(Merchant, "mid", mid)
+        return found[0] if found else None
 
     def batches(self, tid: str) -> list[Batch]:
         """Loaded batches of a terminal, oldest first."""
@@ -189,14 +203,16 @@ class WorkingSet:
 
     def open_batch(self, tid: str) -> Batch | None:
         """The terminal's open or disputed batch; there is at most one."""
-        live = [b for b in self.batches(tid) if b.state in (BatchState.OPEN, BatchState.DISPUTED)]
+        live = [b for b in self._found(Batch, "tid", tid) if b.state in _LIVE]
         assert len(live) <= 1, f"{tid} has {len(live)} open batches"
         return live[0] if live else None
 
     def batch_numbered(self, tid: str, number: str) -> Batch | None:
         """The latest generation of a wire number, open or closed."""
-        found = [b for b in self.batches(tid) if b.number == number]
-        return max(found, key=lambda b: (b.epoch, b.generation, b.id)) if found else None
+        found = [b for b in self._found(Batch, "tid", tid) if b.number == number]
+        if len(found) < 2:
+            return found[0] if found else None
+        return max(found, key=lambda b: (b.epoch, b.generation, b.id))
 
     def txns_by_stan(self, tid: str, stan: str) -> list[Txn]:
         """All loaded originals and tombstones under a STAN, oldest first."""
@@ -224,7 +240,8 @@ class WorkingSet:
 
     def txn(self, txn_id: int) -> Txn | None:
         """One transaction, None for 0 and for what was not loaded."""
-        return self.get(Txn, txn_id)
+        row: Txn | None = self._tables[Txn].rows.get(txn_id)
+        return row
 
     def legs_of(self, txn_id: int) -> list[Leg]:
         """The issuer legs of a transaction, done ones too."""
@@ -255,8 +272,10 @@ class WorkingSet:
 
     def account(self, pan_hash: str) -> IssuerAccount | None:
         """The card's account at the issuer, by keyed hash; None before its first use."""
-        return next(iter(self._found(IssuerAccount, "card", pan_hash)), None)
+        found = self._found(IssuerAccount, "card", pan_hash)
+        return found[0] if found else None
 
     def issuer_leg(self, txn_id: int, number: int) -> IssuerLeg | None:
         """What the issuer did for this leg; None = it never came there."""
-        return next(iter(self._found(IssuerLeg, "leg", (txn_id, number))), None)
+        found = self._found(IssuerLeg, "leg", (txn_id, number))
+        return found[0] if found else None
