@@ -29,6 +29,7 @@ from specs.values import replace
 log = structlog.get_logger("host.runner")
 
 Decide = Callable[[WorkingSet, Event, Context], Decision]
+_OF_LEG = (IssuerAnswer, LegOverdue)
 OnDone = Callable[[Event, Decision, Outcome | None], None]
 """Told after the commit, from the writer's thread. Outcome None = say nothing: nobody knows what the books hold, or an
 event that asked for no answer."""
@@ -173,10 +174,11 @@ class Work:
             decision = replace(self.own_trouble(job, ctx), notes=(note,))
         else:
             decision = self._decide(ws, event, ctx)
-        rows = list(decision.puts)
+        more: Iterable[Row] = ()
         if isinstance(event, Request) and not decision.waits_tid:
-            rows += self._before_commit(ctx, event, decision, decision.outcome, False)
-        group.rows += rows
+            more = [*self._before_commit(ctx, event, decision, decision.outcome, False)]
+        group.rows += decision.puts
+        group.rows += more
         return decision
 
     def _sort(self, job: Job, decision: Decision, ws: WorkingSet, ctx: Context, group: Group, waiters: Waiters) -> None:
@@ -193,7 +195,7 @@ class Work:
                 group.speak.append((job, decision))
             return
         group.speak.append((job, decision))
-        if isinstance(event, IssuerAnswer | LegOverdue):
+        if isinstance(event, _OF_LEG):
             txn = ws.txn(event.txn_id)
             if txn is not None:
                 group.moved_tids.add(txn.tid)

@@ -110,7 +110,7 @@ def _own_number(request: Request) -> str:
     return number if request.profile.family in _OWN_NUMBERS and number.strip("0") else ""
 
 
-def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
+def new_txn(case: Case, state: TxnState, *, amount: int, note: str = "") -> Txn:
     """The row of this original as it arrived; nothing of it is decided yet.
 
     What names an original stands for it: card, side and currency are the original's, whatever it shows itself.
@@ -152,7 +152,7 @@ def new_txn(case: Case, state: TxnState, *, amount: int) -> Txn:
         business_date=_day(case),
         created_at=draft.now,
         answered_at="",
-        note="",
+        note=note,
         tip=operation.tip or 0,
         cash=operation.cash or 0,
         transmitted=operation.transmitted,
@@ -191,11 +191,10 @@ def declined(case: Case, refusal: Refusal | None, *, code: str = "", note: str =
     """
     draft = case.draft
     row = replace(
-        new_txn(case, TxnState.DECLINED, amount=case.operation.amount or 0),
+        new_txn(case, TxnState.DECLINED, amount=case.operation.amount or 0, note=note),
         response_code=code or outcomes.code_of(case.profile, refusal or Refusal.OWN_TROUBLE, case.kind),
         refusal=refusal.value if refusal else note,
         answered_at=draft.ctx.host_time,
-        note=note,
     )
     draft.put(row)
     outcome = outcomes.of_txn(draft.ctx, row, case.profile.key_scheme)
@@ -203,7 +202,7 @@ def declined(case: Case, refusal: Refusal | None, *, code: str = "", note: str =
 
 
 def _pending(case: Case, plan: Plan) -> Txn:
-    row = replace(new_txn(case, TxnState.PENDING, amount=plan.amount), note=plan.note)
+    row = new_txn(case, TxnState.PENDING, amount=plan.amount, note=plan.note)
     if case.kind is Kind.OFFLINE_SALE:  # its approval was given before, by voice or by the chip
         row = replace(row, auth_code=case.operation.auth_code.strip())
     return case.draft.put(evidence.with_certificate(row, case.operation))

@@ -140,12 +140,12 @@ def current(draft: Draft, terminal: Terminal, number: str | None) -> Batch:
 def adopt(draft: Draft, terminal: Terminal, number: str) -> Batch:
     """Let the open batch take a number, or open one under it; nothing changes when it has that number already."""
     batch = draft.ws.open_batch(terminal.tid)
+    if batch is not None and batch.number == number:
+        return batch if batch.epoch == terminal.epoch else draft.put(replace(batch, epoch=terminal.epoch))
     before = [b for b in draft.ws.batches(terminal.tid) if b is not batch]
     generation = _generation(before[-1] if before else None, number)
     if batch is None:
         return draft.put(_fresh(draft, terminal.tid, terminal.epoch, number, generation))
-    if batch.number == number:
-        return batch if batch.epoch == terminal.epoch else draft.put(replace(batch, epoch=terminal.epoch))
     draft.note(f"batch number {number} adopted: the open batch of {terminal.tid} was {batch.number}")
     return draft.put(replace(batch, number=number, generation=generation, epoch=terminal.epoch))
 
@@ -190,12 +190,12 @@ def change(draft: Draft, before: Txn | None, after: Txn) -> None:
     closed batch keeps the totals of its close: what comes later is an adjustment in the open one (RH4). A8 recomputes
     this from the items. The first thing booked gives the batch its day.
     """
-    moves: dict[tuple[int, str], list[int]] = {}
-    for txn, sign in ((before, -1), (after, +1)):
-        if txn is not None and is_item(txn):
-            move = moves.setdefault((txn.batch_id, str(txn.kind)), [0, 0])
-            move[0] += sign
-            move[1] += sign * txn.approved_amount
+    moves: dict[tuple[int, str], tuple[int, int]] = {}
+    if before is not None and is_item(before):
+        moves[before.batch_id, before.kind] = (-1, -before.approved_amount)
+    if is_item(after):
+        count, amount = moves.get((after.batch_id, after.kind), (0, 0))
+        moves[after.batch_id, after.kind] = (count + 1, amount + after.approved_amount)
     for (batch_id, kind), (count, amount) in moves.items():
         batch = draft.ws.get(Batch, batch_id)
         assert batch is not None, f"batch {batch_id} of transaction {after.id} is not loaded"

@@ -53,8 +53,10 @@ def accept(draft: Draft, txn: Txn, amount: int, *, code: str = outcomes.APPROVED
     state = _state(draft, txn)
     after = draft.put(
         replace(
-            stamped(draft, txn),
+            txn,
             state=state,
+            answered_at=draft.ctx.host_time,
+            business_date=answer_day(draft, txn),
             approved_amount=amount,
             response_code=code,
             auth_code=txn.auth_code or outcomes.auth_code_of(draft.ctx, txn.id),
@@ -63,7 +65,7 @@ def accept(draft: Draft, txn: Txn, amount: int, *, code: str = outcomes.APPROVED
             held=amount if state is TxnState.AUTHORISED and txn.kind in effects.HOLDING else 0,
         )
     )
-    taken = effects.EFFECTS[Kind(after.kind)].takes
+    taken = effects.of(after).takes
     if taken is not None:
         taken(draft, after)
     post(draft, after, related.weight(draft.ws, after))
@@ -98,8 +100,10 @@ def is_rh4(txn: Txn) -> bool:
 def decline(draft: Draft, txn: Txn, refusal: Refusal, *, undone_by: str = "") -> Txn:
     """A pending original gets its no, final for its key."""
     after = replace(
-        stamped(draft, txn),
+        txn,
         state=TxnState.DECLINED,
+        answered_at=draft.ctx.host_time,
+        business_date=answer_day(draft, txn),
         response_code=outcomes.code_of(profile_of(draft.ctx, txn.dialect), refusal, txn.kind),
         refusal=refusal.value,
         undone_by=undone_by,
@@ -108,18 +112,15 @@ def decline(draft: Draft, txn: Txn, refusal: Refusal, *, undone_by: str = "") ->
     return draft.put(after)
 
 
-def stamped(draft: Draft, txn: Txn) -> Txn:
-    """With DE 12, 13 and 15 of the final answer, as every replay will say them. ISO 87: DE 15 is the batch's day; of
-    what is carried the day of the batch that it was sold in (`batches.sold_on`)."""
-    ctx = draft.ctx
-    by_day = profile_of(ctx, txn.dialect).key_scheme is KeyScheme.LOCAL_TIME
-    day = ctx.business_day
-    if by_day:
-        day = txn.business_date if txn.carried else batches.day_of(draft, txn.batch_id)
-    return replace(txn, answered_at=ctx.host_time, business_date=day)
+def answer_day(draft: Draft, txn: Txn) -> str:
+    """DE 15 of the final answer, YYYY-MM-DD, as every replay will say it. ISO 87: the batch's day; of what is carried
+    the day of the batch that it was sold in (`batches.sold_on`)."""
+    if profile_of(draft.ctx, txn.dialect).key_scheme is not KeyScheme.LOCAL_TIME:
+        return draft.ctx.business_day
+    return txn.business_date if txn.carried else batches.day_of(draft, txn.batch_id)
 
 
 def moved_on(ws: WorkingSet, txn: Txn) -> Refusal | None:
     """Why a yes comes too late: what it acts on has changed while the issuer was thinking."""
-    stands = effects.EFFECTS[Kind(txn.kind)].stands
+    stands = effects.of(txn).stands
     return stands(ws, txn) if stands is not None else None

@@ -11,6 +11,7 @@ from host.rows import Batch, Terminal, Txn
 from specs.codes import Refusal
 from specs.operation import Kind, Operation
 from specs.profile import Profile
+from specs.values import quick_init
 
 
 @dataclass(slots=True)
@@ -57,7 +58,8 @@ class Case:
 Check = Callable[[Case], Refusal | None]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Plan:
     """What an admitted original asks of its issuer.
 

@@ -110,8 +110,10 @@ def _request(draft: Draft, request: Request) -> Decision:
 
 def _signed(case: Case, decision: Decision) -> Decision:
     """The answer's MAC: under the key of the request, if its terminal is signed on and the dialect has MACs."""
+    if decision.outcome is None or not case.profile.mac:
+        return decision
     terminal = case.draft.ws.terminal(case.operation.tid)
-    if decision.outcome is None or not case.profile.mac or terminal is None or not terminal.signed_on:
+    if terminal is None or not terminal.signed_on:
         return decision
     return replace(decision, sign_key=case.key or terminal.mak, mac=case.profile.mac)
 

@@ -77,8 +77,16 @@ EFFECTS: Mapping[Kind, Effect] = {
 }
 
 
+_BY_WORD: Mapping[str, Effect] = {kind.value: effect for kind, effect in EFFECTS.items()}
+
+
+def of(txn: Txn) -> Effect:
+    """The row of a stored transaction's kind."""
+    return _BY_WORD[txn.kind]
+
+
 def reason(txn: Txn) -> str:
     """The word for its ledger entries; the void of a refund gives the merchant something."""
     if txn.kind in VOIDS and txn.voids_kind == Kind.REFUND:
         return ledger.REFUND_VOID
-    return EFFECTS[Kind(txn.kind)].reason
+    return of(txn).reason

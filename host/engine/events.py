@@ -25,6 +25,7 @@ class Remark:
     more: str = ""
 
 
+@quick_init
 @dataclass(frozen=True)
 class MacEvidence:
     """What is needed to verify the MAC of a request: covered bytes, and DE 64 (or 128) as received (None = absent)."""
@@ -78,6 +79,7 @@ class IssuerAnswer:
     note: str = ""
 
 
+@quick_init
 @dataclass(frozen=True)
 class LegOverdue:
     """No answer within the issuer timeout, or a restart found the leg unfinished."""
@@ -126,6 +128,7 @@ class Record:
 Event = Request | IssuerAnswer | LegOverdue | CloseBatch | Expire | Record
 
 
+@quick_init
 @dataclass(frozen=True)
 class Ask:
     """A message to the issuer over the link H>I. undo: a 0420 for the leg, else the leg itself."""
@@ -171,7 +174,8 @@ class Decision:
         return f"Decision(outcome={self.outcome}, txn={self.txn_id}, puts={len(self.puts)}, asks={len(self.asks)})"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class IssuerDecision:
     """What the issuer's own decision leads to: its rows (own transaction), then its answer."""
 

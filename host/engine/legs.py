@@ -152,7 +152,8 @@ def _looked_at(draft: Draft, txn: Txn, event: IssuerAnswer) -> Txn:
 
 def _accept(draft: Draft, txn: Txn, leg: Leg, event: IssuerAnswer) -> Decision:
     """Approved, whole or in part: booked, and the leg's end in the same commit."""
-    txn = replace(txn, chip_answer=event.chip.hex().upper())
+    if event.chip:
+        txn = replace(txn, chip_answer=event.chip.hex().upper())
     cuttable = leg.purpose in (DEBIT, HOLD) and txn.kind in _OWN_AMOUNT
     amount = event.approved_amount if cuttable else txn.amount
     assert not cuttable or 0 < amount <= leg.amount, f"leg {leg.id}: approved {amount} of {leg.amount}"
@@ -173,8 +174,10 @@ def _answer_inquiry(draft: Draft, txn: Txn, leg: Leg, event: IssuerAnswer) -> De
     """The balance is stored for replays; the row is never captured (sale.py says why)."""
     after = draft.put(
         replace(
-            booking.stamped(draft, txn),
+            txn,
             state=TxnState.DECLINED,
+            answered_at=draft.ctx.host_time,
+            business_date=booking.answer_day(draft, txn),
             response_code=outcomes.APPROVED,
             balance=event.balance,
             chip_answer=event.chip.hex().upper(),

@@ -43,21 +43,21 @@ def _of_request(request: Request) -> Needs:
     found = Needs(tids={tid})
     if operation.mid:
         found.mids.add(operation.mid)
-    _add(found, tid, OriginalRef(stan=operation.stan, batch=operation.batch or ""))
+    _add(found, tid, stan=operation.stan, batch=operation.batch or "")
     if kind in _WHOLE_BATCH:
         found.items_of_tids.add(tid)
     if operation.day:
         found.days.add((tid, operation.day))
     if operation.original is not None:
-        _add(found, tid, operation.original)
+        _add_ref(found, tid, operation.original)
     if kind in _NAMES_OWN:
-        _add(found, tid, OriginalRef(rrn=operation.rrn, invoice=operation.invoice))
+        _add(found, tid, rrn=operation.rrn, invoice=operation.invoice)
     if kind in _NAMES_OWN or kind in _NAMES_BY_CARD:
         found.kin_of_tids.add(tid)
     if kind in _NAMES_BY_CARD and operation.mid:
         _of_merchant(found, request)
     for item in operation.items:
-        _add(found, tid, item.ref)
+        _add_ref(found, tid, item.ref)
     return found
 
 
@@ -73,12 +73,16 @@ def _of_merchant(found: Needs, request: Request) -> None:
         found.merchant_stans.add((mid, ref.stan))
 
 
-def _add(found: Needs, tid: str, ref: OriginalRef) -> None:
-    for keys, value in (
-        (found.stans, ref.stan),
-        (found.numbers, ref.batch),
-        (found.rrns, ref.rrn.strip()),
-        (found.invoices, ref.invoice.strip()),
-    ):
-        if value:
-            keys.add((tid, value))
+def _add_ref(found: Needs, tid: str, ref: OriginalRef) -> None:
+    _add(found, tid, stan=ref.stan, batch=ref.batch, rrn=ref.rrn, invoice=ref.invoice)
+
+
+def _add(found: Needs, tid: str, *, stan: str = "", batch: str = "", rrn: str = "", invoice: str = "") -> None:
+    if stan:
+        found.stans.add((tid, stan))
+    if batch:
+        found.numbers.add((tid, batch))
+    if rrn := rrn.strip():
+        found.rrns.add((tid, rrn))
+    if invoice := invoice.strip():
+        found.invoices.add((tid, invoice))
