@@ -69,6 +69,8 @@ def item_batch(draft: Draft, request: Request, terminal: Terminal) -> Batch | Re
         return _booked_in(draft, current(draft, terminal, None), carried=_sold_before(draft, request, terminal))
     found, advice = standing(draft, terminal, number), request.operation.happened
     match found:
+        case Standing.LIVE | Standing.FREE:
+            return _booked_in(draft, adopt(draft, terminal, number), carried=False)
         case Standing.CLOSED | Standing.TAKEN if advice:
             draft.note(f"advice of batch {number}, which is {found}: carried into the open one, out of its comparison")
             return current(draft, terminal, None)
@@ -76,8 +78,6 @@ def item_batch(draft: Draft, request: Request, terminal: Terminal) -> Batch | Re
             return Refusal.CLOSED_BATCH
         case Standing.TAKEN:
             return Refusal.UNKNOWN_BATCH
-        case _:
-            return _booked_in(draft, adopt(draft, terminal, number), carried=False)
 
 
 def is_carried(draft: Draft, request: Request, terminal: Terminal, batch: Batch) -> bool:

@@ -16,7 +16,7 @@ from host.rows import BORN, Alarm, Row
 
 RowT = TypeVar("RowT", bound=Row)
 _BORN = {row_class: itemgetter(*names) for row_class, names in BORN.items()}
-"""Row class -> what its rows are born with, out of their `__dict__`."""
+"""Row class -> what its rows are born with and keep in every later form, out of their `__dict__`."""
 
 
 class Draft:
@@ -42,7 +42,8 @@ class Draft:
         old = self.ws.put(row)
         self._puts.append(row)
         self._before.append(old)
-        assert old is None or _as_born(old, row), (old, row)
+        if old is not None and (born := _BORN.get(type(row))) is not None:
+            assert born(old.__dict__) == born(row.__dict__), (old, row)
         return row
 
     def discard(self) -> None:
@@ -71,9 +72,3 @@ class Draft:
         """Something a person should look at; also a note."""
         self.put(Alarm(self.new_id(Alarm), self.now, tid, code, text, txn_id, batch_id))
         self.note(f"{code}: {text}")
-
-
-def _as_born(old: Row, row: Row) -> bool:
-    """Whether a new form of a row has kept what never changes (host.rows.BORN)."""
-    born = _BORN.get(type(row))
-    return born is None or born(old.__dict__) == born(row.__dict__)

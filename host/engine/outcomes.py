@@ -6,6 +6,7 @@ RRN and authorisation code come from the transaction's id and the run's seed, so
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from host.engine.context import Context
@@ -40,9 +41,14 @@ def service_rrn(ctx: Context, stan: str) -> str:
 
 def auth_code_of(ctx: Context, txn_id: int) -> str:
     """Six digits from a keyed digest of the id: nobody guesses the next, and the same seed gives the same."""
-    seed = (ctx.ids.seed % 2**64).to_bytes(8, "big")
-    digest = blake2b(txn_id.to_bytes(8, "big"), key=seed, digest_size=8).digest()
-    return f"{int.from_bytes(digest, 'big') % 10**6:06d}"
+    keyed = _keyed_by(ctx.ids.seed).copy()
+    keyed.update(txn_id.to_bytes(8, "big"))
+    return f"{int.from_bytes(keyed.digest(), 'big') % 1_000_000:06d}"
+
+
+@lru_cache(maxsize=32)
+def _keyed_by(seed: int) -> blake2b:
+    return blake2b(key=(seed % 2**64).to_bytes(8, "big"), digest_size=8)
 
 
 def code_of(profile: Profile, refusal: Refusal, kind: str = "") -> str:

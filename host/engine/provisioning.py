@@ -99,8 +99,9 @@ def newest_stan(last: str, stan: str) -> str:
         return last
     if not last:
         return stan
-    wrapped = int(last) > _LAST_BEFORE_WRAP and int(last) - int(stan) > _REUSE_DISTANCE
-    return stan if int(stan) > int(last) or wrapped else last
+    old, new = int(last), int(stan)
+    wrapped = old > _LAST_BEFORE_WRAP and old - new > _REUSE_DISTANCE
+    return stan if new > old or wrapped else last
 
 
 def starts_again(last: str, stan: str) -> bool:
