@@ -42,18 +42,22 @@ else:
         the constructor. A class with slots goes the long way; `__post_init__` is called in either.
         """
         made = value.__class__
-        if made not in _PLAIN and not _is_plain(made):
-            return dataclasses.replace(value, **changes)
-        copy = object.__new__(made)
-        fields = copy.__dict__
-        fields.update(value.__dict__)
-        before = len(fields)
-        fields.update(changes)
-        if len(fields) != before:
-            raise TypeError(f"{made.__name__} has no field {', '.join(list(fields)[before:])}")
-        if _PLAIN[made]:
+        looks = _PLAIN.get(made)
+        if looks is None:
+            if not _is_plain(made):
+                return dataclasses.replace(value, **changes)
+            looks = _PLAIN[made]
+        before = value.__dict__
+        fields = before | changes
+        if len(fields) != len(before):
+            raise TypeError(f"{made.__name__} has no field {', '.join(list(fields)[len(before) :])}")
+        copy = _new(made)
+        _give(copy, "__dict__", fields)
+        if looks:
             copy.__post_init__()
         return copy
+
+    _new, _give = object.__new__, object.__setattr__
 
     _PLAIN: dict[type, bool] = {}
     """Classes whose values have a dictionary and nothing else -> whether they look at themselves once they are made."""
