@@ -7,10 +7,10 @@ are applied so that the next event of the group sees them. Nothing here writes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from host.rows import (
     Adjustment,
@@ -27,7 +27,7 @@ from host.rows import (
     Txn,
 )
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R")
 
 MERCHANT_ROWS_MAX = 200
 """Rows of one merchant under one key that a look-up over all its terminals sees: the newest ones."""
@@ -76,28 +76,35 @@ class Needs:
     issuer_txn_ids: set[int] = field(default_factory=set)
 
 
-_KEYS: Mapping[type, Mapping[str, Callable[[Any], Hashable]]] = {
-    Txn: {
-        "stan": attrgetter("tid", "stan"),
-        "batch": attrgetter("batch_id"),
-        "rrn": attrgetter("rrn"),
-        "card": attrgetter("mid", "pan_hash"),
-        "invoice": lambda t: (t.tid, t.invoice.strip()),
-        "original": attrgetter("original_id"),
-    },
-    Batch: {"tid": attrgetter("tid")},
-    Terminal: {"tid": attrgetter("tid")},
-    Merchant: {"mid": attrgetter("mid")},
-    Leg: {"txn": attrgetter("txn_id")},
-    Adjustment: {"txn": attrgetter("txn_id")},
-    StagedItem: {"batch": attrgetter("batch_id")},
-    ExceptionItem: {"batch": attrgetter("batch_id")},
-    IssuerAccount: {"card": attrgetter("pan_hash")},
-    IssuerLeg: {"leg": attrgetter("txn_id", "number")},
-}
-"""Row class -> name of an index -> the key of a row in it."""
-_Index = tuple[Callable[[Any], Hashable], dict[Hashable, dict[int, Any]]]
-"""The key of a row, and the rows under each key by id."""
+_Rows = dict[Hashable, dict[int, Any]]
+"""The rows under each key of an index, by id."""
+
+
+class _By(Generic[R]):
+    """A way to look rows of a class up. key_of: the key of a row in the index."""
+
+    __slots__ = ("key_of", "row_class")
+
+    def __init__(self, row_class: type[R], key_of: Callable[[Any], Hashable]) -> None:
+        self.row_class = row_class
+        self.key_of = key_of
+
+
+_TERMINAL = _By(Terminal, attrgetter("tid"))
+_MERCHANT = _By(Merchant, attrgetter("mid"))
+_BATCHES = _By(Batch, attrgetter("tid"))
+_TXNS_OF_STAN = _By(Txn, attrgetter("tid", "stan"))
+_TXNS_OF_BATCH = _By(Txn, attrgetter("batch_id"))
+_TXNS_OF_RRN = _By(Txn, attrgetter("rrn"))
+_TXNS_OF_CARD = _By(Txn, attrgetter("mid", "pan_hash"))
+_TXNS_OF_INVOICE = _By(Txn, lambda t: (t.tid, t.invoice.strip()))
+_ACTING_ON = _By(Txn, attrgetter("original_id"))
+_LEGS = _By(Leg, attrgetter("txn_id"))
+_ADJUSTMENTS = _By(Adjustment, attrgetter("txn_id"))
+_STAGED = _By(StagedItem, attrgetter("batch_id"))
+_EXCEPTIONS = _By(ExceptionItem, attrgetter("batch_id"))
+_ACCOUNT = _By(IssuerAccount, attrgetter("pan_hash"))
+_ISSUER_LEG = _By(IssuerLeg, attrgetter("txn_id", "number"))
 _LIVE = (BatchState.OPEN, BatchState.DISPUTED)
 
 
@@ -108,7 +115,7 @@ class _Table:
 
     def __init__(self) -> None:
         self.rows: dict[int, Any] = {}
-        self.indexes: dict[str, _Index] = {}
+        self.indexes: list[tuple[Callable[[Any], Hashable], _Rows]] = []
 
 
 class WorkingSet:
@@ -116,6 +123,7 @@ class WorkingSet:
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._tables: defaultdict[type, _Table] = defaultdict(_Table)
+        self._indexes: dict[_By[Any], _Rows] = {}
         self.apply(rows)
 
     def apply(self, puts: Iterable[Row]) -> None:
@@ -128,12 +136,12 @@ class WorkingSet:
             else:
                 table.rows[row.id] = row
 
-    def put(self, row: R) -> R | None:
+    def put(self, row: Row) -> Row | None:
         """Take one row in; gives back the form whose place it takes, None when it is new."""
         table, row_id = self._tables[type(row)], row.id
-        old: R | None = table.rows.get(row_id)
+        old: Row | None = table.rows.get(row_id)
         table.rows[row_id] = row
-        for key_of, found in table.indexes.values():
+        for key_of, found in table.indexes:
             key = key_of(row)
             if old is not None and (was := key_of(old)) != key:
                 del found[was][row_id]
@@ -150,23 +158,26 @@ class WorkingSet:
             return
         table = self._tables[type(row)]
         last = table.rows.pop(row.id)
-        for key_of, found in table.indexes.values():
+        for key_of, found in table.indexes:
             del found[key_of(last)][row.id]
 
-    def _found(self, table: type[R], name: str, key: Hashable) -> list[R]:
+    def _found(self, by: _By[R], key: Hashable) -> list[R]:
         """Rows under a key of an index, oldest first."""
-        index = self._tables[table].indexes.get(name) or self._indexed(table, name)
-        found = index[1].get(key)
+        index = self._indexes.get(by)
+        if index is None:
+            index = self._indexed(by)
+        found = index.get(key)
         if not found:
             return []
         return list(found.values()) if len(found) == 1 else [found[row_id] for row_id in sorted(found)]
 
-    def _indexed(self, table: type, name: str) -> _Index:
+    def _indexed(self, by: _By[Any]) -> _Rows:
         """An index is made when it is first asked for: most groups look rows up by two or three of the dozen ways."""
-        key_of, found = _KEYS[table][name], defaultdict[Hashable, dict[int, Any]](dict)
-        for row in self._tables[table].rows.values():
-            found[key_of(row)][row.id] = row
-        index = self._tables[table].indexes[name] = (key_of, dict(found))
+        table, key_of = self._tables[by.row_class], by.key_of
+        index = self._indexes[by] = {}
+        for row in table.rows.values():
+            index.setdefault(key_of(row), {})[row.id] = row
+        table.indexes.append((key_of, index))
         return index
 
     def rows(self) -> list[Row]:
@@ -189,54 +200,54 @@ class WorkingSet:
 
     def terminal(self, tid: str) -> Terminal | None:
         """The terminal with this TID, None when it is not known."""
-        found = self._found(Terminal, "tid", tid)
+        found = self._found(_TERMINAL, tid)
         return found[0] if found else None
 
     def merchant(self, mid: str) -> Merchant | None:
         """The merchant with this MID, None when it is not known."""
-        found = self._found(Merchant, "mid", mid)
+        found = self._found(_MERCHANT, mid)
         return found[0] if found else None
 
     def batches(self, tid: str) -> list[Batch]:
         """Loaded batches of a terminal, oldest first."""
-        return self._found(Batch, "tid", tid)
+        return self._found(_BATCHES, tid)
 
     def open_batch(self, tid: str) -> Batch | None:
         """The terminal's open or disputed batch; there is at most one."""
-        live = [b for b in self._found(Batch, "tid", tid) if b.state in _LIVE]
+        live = [b for b in self._found(_BATCHES, tid) if b.state in _LIVE]
         assert len(live) <= 1, f"{tid} has {len(live)} open batches"
         return live[0] if live else None
 
     def batch_numbered(self, tid: str, number: str) -> Batch | None:
         """The latest generation of a wire number, open or closed."""
-        found = [b for b in self._found(Batch, "tid", tid) if b.number == number]
+        found = [b for b in self._found(_BATCHES, tid) if b.number == number]
         if len(found) < 2:
             return found[0] if found else None
         return max(found, key=lambda b: (b.epoch, b.generation, b.id))
 
     def txns_by_stan(self, tid: str, stan: str) -> list[Txn]:
         """All loaded originals and tombstones under a STAN, oldest first."""
-        return self._found(Txn, "stan", (tid, stan))
+        return self._found(_TXNS_OF_STAN, (tid, stan))
 
     def txns_by_rrn(self, rrn: str) -> list[Txn]:
         """All loaded transactions with this retrieval reference, of any terminal, oldest first."""
-        return self._found(Txn, "rrn", rrn)
+        return self._found(_TXNS_OF_RRN, rrn)
 
     def txns_by_invoice(self, tid: str, invoice: str) -> list[Txn]:
         """All loaded transactions of a terminal under an invoice number (blanks around it aside), oldest first."""
-        return self._found(Txn, "invoice", (tid, invoice.strip()))
+        return self._found(_TXNS_OF_INVOICE, (tid, invoice.strip()))
 
     def txns_of_card(self, mid: str, pan_hash: str) -> list[Txn]:
         """All loaded transactions of a card at a merchant, oldest first."""
-        return self._found(Txn, "card", (mid, pan_hash))
+        return self._found(_TXNS_OF_CARD, (mid, pan_hash))
 
     def acting_on(self, txn_id: int) -> list[Txn]:
         """What names this transaction as its original (voids, refunds, increments, adjustments, completions)."""
-        return self._found(Txn, "original", txn_id) if txn_id else []
+        return self._found(_ACTING_ON, txn_id) if txn_id else []
 
     def txns_of_batch(self, batch_id: int) -> list[Txn]:
         """Transactions of a batch, oldest first, the ones of this group included."""
-        return self._found(Txn, "batch", batch_id)
+        return self._found(_TXNS_OF_BATCH, batch_id)
 
     def txn(self, txn_id: int) -> Txn | None:
         """One transaction, None for 0 and for what was not loaded."""
@@ -245,7 +256,7 @@ class WorkingSet:
 
     def legs_of(self, txn_id: int) -> list[Leg]:
         """The issuer legs of a transaction, done ones too."""
-        return self._found(Leg, "txn", txn_id)
+        return self._found(_LEGS, txn_id)
 
     def unfinished_legs(self, tid: str) -> list[Leg]:
         """Legs of this terminal whose transaction waits for their outcome (state asking); a close waits for them."""
@@ -260,22 +271,22 @@ class WorkingSet:
 
     def staged(self, batch_id: int) -> list[StagedItem]:
         """Uploaded items of a batch, in the order in which they came."""
-        return self._found(StagedItem, "batch", batch_id)
+        return self._found(_STAGED, batch_id)
 
     def exceptions(self, batch_id: int) -> list[ExceptionItem]:
         """The exception list of a batch so far."""
-        return self._found(ExceptionItem, "batch", batch_id)
+        return self._found(_EXCEPTIONS, batch_id)
 
     def adjustments(self, txn_id: int) -> list[Adjustment]:
         """Adjustments made for a transaction after its batch closed (RH4)."""
-        return self._found(Adjustment, "txn", txn_id)
+        return self._found(_ADJUSTMENTS, txn_id)
 
     def account(self, pan_hash: str) -> IssuerAccount | None:
         """The card's account at the issuer, by keyed hash; None before its first use."""
-        found = self._found(IssuerAccount, "card", pan_hash)
+        found = self._found(_ACCOUNT, pan_hash)
         return found[0] if found else None
 
     def issuer_leg(self, txn_id: int, number: int) -> IssuerLeg | None:
         """What the issuer did for this leg; None = it never came there."""
-        found = self._found(IssuerLeg, "leg", (txn_id, number))
+        found = self._found(_ISSUER_LEG, (txn_id, number))
         return found[0] if found else None

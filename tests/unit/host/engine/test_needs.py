@@ -7,6 +7,7 @@ import pytest
 from host.engine.events import CloseBatch, Expire, IssuerAnswer, LegOverdue, Record
 from host.engine.needs import needs
 from host.engine.working import Needs
+from host.group import union
 from specs.operation import Kind, OriginalRef, UploadItem
 from tests.support.engine import CUP, ISO87, MID, NAC, TID, a_card, a_request
 
@@ -93,3 +94,16 @@ def test_internal_events() -> None:
     assert needs(CloseBatch(5, TID, "Li: shop closed")) == Needs(tids={TID}, batch_ids={5}, items_of_tids={TID})
     assert needs(Expire(4, TID)) == Needs(tids={TID}, txn_ids={4})
     assert needs(Record(lambda _: ())) == Needs()
+
+
+def test_the_needs_of_a_group_are_those_of_all_its_events() -> None:
+    many = [
+        needs(a_request(Kind.SALE, CUP, stan=7, amount=1, batch="000003")),
+        needs(IssuerAnswer(3, 4, "debit", True, 1, "")),
+        needs(CloseBatch(5, TID, "Li: shop closed")),
+    ]
+    total = union(many)
+    assert (total.txn_ids, total.leg_ids, total.batch_ids, total.items_of_tids) == ({4}, {3}, {5}, {TID})
+    assert (total.tids, total.stans, total.numbers) == ({TID}, {(TID, "000007")}, {(TID, "000003")})
+    assert all(getattr(total, name) == set().union(*(getattr(one, name) for one in many)) for name in Needs.__slots__)
+    assert union([]) == Needs()
