@@ -22,11 +22,13 @@ from specs.errors import DecodeError, EncodeError
 from specs.fields import FieldSpec
 from specs.framing import TPDU_BYTES
 from specs.inspection import ALPHABETS, Inspection, Note, inspect
-from specs.message import Message
+from specs.message import Message, in_order
 from specs.quick import quick
 from specs.values import replace
 
 _HEX = re.compile(r"[0-9A-F]*")
+_HEADS_MAX = 1_024
+"""TPDUs and message headers whose bytes are kept: a terminal has the same ones in all its messages."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,12 @@ def decode(body: bytes, dialect: Dialect) -> Message:
     Raises:  DecodeError at the first element that breaks the dialect.
     Source:  ISO 8583:1987, message structure; differences in specs/dialects/.
     """
-    message = quick(dialect).decode(body) or read_with_care(body, dialect)
+    return quick(dialect).decode(body) or _read_otherwise(body, dialect)
+
+
+def _read_otherwise(body: bytes, dialect: Dialect) -> Message:
+    """What the quick road does not read. Raises: DecodeError."""
+    message = read_with_care(body, dialect)
     if message is not None:
         return message
     seen = inspect(body, dialect)
@@ -160,7 +167,7 @@ def encode(msg: Message, dialect: Dialect) -> bytes:
 
     Raises: EncodeError naming the element (0 = the MTI); its text never shows the value.
     """
-    return quick(dialect).encode(msg) or write_with_care(msg, dialect)
+    return quick(dialect).encode(msg.mti, msg.fields) or write_with_care(msg, dialect)
 
 
 def write_with_care(msg: Message, dialect: Dialect) -> bytes:
@@ -218,17 +225,21 @@ def decode_payload(payload: bytes, dialect: Dialect) -> Message:
     Raises: DecodeError; its offset counts from the MTI.
     """
     tpdu, header, body = split_payload(payload, dialect)
-    return replace(decode(body, dialect), tpdu=tpdu, header=header)
+    message = quick(dialect).decode(body, tpdu, header)
+    return message or replace(_read_otherwise(body, dialect), tpdu=tpdu, header=header)
 
 
 def split_payload(payload: bytes, dialect: Dialect) -> tuple[str, str, bytes]:
     """(TPDU, message header, body): hex, digits, bytes from the MTI. Raises DecodeError when it is too short."""
-    tpdu_bytes = TPDU_BYTES if dialect.frame.tpdu else 0
-    prefix = dialect.frame.prefix_bytes
+    frame = dialect.frame
+    prefix = frame.prefix_bytes
     if len(payload) < prefix:
         raise DecodeError(0, 0, f"{prefix} bytes of TPDU and message header", f"{len(payload)} bytes in all")
+    if not prefix:
+        return "", "", payload
     head = payload[:prefix].hex().upper()
-    return head[: tpdu_bytes * 2], head[tpdu_bytes * 2 :], payload[prefix:]
+    tpdu_digits = TPDU_BYTES * 2 if frame.tpdu else 0
+    return head[:tpdu_digits], head[tpdu_digits:], payload[prefix:]
 
 
 def inspect_payload(payload: bytes, dialect: Dialect) -> Inspection:
@@ -247,17 +258,25 @@ def encode_payload(msg: Message, dialect: Dialect) -> bytes:
 
     Raises: EncodeError, also for a TPDU or message header that is missing or has another size.
     """
+    return _head(msg, dialect) + encode(msg, dialect)
+
+
+def _head(msg: Message, dialect: Dialect) -> bytes:
+    """What stands before the MTI. Raises: EncodeError."""
+    frame = dialect.frame
+    return _head_bytes(msg.tpdu, TPDU_BYTES if frame.tpdu else 0, msg.header, frame.header)
+
+
+@lru_cache(maxsize=_HEADS_MAX)
+def _head_bytes(tpdu: str, tpdu_bytes: int, header: str, header_bytes: int) -> bytes:
     head = ""
-    for what, value, size in (
-        ("TPDU", msg.tpdu, TPDU_BYTES if dialect.frame.tpdu else 0),
-        ("message header", msg.header, dialect.frame.header),
-    ):
+    for what, value, size in (("TPDU", tpdu, tpdu_bytes), ("message header", header, header_bytes)):
         if not size:
             continue
         if len(value) != size * 2 or not _HEX.fullmatch(value.upper()):
             raise EncodeError(0, f"the {what} is {size * 2} hex digits, got {len(value)} characters")
         head += value
-    return bytes.fromhex(head) + encode(msg, dialect)
+    return bytes.fromhex(head)
 
 
 def mab(body: bytes, msg_or_fields: Message | Container[int], dialect: Dialect) -> bytes:
@@ -265,9 +284,11 @@ def mab(body: bytes, msg_or_fields: Message | Container[int], dialect: Dialect) 
 
     Shape: the bitmap keeps the MAC's bit set (cup.md pitfall 5); without a MAC element, the whole body.
     """
+    fields = msg_or_fields.fields if isinstance(msg_or_fields, Message) else msg_or_fields
     for de in reversed(MAC_FIELDS):
-        if de in msg_or_fields:
-            return body[: -dialect.fields[de].wire_bytes(dialect.fields[de].max)]
+        if de in fields:
+            row = dialect.fields[de]
+            return body[: -row.wire_bytes(row.max)]
     return body
 
 
@@ -278,20 +299,26 @@ def sealed(msg: Message, dialect: Dialect, mac: Callable[[bytes], bytes]) -> tup
     """
     de = mac_de(msg.fields)
     row = dialect.fields[de]
-    blank = encode_payload(msg.with_fields({de: "00" * row.max}), dialect)
+    values = msg.own_fields()
+    values[de] = "00" * row.max
+    if next(reversed(values)) != de:
+        values = dict(sorted(values.items()))
+    made = in_order(msg.mti, values, msg.tpdu, msg.header, msg.doubtful)
+    head = _head(msg, dialect)
     # The MAC is the last element of every message that has one: what stands before it is what it covers.
-    before = blank[: -row.wire_bytes(row.max)]
-    value = mac(before[dialect.frame.prefix_bytes :])
-    text = value.hex().upper()
+    covered = encode(made, dialect)[: -row.wire_bytes(row.max)]
+    value = mac(covered)
+    values[de] = text = value.hex().upper()  # nobody else has seen the message yet
     written = value if row.encoding == "raw" else text.encode(dialect.encodings.codec)
-    return msg.with_fields({de: text}), before + written
+    return made, head + covered + written
 
 
 def mac_de(fields: Iterable[int]) -> int:
     """Where the MAC of a message stands: DE 64, or DE 128 when it has elements above 64 (iso87.md, section 3)."""
-    if max(fields, default=0) <= MAC_FIELDS[0]:
-        return MAC_FIELDS[0]
-    return MAC_FIELDS[-1] if any(MAC_FIELDS[0] < de < MAC_FIELDS[-1] for de in fields) else MAC_FIELDS[0]
+    return MAC_FIELDS[0] if _BETWEEN_MACS.isdisjoint(fields) else MAC_FIELDS[-1]
+
+
+_BETWEEN_MACS = frozenset(range(MAC_FIELDS[0] + 1, MAC_FIELDS[-1]))
 
 
 __all__ = [

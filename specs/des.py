@@ -6,6 +6,7 @@ single length K|K|K, double length K1|K2|K1 (security.md, implementation note).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from threading import get_ident
 
@@ -53,11 +54,12 @@ def ecb_decrypt(key: bytes, data: bytes) -> bytes:
 
 def cbc_mac(key: bytes, data: bytes) -> bytes:
     """The last block of CBC with a zero start over whole blocks: R = E(key, R xor Di)."""
-    last = bytes(BLOCK)
-    if data:
-        context = Cipher(TripleDES(expand_key(key)), modes.CBC(last)).encryptor()
-        last = context.update(_whole_blocks(data))[-BLOCK:]
-    return last
+    return _chain(key, get_ident()).mac(_whole_blocks(data)) if data else bytes(BLOCK)
+
+
+def ecb_encryptor(key: bytes) -> Callable[[bytes], bytes]:
+    """`ecb_encrypt` under one key, of whole blocks, for this thread: for who has several blocks one after the other."""
+    return _context(key, True, get_ident()).update
 
 
 def xor(left: bytes, right: bytes) -> bytes:
@@ -74,6 +76,25 @@ def _context(key: bytes, encrypt: bool, _thread: int) -> CipherContext:
     """
     cipher = Cipher(TripleDES(expand_key(key)), modes.ECB())
     return cipher.encryptor() if encrypt else cipher.decryptor()
+
+
+class _Chain:
+    """A CBC context that is never made anew: what it carries over is taken out of the first block again."""
+
+    def __init__(self, key: bytes) -> None:
+        self._update = Cipher(TripleDES(expand_key(key)), modes.CBC(bytes(BLOCK))).encryptor().update
+        self._carried = bytes(BLOCK)
+
+    def mac(self, data: bytes) -> bytes:
+        """The last block of one or more."""
+        self._carried = self._update(xor(data[:BLOCK], self._carried) + data[BLOCK:])[-BLOCK:]
+        return self._carried
+
+
+@lru_cache(maxsize=_CONTEXTS_MAX)
+def _chain(key: bytes, _thread: int) -> _Chain:
+    """As `_context`, for CBC."""
+    return _Chain(key)
 
 
 def _whole_blocks(data: bytes) -> bytes:

@@ -85,6 +85,7 @@ class FrameReader:
 
     def __init__(self, fmt: FrameFormat) -> None:
         self._fmt = fmt
+        self._own = LENGTH_BYTES[fmt.length]
         self._buffer = bytearray()
         self.error: FrameError | None = None
 
@@ -101,7 +102,7 @@ class FrameReader:
     @property
     def announced(self) -> int:
         """How many bytes the unfinished frame will have, its length header included; 0 = not even that is known."""
-        own = LENGTH_BYTES[self._fmt.length]
+        own = self._own
         if self.error is not None or not own or len(self._buffer) < own:
             return 0
         return own + read_length(bytes(self._buffer[:own]), self._fmt)
@@ -117,7 +118,7 @@ class FrameReader:
         start = 0
         try:
             while (end := self._frame_end(start)) is not None:
-                payloads.append(bytes(self._buffer[start + LENGTH_BYTES[self._fmt.length] : end]))
+                payloads.append(bytes(self._buffer[start + self._own : end]))
                 start = end
         except FrameError as error:
             self.error = error
@@ -128,12 +129,11 @@ class FrameReader:
 
     def _frame_end(self, start: int) -> int | None:
         """Where the frame that begins at start ends, None while it is incomplete."""
-        own = LENGTH_BYTES[self._fmt.length]
-        head = self._buffer[start : start + own]
-        if len(head) < own:
+        body, held = start + self._own, len(self._buffer)
+        if held < body:
             return None
-        end = start + own + read_length(bytes(head), self._fmt)
-        return end if end <= len(self._buffer) else None
+        end = body + read_length(bytes(self._buffer[start:body]), self._fmt)
+        return end if end <= held else None
 
     def _unframed(self, data: bytes) -> list[bytes]:
         if len(data) > self._fmt.max_bytes:

@@ -7,16 +7,14 @@ key or block, never its value.
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import xor as int_xor
 
-from specs.des import BLOCK, cbc_mac, ecb_decrypt, ecb_encrypt, xor
+from specs.des import BLOCK, cbc_mac, ecb_decrypt, ecb_encrypt, ecb_encryptor, xor
 from specs.errors import SecurityError
 
 KCV_BYTES = 4
+_BLOCK_BITS = BLOCK * 8
 PIN_DIGITS_MIN, PIN_DIGITS_MAX = 4, 12
 """ISO 9564-1."""
 
@@ -36,10 +34,23 @@ def mac_ecb(key: bytes, mab: bytes, *, triple: bool = False) -> bytes:
     terminals do; `triple` uses all of it.
     """
     used = key if triple else key[:BLOCK]
-    blocks = struct.unpack(f">{-(-len(mab) // BLOCK)}Q", _zero_padded(mab))
-    text = f"{reduce(int_xor, blocks, 0):016X}".encode()
-    first = ecb_encrypt(used, text[:BLOCK])
-    return ascii_mac(ecb_encrypt(used, xor(first, text[BLOCK:])))
+    text = b"%016X" % _xor_of_blocks(mab)
+    encrypt = ecb_encryptor(used)
+    first = encrypt(text[:BLOCK])
+    return ascii_mac(encrypt(xor(first, text[BLOCK:])))
+
+
+def _xor_of_blocks(data: bytes) -> int:
+    """All blocks of 8 bytes xored, the last one zero padded: half of the blocks onto the others, and so on.
+
+    What is left above the half is no longer looked at.
+    """
+    number = int.from_bytes(data, "big") << -len(data) % BLOCK * 8
+    half = 1 << (number.bit_length() - 1).bit_length() >> 1
+    while half >= _BLOCK_BITS:
+        number ^= number >> half
+        half >>= 1
+    return number & (1 << _BLOCK_BITS) - 1
 
 
 def mac_cbc(key: bytes, mab: bytes) -> bytes:

@@ -12,6 +12,7 @@ from specs.dialect import load, with_options
 from specs.display import show_fields
 from specs.errors import DecodeError, EncodeError
 from specs.message import Message
+from specs.quick import QuickCodec
 
 PAN = "6223164991230014"  # a published UnionPay test card (cup.md section 7)
 
@@ -70,6 +71,11 @@ def test_inspect_notes_the_same_and_never_raises(dialect: str, body: str, de: in
     seen = codec.inspect(bytes.fromhex(body), load(dialect))
     assert (seen.notes[0].de, seen.notes[0].offset) == (de, offset)
     assert seen.notes[0].message
+
+
+@each_broken
+def test_the_quick_road_takes_none_of_them(dialect: str, body: str, de: int, offset: int) -> None:
+    assert QuickCodec(load(dialect), patience=1).decode(bytes.fromhex(body)) is None
 
 
 def test_inspect_reads_on_behind_what_it_can_step_over() -> None:
@@ -145,7 +151,10 @@ def test_the_filler_of_a_variant_is_sent() -> None:
 def test_the_wire_form(name: str, fields: dict[int, str], wire: str) -> None:
     dialect = load(name)
     prefix = dialect.encodings.mti_bytes + dialect.encodings.bitmap_bytes
-    assert codec.encode(Message("0200", fields), dialect)[prefix:].hex().upper() == wire.upper()
+    body = codec.encode(Message("0200", fields), dialect)
+    assert body[prefix:].hex().upper() == wire.upper()
+    signed = any(dialect.fields[de].format == "x+n" for de in fields)
+    assert QuickCodec(dialect, patience=1).encode("0200", fields) == (None if signed else body)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +179,14 @@ def test_a_value_that_the_dialect_cannot_carry(name: str, fields: dict[int, str]
         codec.encode(Message("0200", fields), load(name))
     assert caught.value.de == de
     assert fields[de] not in str(caught.value) or len(fields[de]) < 4
+    assert QuickCodec(load(name), patience=1).encode("0200", fields) is None
 
 
 def test_an_mti_that_is_none_and_a_dialect_that_only_decodes() -> None:
-    for mti in ("", "02A0", "20", "02000"):
+    for mti in ("", "02A0", "20", "02000", "02 0", "٠٢٠٠"):
         with pytest.raises(EncodeError):
             codec.encode(Message(mti, {}), load("cup"))
+        assert QuickCodec(load("cup"), patience=1).encode(mti, {}) is None
     with pytest.raises(EncodeError):
         codec.encode(Message("1200", {}), load("iso93"))
 
@@ -225,6 +236,41 @@ def test_the_mac_covers_everything_before_it(name: str, de: int, mac_bytes: int)
     assert codec.mab(body, message, dialect) == body[:-mac_bytes]
     assert codec.mab(body, {11, de}, dialect) == body[:-mac_bytes]
     assert codec.mab(body, {11}, dialect) == body
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "de"),
+    [
+        ("cup", {11: "000001", 39: "00"}, 64),
+        ("cup", {11: "000001", 64: "1122334455667788"}, 64),
+        ("nac", {11: "000001", 70: "301"}, 128),
+        ("iso87", {11: "000001"}, 64),
+        ("iso87", {11: "000001", 90: "0" * 42}, 128),
+        ("iso87-binary", {11: "000001"}, 64),
+    ],
+)
+def test_a_message_is_sealed_as_it_would_be_in_two_steps(name: str, fields: dict[int, str], de: int) -> None:
+    dialect = load(name)
+    message = Message("0210", fields, "6000030000" * dialect.frame.tpdu, "603100310000" if dialect.frame.header else "")
+    before = dict(message.fields)
+    covered: list[bytes] = []
+
+    def mac(data: bytes) -> bytes:
+        covered.append(data)
+        return b"\x01\xabcdefgh"
+
+    sealed, payload = codec.sealed(message, dialect, mac)
+    assert sealed == message.with_fields({de: "01AB636465666768"})
+    assert list(sealed.fields) == sorted(sealed.fields)
+    assert payload == codec.encode_payload(sealed, dialect)
+    assert covered == [codec.mab(payload[dialect.frame.prefix_bytes :], sealed, dialect)]
+    assert dict(message.fields) == before
+
+
+def test_what_cannot_be_written_cannot_be_sealed() -> None:
+    for message in (Message("0210", {4: "1"}, "6000030000", "603100310000"), Message("0210", {11: "000001"}, "60", "")):
+        with pytest.raises(EncodeError):
+            codec.sealed(message, load("cup"), lambda data: bytes(8))
 
 
 def test_shown_fields_are_masked_unless_asked_clear() -> None:

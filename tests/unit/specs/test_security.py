@@ -197,6 +197,24 @@ class TestMac:
         else:
             assert security.mac_x99(MAK, data) == bytes(8)
 
+    def test_macs_one_after_the_other_do_not_change_each_other(self) -> None:
+        """A context is used again: whatever went through it before, the next chain begins at zero."""
+        keys = (MAK, GO8583_MAK, MAK16[8:])
+        for at in range(60):
+            key, data = keys[at % 3 if at % 7 else 0], (MAB * 2)[at : 3 * at + 1 + at % 5]
+            assert security.mac_x99(key, data) == psec.mac.generate_cbc_mac(key, data, 1, 8), at
+
+    def test_the_ecb_mac_of_any_length(self) -> None:
+        """Block by block, as security.md 3 has it."""
+        data = bytes(at * 37 % 251 for at in range(700))
+        for length in [*range(140), 255, 256, 257, 513, 700]:
+            total = bytes(8)
+            for start in range(0, length, 8):
+                total = des.xor(total, data[start : min(start + 8, length)].ljust(8, b"\0"))
+            text = total.hex().upper().encode()
+            last = des.ecb_encrypt(MAK, des.xor(des.ecb_encrypt(MAK, text[:8]), text[8:]))
+            assert security.mac_ecb(MAK, data[:length]) == last.hex().upper()[:8].encode(), length
+
     def test_algorithms_by_name(self) -> None:
         expected = {
             "cup-ecb": b"9102B657",
