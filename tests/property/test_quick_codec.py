@@ -188,6 +188,67 @@ def test_a_users_dialect_takes_no_value_that_the_careful_road_refuses(data: st.D
     assert found is None or found == carefully_written(message, dialect)
 
 
+# ---- one wrong byte or character at every place, in dialects that have an element of each kind
+
+KINDS = [("n", "fixed"), ("n", "LL"), ("z", "LL"), ("an", "fixed"), ("ans", "LLL"), ("b", "fixed"), ("b", "LL")]
+EACH = {2: "12345", 3: "123", 4: "62D31", 5: "AB", 6: "a b", 7: "00AB0C", 8: "9F02"}
+MOST = {2: 5, 3: 9, 4: 9, 5: 3, 6: 9, 7: 3, 8: 4}
+BYTES = [*b"\x00\x09\x0a\x10 +-.09:=AFGafg_", 0x99, 0x9A, 0xA0, 0xB2, 0xC1, 0xF0, 0xF9, 0xFA, 0xFF, 0x7E]
+CHARACTERS = "09aAfFgG=D \t_+\u00b2\u00df\u0663\u20ac"
+FORMS = [
+    {},
+    {"mti": "ascii", "bitmap": "hex", "numeric": "ascii", "lengths": "ascii", "binary": "hex"},
+    {"mti": "ascii", "bitmap": "hex", "numeric": "ascii", "lengths": "ascii", "binary": "hex", "charset": "ebcdic"},
+    {"numeric": "ascii", "lengths": "ascii"},
+    {"mti": "ascii", "lengths": "ascii", "binary": "hex"},
+]
+each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: ", ".join(form.values()) or "BCD")
+
+
+def of_each_kind(form: dict[str, str]) -> Dialect:
+    fields = {
+        str(de): {"name": "any", "format": kind, "length": length, "max": MOST[de]}
+        for de, (kind, length) in enumerate(KINDS, start=2)
+    }
+    return loads(
+        "\n".join(
+            [
+                'title = "any"\n[frame]\nlength = "bin2"\ntpdu = false\nheader = 0\n[encoding]',
+                *(f"{key} = {_toml(value)}" for key, value in form.items()),
+                '[profile]\nfamily = "iso87"\nkey_scheme = "local-time"\n[fields]',
+                *(f"{de} = {_toml(row)}" for de, row in fields.items()),
+            ]
+        )
+    )
+
+
+@each_form
+def test_a_wrong_byte_at_every_place(form: dict[str, str]) -> None:
+    dialect = of_each_kind(form)
+    whole = Message("0200", EACH)
+    body = codec.write_with_care(whole, dialect)
+    assert at_once(dialect).decode(body) == codec.read_with_care(body, dialect) == Message("0200", {**EACH, 5: "AB "})
+    start = dialect.encodings.mti_bytes + dialect.encodings.bitmap_bytes
+    for at in [*range(dialect.encodings.mti_bytes), *range(start, len(body))]:
+        for byte in BYTES:
+            raw = body[:at] + bytes([byte]) + body[at + 1 :]
+            found = at_once(dialect).decode(raw)
+            assert found is None or found == carefully_read(raw, dialect), (at, byte)
+
+
+@each_form
+def test_a_wrong_character_at_every_place(form: dict[str, str]) -> None:
+    dialect = of_each_kind(form)
+    for de, value in EACH.items():
+        for at in range(len(value)):
+            wrong = {value[:at] + mark + value[at + 1 :] for mark in ("", *CHARACTERS)}
+            wrong |= {value[:at] + mark + value[at:] for mark in CHARACTERS} | {value[:at] + "  " + value[at:]}
+            for each in sorted(wrong):
+                message = Message("0200", {**EACH, de: each})
+                found = quickly_written(message, dialect)
+                assert found is None or found == carefully_written(message, dialect), (de, each)
+
+
 # ---- a flood of shapes
 
 
