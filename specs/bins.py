@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from specs.testcards import CARD_CLASSES, organisation
 
@@ -47,16 +48,27 @@ class Bins:
 
     def holds(self, pan: str) -> bool:
         """Whether a configured range has this number."""
-        return any(r.holds(pan) for r in self.ranges)
+        return self._range_of(pan) is not None
 
     def organisation(self, pan: str) -> str:
         """The card's organisation; three blanks when nobody knows it."""
-        found = next((r for r in self.ranges if r.holds(pan)), None)
-        return found.organisation if found is not None else organisation(pan)
+        found = self._range_of(pan)
+        return found.organisation if found is not None else _scheme(pan[:_SCHEME_DIGITS])
 
     def card_class(self, pan: str) -> str:
         """credit, debit, foreign or qr, as configured; else foreign for other organisations than CUP, credit for it."""
-        found = next((r for r in self.ranges if r.holds(pan)), None)
+        found = self._range_of(pan)
         if found is not None:
             return found.card_class
-        return "credit" if organisation(pan) == DOMESTIC else "foreign"
+        return "credit" if _scheme(pan[:_SCHEME_DIGITS]) == DOMESTIC else "foreign"
+
+    def _range_of(self, pan: str) -> BinRange | None:
+        for configured in self.ranges:
+            if configured.holds(pan):
+                return configured
+        return None
+
+
+_SCHEME_DIGITS = 4
+"""What the schemes' own ranges look at: no more of a card number than a masked one shows is kept."""
+_scheme = lru_cache(maxsize=1_024)(organisation)

@@ -56,9 +56,14 @@ def text(family: str, code: str, lang: str = "en") -> str:
     return {"en": row.meaning, "zh": row.text}[lang]
 
 
+_APPROVED: Mapping[str, frozenset[str]] = {
+    family: frozenset(code for code, row in rows.items() if row.approved) for family, rows in RESPONSE_CODES.items()
+}
+
+
 def is_approved(family: str, code: str) -> bool:
     """Whether DE 39 says yes (partial approval included)."""
-    return response_code(family, code).approved
+    return code in _APPROVED[family]
 
 
 class Refusal(StrEnum):
@@ -110,6 +115,8 @@ class Refusal(StrEnum):
     ISSUER_SILENT = "issuer-silent"
     """Sent, not answered: a 0420 to the issuer follows."""
     OWN_TROUBLE = "own-trouble"
+
+    __hash__ = str.__hash__  # members stand in many sets and tables: the hash of their text, without Enum's detour
 
 
 _SAME_EVERYWHERE: Mapping[Refusal, str] = {

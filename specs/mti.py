@@ -6,6 +6,7 @@ Source: iso87.md section 3, iso93.md section 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from specs.errors import DecodeError, EncodeError
 
@@ -26,12 +27,7 @@ class Mti:
     @classmethod
     def parse(cls, text: str) -> Mti:
         """Read four digits. Raises DecodeError when they are no MTI."""
-        if not (len(text) == 4 and text.isascii() and text.isdigit()):
-            raise DecodeError(0, 0, "four digits", f"{len(text)} characters that are not an MTI")
-        digits = [int(c) for c in text]
-        if digits[0] > 2 or digits[1] == 0 or digits[2] > 4 or digits[3] > _ORIGIN_MAX:
-            raise DecodeError(0, 0, "an MTI (version 0-2, class 1-9, function 0-4, origin 0-5)", text)
-        return cls(*digits)
+        return _parsed(text)
 
     def __str__(self) -> str:
         return f"{self.version}{self.message_class}{self.function}{self.origin}"
@@ -65,3 +61,14 @@ class Mti:
     def repeat(self) -> Mti:
         """The same message marked as repeated: 0400 -> 0401, 0421 -> 0421."""
         return replace(self, origin=self.origin + 1 - self.origin % 2)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Mti:
+    """Terminals send a dozen of them; what is none raises and is not kept."""
+    if not (len(text) == 4 and text.isascii() and text.isdigit()):
+        raise DecodeError(0, 0, "four digits", f"{len(text)} characters that are not an MTI")
+    digits = [int(c) for c in text]
+    if digits[0] > 2 or digits[1] == 0 or digits[2] > 4 or digits[3] > _ORIGIN_MAX:
+        raise DecodeError(0, 0, "an MTI (version 0-2, class 1-9, function 0-4, origin 0-5)", text)
+    return Mti(*digits)

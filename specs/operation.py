@@ -7,7 +7,9 @@ round at the terminal. The engine never sees a data element; a family never sees
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from enum import StrEnum
+from typing import Any
 
 from specs import masking
 from specs.codes import Refusal
@@ -177,6 +179,20 @@ class Operation:
 
     def __post_init__(self) -> None:
         assert self.amount is None or self.amount >= 0, "amounts are never negative on the wire"
+
+
+def say_more(read: Operation, /, **said: Any) -> Operation:
+    """The same operation with more said of it: for its maker alone, before anybody else has seen it.
+
+    A reader learns an operation in two steps, and a copy of forty fields would cost as much as either.
+    """
+    cells = read.__dict__
+    cells.update(said)
+    assert len(cells) == _FIELDS, f"no field: {list(cells)[_FIELDS:]}"
+    return read
+
+
+_FIELDS = len(dataclass_fields(Operation))
 
 
 class Verdict(StrEnum):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from specs.errors import DecodeError
 from specs.luhn import luhn_ok
 from specs.masking import mask_pan
+from specs.values import quick_init
 
 __all__ = ["Track2", "luhn_ok", "parse_track2"]
 
 _PAN_DIGITS_MAX = 19
-_NUMBER = re.compile(r"[0-9]*")
+_DIGITS = "0123456789"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True, repr=False)
 class Track2:
     """A clear track. Shape: digit strings; expiry YYMM; service_code three digits or ""."""
 
@@ -37,15 +38,16 @@ def parse_track2(track: str, *, de: int = 35) -> Track2:
 
     Units:  the offset in an error counts characters within the track. Raises: DecodeError.
     """
-    pan_match = _NUMBER.match(track)
-    pan = pan_match[0] if pan_match else ""
-    if not 1 <= len(pan) <= _PAN_DIGITS_MAX:
-        raise DecodeError(de, 0, f"a card number of 1 to {_PAN_DIGITS_MAX} digits", f"{len(pan)} digits")
-    if track[len(pan) : len(pan) + 1] not in ("D", "="):
-        raise DecodeError(de, len(pan), "separator D or =", "another character" if track[len(pan) :] else "the end")
-    at = len(pan) + 1
-    data = track[at:]
-    if len(data) < 4 or not data.isascii() or not data[:4].isdigit():
-        raise DecodeError(de, at, "expiry YYMM", f"{len(data)} characters, not 4 digits at their start")
-    service_code = data[4:7] if data[4:7].isdigit() and len(data) >= 7 else ""
-    return Track2(pan, data[:4], service_code, data[4 + len(service_code) :])
+    behind = track.lstrip(_DIGITS)
+    size = len(track) - len(behind)
+    if not 1 <= size <= _PAN_DIGITS_MAX:
+        raise DecodeError(de, 0, f"a card number of 1 to {_PAN_DIGITS_MAX} digits", f"{size} digits")
+    if behind[:1] not in ("D", "="):
+        raise DecodeError(de, size, "separator D or =", "another character" if behind else "the end")
+    data = behind[1:]
+    expiry, service_code = data[:4], data[4:7]
+    if len(data) < 4 or not data.isascii() or not expiry.isdigit():
+        raise DecodeError(de, size + 1, "expiry YYMM", f"{len(data)} characters, not 4 digits at their start")
+    if len(service_code) < 3 or not service_code.isdigit():
+        service_code = ""
+    return Track2(track[:size], expiry, service_code, data[4 + len(service_code) :])

@@ -21,7 +21,7 @@ from specs.message import Message
 from specs.mti import Mti
 from specs.operation import ADJUSTMENTS, Card, Entry, Operation, Outcome, Unreadable
 from specs.track2 import Track2, parse_track2
-from specs.values import replace
+from specs.values import quick_init, replace
 
 DEFAULT_TPDU = "6000030000"
 """What a terminal sends before it is told its NII: destination 0003 (cup.md 1). A caller may replace it."""
@@ -35,7 +35,7 @@ def read(
     """The operation of a classified message: mandatory elements first, then whatever `build` makes of them."""
     if isinstance(row, Unreadable):
         return row
-    if (fault := missing(message, row.required, dialect)) is not None:
+    if not message.fields.keys() >= row.needed and (fault := missing(message, row.required, dialect)) is not None:
         return fault
     try:
         return build(message, row)
@@ -48,26 +48,28 @@ def read(
 
 def digits(message: Message, de: int) -> str | None:
     """A digit string, None when absent. Raises: DecodeError for another character (a lenient listener lets it in)."""
-    value = message.get(de)
-    if value is not None and not (value.isascii() and value.isdigit()):
+    value = message.fields.get(de)
+    if value is not None and not (value.isdigit() and value.isascii()):
         raise DecodeError(de, 0, "digits", "another character")
     return value
 
 
 def amount(message: Message) -> int | None:
     """DE 4 in minor units, None when absent. Raises: DecodeError."""
-    value = digits(message, 4)
-    return int(value) if value else None
+    sent = digits(message, 4)
+    return int(sent) if sent else None
 
 
 def clear_track(message: Message, encrypted: bool) -> Track2 | None:
     """Track 2 when it came, in clear. Raises: DecodeError."""
-    value = message.get(35)
+    value = message.fields.get(35)
     return parse_track2(value) if value and not encrypted else None
 
 
 def chip_track(message: Message) -> Track2 | None:
     """Track 2 equivalent data, tag 57 of DE 55; None without it or when it cannot be read."""
+    if 55 not in message.fields:
+        return None
     value = next((item.value.hex().upper() for item in _chip(message) if item.tag == "57"), None)
     try:
         return parse_track2(value.rstrip("F"), de=55) if value else None
@@ -80,21 +82,25 @@ def card(message: Message, entries: Mapping[str, Entry], encrypted: bool) -> Car
 
     An encrypted track stays as sent and gives no card number: the host decrypts DE 35 first and clears DE 53 digit 3.
     """
-    if not any(de in message for de in (2, 14, 22, 23, 35)):
+    fields = message.fields
+    if fields.keys().isdisjoint(_SHOWS_A_CARD):
         return None
     track = clear_track(message, encrypted) or chip_track(message)
     return Card(
-        pan=digits(message, 2) or (track.pan if track else ""),
-        expiry=digits(message, 14) or (track.expiry if track else ""),
-        track2=(message.get(35) or "").replace("=", "D"),
-        sequence=message.get(23) or "",
-        entry=entries.get((message.get(22) or "")[:2], Entry.UNKNOWN),
+        digits(message, 2) or (track.pan if track else ""),
+        digits(message, 14) or (track.expiry if track else ""),
+        fields.get(35, "").replace("=", "D"),
+        fields.get(23, ""),
+        entries.get(fields.get(22, "")[:2], Entry.UNKNOWN),
     )
+
+
+_SHOWS_A_CARD = (2, 14, 22, 23, 35)
 
 
 def require_card(message: Message, sources: Iterable[int]) -> None:
     """Raises: DecodeError when none of the elements that can show a card is there."""
-    if not any(de in message for de in sources):
+    if message.fields.keys().isdisjoint(sources):
         raise DecodeError(2, 0, "a card number, track or code", "none of them")
 
 
@@ -137,11 +143,12 @@ def operation(
     if message.doubtful:  # its time is part of what a transaction is known by (rules.md, section 1)
         for de in (7, 12, 13):
             digits(message, de)
-    block = message.get(52)
+    get = message.fields.get
+    block, chip = get(52), get(55)
     return Operation(
         kind=row.kind,
-        tid=message.get(41) or "",
-        mid=message.get(42) or "",
+        tid=get(41, ""),
+        mid=get(42, ""),
         stan=digits(message, 11) or "",
         batch=batch,
         invoice=invoice,
@@ -155,17 +162,17 @@ def operation(
         final=row.final,
         balanced=row.balanced,
         key_layout=row.key_layout,
-        local_date=message.get(13) or "",
-        local_time=message.get(12) or "",
-        transmitted=message.get(7) or "",
-        chip=_chip_bytes(message),
+        local_date=get(13, ""),
+        local_time=get(12, ""),
+        transmitted=get(7, ""),
+        chip=_chip_bytes(chip) if chip else None,
     )
 
 
-def _chip_bytes(message: Message) -> bytes | None:
-    """DE 55 as bytes; None when there is none, or it is no hex (a dialect may keep other text there)."""
+def _chip_bytes(value: str) -> bytes | None:
+    """DE 55 as bytes; None when there are none, or it is no hex (a dialect may keep other text there)."""
     try:
-        return bytes.fromhex(message.get(55) or "") or None
+        return bytes.fromhex(value) or None
     except ValueError:
         return None
 
@@ -178,13 +185,15 @@ def raw_bytes(de: int, value: str) -> bytes:
         raise DecodeError(de, 0, "hex", "another character") from None
 
 
-def content(pairs: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, str], ...]:
+def content(names: Iterable[str], values: Iterable[str | None]) -> tuple[tuple[str, str], ...]:
     """The compared pairs of rules.md section 1; what the message does not carry is left out."""
-    return tuple((name, value) for name, value in pairs if value)
+    return tuple([(name, value) for name, value in zip(names, values, strict=True) if value])
 
 
 def cryptogram(message: Message) -> str | None:
     """9F26 of DE 55 in hex; None when there is none or DE 55 cannot be read (nothing else looks into it)."""
+    if 55 not in message.fields:
+        return None
     return next((item.value.hex().upper() for item in _chip(message) if item.tag == "9F26"), None)
 
 
@@ -261,7 +270,8 @@ class AnswerRow:
     made: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Reply:
     """All that a maker of an answer's element may look at. code = DE 39, "" for none."""
 
@@ -271,6 +281,8 @@ class Reply:
     code: str
     approved: bool
     dialect: Dialect
+    track: Track2 | None = None
+    """The request's track 2 in clear, where the answer shows what is on it."""
 
 
 AnswerMaker = Callable[[Reply], str | None]
@@ -281,24 +293,40 @@ def answer_code(family: str, outcome: Outcome) -> str:
     return outcome.code or (for_refusal(family, outcome.refusal) if outcome.refusal else "")
 
 
-def reply(request: Message, outcome: Outcome, row: Row, dialect: Dialect, code: str) -> Reply:
-    """Bundle what the makers need."""
-    return Reply(request, outcome, row, code, is_approved(dialect.family, code), dialect)
+def _no_track(request: Message) -> Track2 | None:
+    return None
+
+
+def reply(
+    request: Message,
+    outcome: Outcome,
+    row: Row,
+    dialect: Dialect,
+    code: str,
+    track_of: Callable[[Message], Track2 | None] = _no_track,
+) -> Reply:
+    """Bundle what the makers need, without what a lenient listener let in and no answer can hold.
+
+    track_of: what the answer needs of the request's track 2.
+    """
+    if request.doubtful:
+        bad = [de for de, value in request.fields.items() if not _echoable(de, value, dialect)]
+        request = request.with_fields(dict.fromkeys(bad))
+    return Reply(request, outcome, row, code, is_approved(dialect.family, code), dialect, track_of(request))
 
 
 def write_answer(about: Reply, answer: AnswerRow, makers: Mapping[int, AnswerMaker]) -> Message:
     """Echoed and made elements behind the answer's MTI, swapped TPDU and echoed header.
 
-    What a user's dialect has no row for is left out, and what a lenient listener let in and no answer can hold.
+    What a user's dialect has no row for is left out.
     """
-    if about.request.doubtful:
-        bad = [de for de, value in about.request.fields.items() if not _echoable(de, value, about.dialect)]
-        about = replace(about, request=about.request.with_fields(dict.fromkeys(bad)))
     fields = _echo(about.request, answer.echo, about.dialect)
     for de in answer.made:
-        value = makers[de](about)
-        if value and de in about.dialect.fields:
+        if value := makers[de](about):
             fields[de] = value
+    known = about.dialect.fields
+    if not fields.keys() <= known.keys():
+        fields = {de: value for de, value in fields.items() if de in known}
     return _answer(about.request, fields, about.outcome.request)
 
 
@@ -312,8 +340,8 @@ def _answer(request: Message, fields: Mapping[int, str], processing_request: str
     header = request.header
     if header:
         header = header[:5] + processing_request + header[6:]
-    echoed = frozenset(de for de in request.doubtful if fields.get(de) == request.get(de))
-    return Message(answer_mti(request.mti), fields, swap_tpdu(request.tpdu), header, echoed)
+    doubtful = request.doubtful and frozenset(de for de in request.doubtful if fields.get(de) == request.get(de))
+    return Message(answer_mti(request.mti), fields, swap_tpdu(request.tpdu), header, doubtful)
 
 
 def refusal_answer(
@@ -337,8 +365,28 @@ def refusal_answer(
 
 def _echo(request: Message, echo: Iterable[int], dialect: Dialect) -> dict[int, str]:
     """The elements that go back as they came; what a lenient listener let in and no answer can hold stays out."""
-    fields = request.fields
-    return {de: fields[de] for de in echo if de in fields and _echoable(de, fields[de], dialect)}
+    fields, plain = request.fields, _plain_sizes(dialect)
+    echoed = {}
+    for de in echo:
+        if (value := fields.get(de)) is not None:
+            least, most, text = plain[de]
+            fits = least <= len(value) <= most and (text or (value.isdecimal() and value.isascii()))
+            if fits or _echoable(de, value, dialect):
+                echoed[de] = value
+    return echoed
+
+
+@lru_cache(maxsize=64)
+def _plain_sizes(dialect: Dialect) -> Mapping[int, tuple[int, int, bool]]:
+    """DE -> from and up to how many characters any text, or else any digits, can be echoed; 0 for what is rare."""
+    sizes: dict[int, tuple[int, int, bool]] = {}
+    for de in range(2, 129):
+        spec = dialect.fields.get(de)
+        if spec is None or spec.format == "x+n":
+            sizes[de] = (1, 0, False)
+        else:
+            sizes[de] = (spec.max if spec.length == "fixed" else 0, spec.max, spec.is_text)
+    return sizes
 
 
 def _echoable(de: int, value: str, dialect: Dialect) -> bool:
@@ -401,7 +449,7 @@ def answer_outcome(message: Message, dialect: Dialect, *, code_needed: bool = Tr
         rrn=message.get(37) or "",
         auth_code=message.get(38) or "",
         amount=amount(message) if is_approved(dialect.family, code) else None,
-        chip=_chip_bytes(message),
+        chip=_chip_bytes(message.get(55) or ""),
     )
 
 

@@ -29,6 +29,7 @@ from specs.operation import (
     Unreadable,
     UploadForm,
     UploadItem,
+    say_more,
 )
 from specs.security import decrypt_track
 from specs.subfields import cup as sub
@@ -72,24 +73,24 @@ def _operation(message: Message, row: Row) -> Operation:
     private = private_of(message[60])
     read = common.operation(message, row, _ENTRIES, encrypted=tracks_encrypted(message), batch=private.batch)
     if row.type_code:
-        read = replace(read, partial=_PARTIAL.get(private.partial_approval))
-        return _money(message, row, read, private.type_code)
+        return _money(message, row, read, private)
     return _management(message, row, read, private.type_code)
 
 
-def _money(message: Message, row: Row, read: Operation, type_code: str) -> Operation:
+def _money(message: Message, row: Row, read: Operation, private: sub.Private60) -> Operation:
     if row.kind in _CARD_NEEDED:
         common.require_card(message, _CARD_SOURCES)
-    original = _original(message, row, read)
-    told = replace(
+    original, get = _original(message, row, read), message.fields.get
+    told = say_more(
         read,
-        currency=message.get(49) or "",
-        reason=message.get(39) or "",
+        partial=_PARTIAL.get(private.partial_approval),
+        currency=get(49, ""),
+        reason=get(39, ""),
         original=original,
         organisation=_organisation(message) if row.carries(63) else "",
-        content=_content(message, type_code, read),
-        rrn="" if original else message.get(37) or "",
-        auth_code="" if original else message.get(38) or "",
+        content=_content(message, private.type_code, read),
+        rrn="" if original else get(37, ""),
+        auth_code="" if original else get(38, ""),
     )
     return _with_tip(message, told, row.kind)
 
@@ -142,18 +143,21 @@ def _named(message: Message, amount: int | None = None) -> OriginalRef:
     )
 
 
+_CONTENT = ("processing_code", "type", "amount", "pan", "currency", "original", "cryptogram")
+
+
 def _content(message: Message, type_code: str, read: Operation) -> tuple[tuple[str, str], ...]:
-    return common.content(
-        (
-            ("processing_code", read.processing_code[:2]),
-            ("type", type_code),
-            ("amount", message.get(4)),
-            ("pan", read.card.pan if read.card else ""),
-            ("currency", message.get(49)),
-            ("original", message.get(61) if read.kind is not Kind.REVERSAL else None),
-            ("cryptogram", common.cryptogram(message)),
-        )
+    get = message.fields.get
+    values = (
+        read.processing_code[:2],
+        type_code,
+        get(4),
+        read.card.pan if read.card else "",
+        get(49),
+        get(61) if read.kind is not Kind.REVERSAL else None,
+        common.cryptogram(message),
     )
+    return common.content(_CONTENT, values)
 
 
 # --- management, settlement, upload ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from specs.codes import Refusal, for_refusal, is_approved
 from specs.dialect import Dialect
@@ -18,6 +19,7 @@ from specs.operation import Kind, Outcome, Unreadable, Verdict
 from specs.subfields import cup as sub
 from specs.subfields.amounts import AVAILABLE, AdditionalAmount
 from specs.totals import Totals
+from specs.track2 import Track2
 from specs.values import replace
 
 # --- writing an answer (cup.md 6.2) ---
@@ -77,7 +79,8 @@ def write_answer(request: Message, outcome: Outcome, dialect: Dialect) -> Messag
     else:
         assert code, "an answer needs DE 39"
     answer = _ANSWERS_BY_KIND.get(row.kind) or _ANSWERS[row.mti]
-    return common.write_answer(common.reply(request, outcome, row, dialect, code), answer, _ANSWER)
+    about = common.reply(request, outcome, row, dialect, code, _track_shown)
+    return common.write_answer(about, answer, _ANSWER)
 
 
 def _answer_code(outcome: Outcome) -> str:
@@ -91,26 +94,31 @@ def _settle_code(code: str, dialect: Dialect) -> str:
 
 
 def _answer_pan(about: Reply) -> str | None:
-    return about.request.get(2) or _from_track(about, "pan")
+    return about.request.get(2) or (about.track.pan if about.track else None)
 
 
 def _answer_expiry(about: Reply) -> str | None:
-    return about.request.get(14) or _from_track(about, "expiry")
+    return about.request.get(14) or (about.track.expiry if about.track else None)
 
 
-def _from_track(about: Reply, part: str) -> str | None:
+def _track_shown(request: Message) -> Track2 | None:
+    """The track whose card number and expiry the answer has; one that cannot be read shows nothing."""
     try:
-        track = common.clear_track(about.request, tracks_encrypted(about.request))
+        return common.clear_track(request, tracks_encrypted(request))
     except DecodeError:
         return None
-    return str(getattr(track, part)) if track else None
 
 
 def _answer_44(about: Reply) -> str | None:
     outcome = about.outcome
     if not (outcome.issuer or outcome.acquirer):
         return None
-    return sub.format_de44(sub.Institutions(outcome.issuer, outcome.acquirer))
+    return _institutions(outcome.issuer, outcome.acquirer)
+
+
+@lru_cache(maxsize=256)
+def _institutions(issuer: str, acquirer: str) -> str:
+    return sub.format_de44(sub.Institutions(issuer, acquirer))
 
 
 def _answer_48(about: Reply) -> str | None:
@@ -147,8 +155,9 @@ def _answer_count(about: Reply) -> str | None:
 def _answer_54(about: Reply) -> str | None:
     """The balance of an inquiry, or what is left after a partial approval."""
     outcome = about.outcome
-    asked = about.row.kind is Kind.BALANCE or about.code == common.PARTIAL
-    if outcome.balance is None or not about.approved or not asked:
+    if outcome.balance is None or not about.approved:
+        return None
+    if about.row.kind is not Kind.BALANCE and about.code != common.PARTIAL:
         return None
     currency = outcome.currency or about.request.get(49) or "156"
     return sub.format_de54([AdditionalAmount(_SAVINGS, AVAILABLE, currency, outcome.balance)])
@@ -177,7 +186,12 @@ def _answer_62(about: Reply) -> str | None:
 def _answer_63(about: Reply) -> str:
     """The card organisation; an advice has said it itself (cup.md 5.11)."""
     told = (about.request.get(63) or "")[:3] if about.row.carries(63) else ""
-    return sub.format_de63(sub.Private63(about.outcome.organisation or told))
+    return _organisation(about.outcome.organisation or told)
+
+
+@lru_cache(maxsize=256)
+def _organisation(name: str) -> str:
+    return sub.format_de63(sub.Private63(name))
 
 
 _ANSWER: Mapping[int, AnswerMaker] = {

@@ -8,7 +8,18 @@ from functools import lru_cache
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError
-from specs.families.table import Row, Signs, base_mti, by_mti, classify, knows_mti, missing, reversals_of, unreadable
+from specs.families.table import (
+    ROWS_KEPT_MAX,
+    Row,
+    Signs,
+    base_mti,
+    by_mti,
+    classify,
+    knows_mti,
+    missing,
+    reversals_of,
+    unreadable,
+)
 from specs.message import Message
 from specs.mti import AUTHORISATION, FILE, FINANCIAL, REVERSAL, Mti
 from specs.operation import Kind, Unreadable, UploadForm
@@ -249,6 +260,37 @@ def private_of(value: str) -> sub.Private60:
 
 def classified(message: Message, dialect: Dialect) -> Row | Unreadable:
     """The row of a request: told by DE 3 digits 1-2 and 60.1 when it moves money, else by 60.3."""
+    return _known(message, dialect) or classified_with_care(message, dialect)
+
+
+def _known(message: Message, dialect: Dialect) -> Row | None:
+    """The row, looked up by all that tells it; None where the careful road is to say what the message is.
+
+    Of a doubtful message nothing is kept: its digits may be those of a card.
+    """
+    fields = message.fields
+    private = fields.get(60, "")
+    if message.doubtful or len(private) < _HEAD_OF_60 or not (private.isascii() and private.isdigit()):
+        return None
+    return _row_of(dialect, message.mti, fields.get(3), fields.get(25), private[:2], private[_HEAD_OF_60:11])
+
+
+_HEAD_OF_60 = 8
+"""Digits of 60.1 and 60.2; behind them stands 60.3."""
+
+
+@lru_cache(maxsize=ROWS_KEPT_MAX)
+def _row_of(
+    dialect: Dialect, mti: str, processing: str | None, condition: str | None, type_code: str, function: str
+) -> Row | None:
+    """The row of every message that has these; None when it has none that can be served."""
+    told = {3: processing, 25: condition, 60: f"{type_code}000000{function}"}
+    found = classified_with_care(Message(mti).with_fields(told), dialect)
+    return found if isinstance(found, Row) else None
+
+
+def classified_with_care(message: Message, dialect: Dialect) -> Row | Unreadable:
+    """See `classified`, which must say the same of every message."""
     mti = base_mti(message)
     if mti is None or not knows_mti(_INDEX, message):
         return classify(message, _INDEX, Signs())

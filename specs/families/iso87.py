@@ -11,6 +11,7 @@ DE 37 of a request is the terminal's own number and lands in `rrn`; it names an 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from specs.codes import Refusal, is_approved
 from specs.dialect import Dialect
@@ -23,7 +24,7 @@ from specs.families.iso87_totals import count, format_totals, in_dialect, stated
 from specs.families.table import Row, unreadable
 from specs.message import Message
 from specs.mti import NETWORK, RECONCILIATION, Mti
-from specs.operation import Entry, Kind, Operation, OriginalRef, Unreadable
+from specs.operation import Entry, Kind, Operation, OriginalRef, Unreadable, say_more
 from specs.subfields import iso87 as sub
 from specs.values import replace
 
@@ -94,7 +95,7 @@ def _operation(message: Message, row: Row) -> Operation:
     if Mti.parse(message.mti).message_class == NETWORK:
         return replace(read, reason="")
     named = original_of(message)
-    read = replace(read, currency=message.get(49) or "", content=_content(message, read, named))
+    read = say_more(read, currency=message.get(49) or "", content=_content(message, read, named))
     if named is None and row.kind not in _SHOWS_NO_CARD:
         common.require_card(message, _CARD_SOURCES)
     return _named(message, row, _parts(message, row, read), named)
@@ -113,7 +114,7 @@ def _named(message: Message, row: Row, read: Operation, named: sub.OriginalData 
     """Where the approval code and DE 37 belong, and how the message names its original."""
     code, own_number = message.get(38) or "", message.get(37) or ""
     if row.kind not in _NAMES_AN_ORIGINAL:
-        return replace(read, rrn=own_number, auth_code=code)
+        return say_more(read, rrn=own_number, auth_code=code)
     original = OriginalRef(auth_code=code, amount=read.amount if row.kind in _AT_ITS_AMOUNT else None)
     if named is not None:
         original = replace(original, stan=named.stan, transmitted=named.transmitted.strip("0") and named.transmitted)
@@ -123,21 +124,24 @@ def _named(message: Message, row: Row, read: Operation, named: sub.OriginalData 
     elif row.kind is Kind.REFUND:
         original, own_number = replace(original, rrn=own_number), ""
     nothing = row.kind in (Kind.REFUND, Kind.SCRIPT_RESULT) and original == OriginalRef()
-    return replace(read, rrn=own_number, original=None if nothing else original)
+    return say_more(read, rrn=own_number, original=None if nothing else original)
+
+
+_CONTENT = ("processing_code", "amount", "pan", "currency", "original", "cryptogram")
 
 
 def _content(message: Message, read: Operation, named: sub.OriginalData | None) -> tuple[tuple[str, str], ...]:
     """rules.md 1, row «same content means»; never DE 7, which a repeat may have anew."""
-    return common.content(
-        (
-            ("processing_code", read.processing_code),
-            ("amount", message.get(4)),
-            ("pan", read.card.pan if read.card else ""),
-            ("currency", message.get(49)),
-            ("original", message.get(90) if named else None),
-            ("cryptogram", common.cryptogram(message)),
-        )
+    get = message.fields.get
+    values = (
+        read.processing_code,
+        get(4),
+        read.card.pan if read.card else "",
+        get(49),
+        get(90) if named else None,
+        common.cryptogram(message),
     )
+    return common.content(_CONTENT, values)
 
 
 # --- writing a request ---
@@ -292,13 +296,18 @@ def carries_mac(message: Message) -> bool:
 
     iso87.md 3 has DE 64 and 128 optional everywhere: the profile `mac` decides whether there is any.
     """
+    with_mac, is_answer = _mac_of(message.mti)
+    return with_mac and (not is_answer or is_approved(NAME, message.get(39) or ""))
+
+
+@lru_cache(maxsize=256)
+def _mac_of(mti_text: str) -> tuple[bool, bool]:
+    """Whether the class of this MTI may have a MAC, and whether the MTI is an answer's."""
     try:
-        mti = Mti.parse(message.mti)
+        mti = Mti.parse(mti_text)
     except DecodeError:
-        return False
-    if mti.message_class > RECONCILIATION:
-        return False
-    return not mti.is_answer or is_approved(NAME, message.get(39) or "")
+        return False, False
+    return mti.message_class <= RECONCILIATION, mti.is_answer
 
 
 __all__ = [

@@ -6,11 +6,12 @@ Terminals differ in what they leave out: only DE 3, 4, 7, 11 and 41 are asked of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError
-from specs.families.table import Row, Signs, by_mti, classify, knows_mti, missing, unreadable
+from specs.families.table import ROWS_KEPT_MAX, Row, Signs, by_mti, classify, knows_mti, missing, unreadable
 from specs.message import Message
 from specs.mti import Mti
 from specs.operation import ADJUSTMENTS, Kind, Operation, Unreadable
@@ -206,6 +207,43 @@ _INDEX = by_mti(ROWS)
 
 def classified(message: Message, dialect: Dialect) -> Row | Unreadable:
     """The row of a request, told by MTI, DE 3, 25 and 70, DE 90's MTI, and what else is there. Never raises."""
+    return _known(message, dialect) or classified_with_care(message, dialect)
+
+
+def _known(message: Message, dialect: Dialect) -> Row | None:
+    """The row of what names no original, looked up by all that tells it; None: the careful road is to say what it is.
+
+    Of a doubtful message nothing is kept: its digits may be those of a card.
+    """
+    fields = message.fields
+    if message.doubtful or 90 in fields:
+        return None
+    has = (38 in fields, 54 in fields, 55 in fields)
+    return _row_of(dialect, message.mti, fields.get(3), fields.get(25), fields.get(70), has)
+
+
+_TOLD_BY_PRESENCE = (38, 54, 55)
+assert {de for row in ROWS for de in row.present} == set(_TOLD_BY_PRESENCE)
+
+
+@lru_cache(maxsize=ROWS_KEPT_MAX)
+def _row_of(
+    dialect: Dialect,
+    mti: str,
+    processing: str | None,
+    condition: str | None,
+    network: str | None,
+    has: tuple[bool, bool, bool],
+) -> Row | None:
+    """The row of every message that has these and no DE 90; None when it has none that can be served."""
+    told = {3: processing, 25: condition, 70: network}
+    there = dict.fromkeys([de for de, sent in zip(_TOLD_BY_PRESENCE, has, strict=True) if sent], "0")
+    found = classified_with_care(Message(mti).with_fields(told | there), dialect)
+    return found if isinstance(found, Row) else None
+
+
+def classified_with_care(message: Message, dialect: Dialect) -> Row | Unreadable:
+    """See `classified`, which must say the same of every message."""
     try:
         named = original_of(message)
     except DecodeError as error:

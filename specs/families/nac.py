@@ -6,7 +6,7 @@ nac_table has the transactions, nac_totals the sums, nac_requests the writing, n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 from specs.codes import is_approved
 from specs.dialect import Dialect
@@ -19,7 +19,17 @@ from specs.families.nac_totals import count, totals_of
 from specs.families.table import Row
 from specs.message import Message
 from specs.mti import AUTHORISATION, FINANCIAL, REVERSAL, Mti
-from specs.operation import ADJUSTMENTS, Entry, Kind, Operation, OriginalRef, Unreadable, UploadForm, UploadItem
+from specs.operation import (
+    ADJUSTMENTS,
+    Entry,
+    Kind,
+    Operation,
+    OriginalRef,
+    Unreadable,
+    UploadForm,
+    UploadItem,
+    say_more,
+)
 from specs.subfields import nac as sub
 from specs.values import replace
 
@@ -66,8 +76,9 @@ def _operation(message: Message, row: Row, *, numbered: bool) -> Operation:
     if row.kind is Kind.SETTLE:
         read = common.operation(message, row, _ENTRIES, batch=_batch(message[60]))
         return replace(read, totals=totals_of(sub.parse_de63(message[63])))
-    batch = message.get(60) if numbered and len(message.get(60) or "") == _BATCH_DIGITS else None
-    invoice, reason = message.get(62) or "", message.get(39) or ""
+    get = message.fields.get
+    batch = get(60) if numbered and len(get(60, "")) == _BATCH_DIGITS else None
+    invoice, reason = get(62, ""), get(39, "")
     read = common.operation(message, row, _ENTRIES, batch=batch, invoice=invoice, reason=reason)
     return read if row.kind in (Kind.ECHO, Kind.SIGN_ON) else _money(message, row, read)
 
@@ -83,7 +94,7 @@ def _money(message: Message, row: Row, read: Operation) -> Operation:
     part = None if row.kind is Kind.REVERSAL else _part_of_amount(message)
     cash = row.kind is Kind.CASH_BACK
     original = _original(message, row, read)
-    return replace(
+    return say_more(
         read,
         original=original,
         tip=None if cash else part,
@@ -105,11 +116,21 @@ def _part_of_amount(message: Message) -> int | None:
     return part
 
 
+_NAMING = frozenset(
+    {
+        *(Kind.REVERSAL, Kind.VOID, Kind.PRE_AUTH_VOID, Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.REFUND),
+        *ADJUSTMENTS,
+    }
+)
+
+
 def _original(message: Message, row: Row, read: Operation) -> OriginalRef | None:
     """rules.md 1, column NAC; None where the message names none.
 
     DE 62 of a refund or completion is its own invoice number; of what changes or takes back another, the other's.
     """
+    if row.kind not in _NAMING:
+        return None
     named = OriginalRef(rrn=message.get(37) or "", auth_code=message.get(38) or "")
     match row.kind:
         case Kind.REVERSAL:
@@ -189,17 +210,20 @@ def _item_kind(message: Message, mti: str) -> Kind | None:
     return _COMPLETIONS.get(kind, kind) if kind and message.get(25) == ON_PRE_AUTH else kind
 
 
+_CONTENT = ("processing_code", "amount", "pan", "invoice", "rrn", "cryptogram")
+
+
 def _content(message: Message, read: Operation) -> tuple[tuple[str, str], ...]:
-    return common.content(
-        (
-            ("processing_code", read.processing_code[:2]),
-            ("amount", message.get(4)),
-            ("pan", read.card.pan if read.card else ""),
-            ("invoice", read.invoice),
-            ("rrn", message.get(37)),
-            ("cryptogram", common.cryptogram(message)),
-        )
+    get = message.fields.get
+    values = (
+        read.processing_code[:2],
+        get(4),
+        read.card.pan if read.card else "",
+        read.invoice,
+        get(37),
+        common.cryptogram(message),
     )
+    return common.content(_CONTENT, values)
 
 
 # --- what a terminal does with its messages ---
@@ -234,11 +258,18 @@ def carries_mac(message: Message) -> bool:
 
     The common core has none (nac.md 3): there [profile] mac is empty, and both ends ask it first.
     """
+    with_mac, is_answer = _mac_of(message.mti)
+    return with_mac and (not is_answer or is_approved(NAME, message.get(39) or ""))
+
+
+@lru_cache(maxsize=256)
+def _mac_of(mti_text: str) -> tuple[bool, bool]:
+    """Whether the class of this MTI has a MAC, and whether the MTI is an answer's."""
     try:
-        mti = Mti.parse(message.mti)
+        mti = Mti.parse(mti_text)
     except DecodeError:
-        return False
-    return mti.message_class in _WITH_MAC and (not mti.is_answer or is_approved(NAME, message.get(39) or ""))
+        return False, False
+    return mti.message_class in _WITH_MAC, mti.is_answer
 
 
 __all__ = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from specs.dialect import Dialect
-from specs.families.table import Row, Signs, by_mti, classify, knows_mti, missing, reversals_of
+from specs.families.table import ROWS_KEPT_MAX, Row, Signs, by_mti, classify, knows_mti, missing, reversals_of
 from specs.message import Message
 from specs.operation import Kind, Unreadable
 
@@ -143,6 +145,40 @@ _INDEX = by_mti(ROWS)
 
 def classified(message: Message, dialect: Dialect) -> Row | Unreadable:
     """The row of a request, told by MTI and DE 3; of a request or advice of type 00 and 02 by DE 25, 54 and 60 too."""
+    return _known(message, dialect) or classified_with_care(message, dialect)
+
+
+def _known(message: Message, dialect: Dialect) -> Row | None:
+    """The row, looked up by all that tells it; None where the careful road is to say what the message is.
+
+    Of a doubtful message nothing is kept: its digits may be those of a card.
+    """
+    if message.doubtful:
+        return None
+    fields = message.fields
+    has_part, has_amount = bool(fields.get(54)), len(fields.get(60, "")) == ORIGINAL_AMOUNT
+    return _row_of(dialect, message.mti, fields.get(3), fields.get(25), 38 in fields, has_part, has_amount)
+
+
+@lru_cache(maxsize=ROWS_KEPT_MAX)
+def _row_of(
+    dialect: Dialect,
+    mti: str,
+    processing: str | None,
+    condition: str | None,
+    has_code: bool,
+    has_part: bool,
+    has_amount: bool,
+) -> Row | None:
+    """The row of every message that has these; None when it has none that can be served."""
+    told = {3: processing, 25: condition, 38: "0" if has_code else None, 54: "0" if has_part else None}
+    told[60] = "0" * ORIGINAL_AMOUNT if has_amount else None
+    found = classified_with_care(Message(mti).with_fields(told), dialect)
+    return found if isinstance(found, Row) else None
+
+
+def classified_with_care(message: Message, dialect: Dialect) -> Row | Unreadable:
+    """See `classified`, which must say the same of every message."""
     if 3 not in message and knows_mti(_INDEX, message):
         return missing(message, (3,), dialect) or classify(message, _INDEX, Signs())
     return classify(message, _INDEX, Signs(message.get(3), _condition(message), function=_told(message)))

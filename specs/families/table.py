@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -38,10 +38,18 @@ class Row:
     key_layout: int = 0
     final: bool = False
     balanced: bool = False
+    needed: frozenset[int] = field(init=False, repr=False, compare=False)
+    """`required` as a set."""
+    known: frozenset[int] = field(init=False, repr=False, compare=False)
+    """`required` and `optional`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "needed", frozenset(self.required))
+        object.__setattr__(self, "known", self.needed.union(self.optional))
 
     def carries(self, de: int) -> bool:
         """Whether a request of this row may hold the data element."""
-        return de in self.required or de in self.optional
+        return de in self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,9 @@ def reversals_of(rows: Iterable[Row], required: tuple[int, ...], optional: tuple
 
 
 Index = Mapping[str, tuple[Row, ...]]
+
+ROWS_KEPT_MAX = 4_096
+"""Ways of telling a row that each family keeps: terminals have a few dozen, and noise must not fill the memory."""
 
 
 def by_mti(rows: Iterable[Row]) -> Index:
