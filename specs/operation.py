@@ -7,7 +7,6 @@ round at the terminal. The engine never sees a data element; a family never sees
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from dataclasses import fields as dataclass_fields
 from enum import StrEnum
 from typing import Any
 
@@ -192,7 +191,15 @@ def say_more(read: Operation, /, **said: Any) -> Operation:
     return read
 
 
-_FIELDS = len(dataclass_fields(Operation))
+def unsaid() -> Operation:
+    """An operation of which nothing is said yet, every field as by default: for its maker alone, as `say_more`."""
+    made = object.__new__(Operation)
+    made.__dict__.update(_UNSAID)
+    return made
+
+
+_UNSAID = dict(vars(Operation(Kind.OTHER, tid="")))
+_FIELDS = len(_UNSAID)
 
 
 class Verdict(StrEnum):

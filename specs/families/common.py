@@ -19,7 +19,7 @@ from specs.framing import swap_tpdu
 from specs.inspection import ALPHABETS
 from specs.message import Message
 from specs.mti import Mti
-from specs.operation import ADJUSTMENTS, Card, Entry, Operation, Outcome, Unreadable
+from specs.operation import ADJUSTMENTS, Card, Entry, Operation, Outcome, Unreadable, say_more, unsaid
 from specs.track2 import Track2, parse_track2
 from specs.values import quick_init, replace
 
@@ -143,30 +143,23 @@ def operation(
     if message.doubtful:  # its time is part of what a transaction is known by (rules.md, section 1)
         for de in (7, 12, 13):
             digits(message, de)
-    get = message.fields.get
-    block, chip = get(52), get(55)
-    return Operation(
-        kind=row.kind,
-        tid=get(41, ""),
-        mid=get(42, ""),
-        stan=digits(message, 11) or "",
-        batch=batch,
-        invoice=invoice,
-        reason=reason,
-        amount=amount(message),
-        card=card(message, entries, encrypted),
-        pin_block=raw_bytes(52, block) if block else None,
-        advice=mti.is_advice,
-        repeat=mti.is_repeat,
-        processing_code=digits(message, 3) or "",
-        final=row.final,
-        balanced=row.balanced,
-        key_layout=row.key_layout,
-        local_date=get(13, ""),
-        local_time=get(12, ""),
-        transmitted=get(7, ""),
-        chip=_chip_bytes(chip) if chip else None,
-    )
+    get, read = message.fields.get, unsaid()
+    said = vars(read)  # told one by one: to call the constructor with them costs as much as to read them
+    said["kind"], said["key_layout"] = row.kind, row.key_layout
+    said["final"], said["balanced"] = row.final, row.balanced
+    said["advice"], said["repeat"] = mti.is_advice, mti.is_repeat
+    said["tid"], said["mid"] = get(41, ""), get(42, "")
+    said["stan"] = digits(message, 11) or ""
+    said["batch"], said["invoice"], said["reason"] = batch, invoice, reason
+    said["amount"] = amount(message)
+    said["card"] = card(message, entries, encrypted)
+    if block := get(52):
+        said["pin_block"] = raw_bytes(52, block)
+    said["processing_code"] = digits(message, 3) or ""
+    said["local_date"], said["local_time"], said["transmitted"] = get(13, ""), get(12, ""), get(7, "")
+    if chip := get(55):
+        said["chip"] = _chip_bytes(chip)
+    return say_more(read)
 
 
 def _chip_bytes(value: str) -> bytes | None:
