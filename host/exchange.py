@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from host.engine.events import MacEvidence, Remark
 from host.faults import Facts, Fault
@@ -19,7 +20,7 @@ from specs.families import Family
 from specs.framing import frame
 from specs.inspection import Note, place
 from specs.message import Message
-from specs.operation import Operation, Outcome, Unreadable
+from specs.operation import Operation, OriginalRef, Outcome, Unreadable
 from specs.values import replace
 
 HEX_LOGGED_MAX = 24
@@ -68,21 +69,32 @@ def storable(operation: Operation, key: bytes) -> Operation:
     Invoice numbers (DE 62) are masked, alike at both ends of a reference, so a void still finds its sale. Compared
     content is hashed under the key of card numbers, since different values must stay different.
     """
-    original, items, pan = operation.original, operation.items, operation.card.pan if operation.card else ""
+    changes: dict[str, Any] = {}
+    pan = operation.card.pan if operation.card else ""
+    for name, value in operation.content:
+        if name != "pan" and _tells(value, pan):
+            changes["content"] = tuple((n, v if n == "pan" else _secret(v, pan, key)) for n, v in operation.content)
+            break
+    if (invoice := masking.mask_text(operation.invoice)) != operation.invoice:
+        changes["invoice"] = invoice
+    if operation.original is not None:
+        changes["original"] = _storable_ref(operation.original)
+    if operation.items:
+        changes["items"] = tuple(replace(item, ref=_storable_ref(item.ref)) for item in operation.items)
+    return replace(operation, **changes) if changes else operation
 
-    def safe(value: str) -> bool:
-        return masking.mask_text(value) == value and not (pan and pan in value)
 
-    return replace(
-        operation,
-        content=tuple(
-            (name, value if name == "pan" or safe(value) else pan_hash(key, value.encode("latin-1", "replace").hex()))
-            for name, value in operation.content
-        ),
-        invoice=masking.mask_text(operation.invoice),
-        original=replace(original, invoice=masking.mask_text(original.invoice)) if original else None,
-        items=tuple(replace(i, ref=replace(i.ref, invoice=masking.mask_text(i.ref.invoice))) for i in items),
-    )
+def _tells(value: str, pan: str) -> bool:
+    """Whether a value shows a card number: any that a mask would hide, or the card's own."""
+    return (pan != "" and pan in value) or masking.mask_text(value) != value
+
+
+def _secret(value: str, pan: str, key: bytes) -> str:
+    return pan_hash(key, value.encode("latin-1", "replace").hex()) if _tells(value, pan) else value
+
+
+def _storable_ref(ref: OriginalRef) -> OriginalRef:
+    return replace(ref, invoice=masking.mask_text(ref.invoice))
 
 
 def format_refusal(error: SpecError) -> Unreadable:
@@ -101,15 +113,16 @@ def facts_of(message: Message, operation: Operation) -> Facts:
 def mac_evidence(exchange: Exchange) -> MacEvidence:
     """What the engine needs to verify the MAC (DE 64 or 128); it has the keys, the edge has the bytes."""
     required = exchange.family.carries_mac(exchange.message)
-    de = mac_de(exchange.message.fields)
-    value = exchange.message.get(de)
+    fields = exchange.message.fields
+    de = mac_de(fields)
+    value = fields.get(de)
     if not required or value is None:
         return MacEvidence(b"", None, required, de)
     try:
         received = bytes.fromhex(value)
     except ValueError:
         received = b""  # a lenient listener let it in: it is a MAC, and a wrong one
-    return MacEvidence(mab(exchange.body, exchange.message, exchange.dialect), received, required, de)
+    return MacEvidence(mab(exchange.body, fields, exchange.dialect), received, required, de)
 
 
 def signed(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> tuple[Message, bytes]:

@@ -162,6 +162,11 @@ class FaultTable:
             self._rules.clear()
             self._chance.clear()
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no rule, so that nobody needs to ask about each message."""
+        return not self._rules
+
     def fires(self, facts: Facts, phase: Phase) -> Fault | None:
         """The rule that spoils this message in this phase, counted as fired; None when none does."""
         with self._lock:

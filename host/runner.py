@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
-from threading import Condition, Thread, current_thread
+from threading import Condition, RLock, Thread, current_thread
 from typing import TypeVar
 
 import structlog
@@ -23,7 +23,7 @@ from host import clock as host_clock
 from host.chance import Chance
 from host.clock import Clock
 from host.engine.context import Context, Ids, Settings
-from host.engine.events import Decision, Event, IssuerAnswer, LegOverdue, Record, Request
+from host.engine.events import Ask, Decision, Event, IssuerAnswer, LegOverdue, Record, Request
 from host.engine.working import Needs
 from host.errors import Busy as Busy
 from host.errors import HostError, LedgerBroken, StoreUnavailable
@@ -117,7 +117,10 @@ class Runner:
         self._requests: deque[Job] = deque()
         self._internal: deque[Job] = deque()
         self._calls: deque[Callable[[], None]] = deque()
-        self._ready = Condition()
+        self._lock = RLock()
+        self._ready = Condition(self._lock)
+        self._asleep = False
+        """Whether the writer waits on `_ready`: only then has it to be woken."""
         self._thread: Thread | None = None
         self._stopping = self._woken = self._unsaved_pages = False
         self._more = False
@@ -152,17 +155,17 @@ class Runner:
             except Exception as error:
                 done.set_exception(error)
 
-        with self._ready:
+        with self._lock:
             self._refuse_when_closed()
             self._calls.append(run)
-            self._ready.notify()
+            self._wake()
         return self._await(done, timeout_s)
 
     def wake(self) -> None:
         """The clock was moved: look at the deadlines now."""
-        with self._ready:
+        with self._lock:
             self._woken = True
-            self._ready.notify()
+            self._wake()
 
     @property
     def queued(self) -> int:
@@ -188,9 +191,9 @@ class Runner:
     def stop(self) -> None:
         """Take nothing new, decide, commit and answer what is queued, end the thread. Legs in flight stay for the
         restart, which undoes them; their requests hear nothing."""
-        with self._ready:
+        with self._lock:
             self._stopping = True
-            self._ready.notify()
+            self._wake()
         if self._thread is None:
             self._finish()
         else:
@@ -204,14 +207,14 @@ class Runner:
         )
 
     def _put(self, job: Job) -> None:
-        with self._ready:
+        with self._lock:
             self._refuse_when_closed()
             if len(self._requests) >= self._queue_max:
                 if self._hits is not None:
                     self._hits.hit("queue", waiting=self._queue_max)
                 raise Busy(f"{self._queue_max} requests are waiting already")
             self._requests.append(job)
-            self._ready.notify()
+            self._wake()
 
     def _refuse_when_closed(self) -> None:
         if self._broken is not None:
@@ -221,8 +224,14 @@ class Runner:
 
     def _deliver(self, event: Event) -> None:
         """An answer from the issuer, or a deadline: before new requests, and never refused."""
-        with self._ready:
+        with self._lock:
             self._internal.append(Job(event))
+            self._wake()
+
+    def _wake(self) -> None:
+        """Under the lock: end the writer's wait, if it waits."""
+        if self._asleep:
+            self._asleep = False
             self._ready.notify()
 
     def _await(self, done: Future[T], timeout_s: float) -> T:
@@ -321,11 +330,14 @@ class Runner:
             log.info("legs without an outcome are undone", legs=len(unfinished))
 
     def _take(self) -> tuple[list[Callable[[], None]], list[Job]]:
-        with self._ready:
+        with self._lock:
             calls = list(self._calls)
             self._calls.clear()
             jobs: list[Job] = []
             for source in (self._internal, self._requests):
+                if len(jobs) + len(source) <= GROUP_MAX:
+                    jobs += source
+                    source.clear()
                 while source and len(jobs) < GROUP_MAX:
                     jobs.append(source.popleft())
         return calls, jobs
@@ -339,7 +351,9 @@ class Runner:
                     if idle and self._stopping:
                         break
                     if idle and not self._woken and not self._more:
+                        self._asleep = True
                         self._ready.wait(max(0.0, next_sweep - host_clock.monotonic()))
+                        self._asleep = False
                     woken, self._woken = self._woken, False
                 if woken or host_clock.monotonic() >= next_sweep:
                     next_sweep = host_clock.monotonic() + SWEEP_S
@@ -459,11 +473,13 @@ class Runner:
     def _speak(self, group: Group) -> None:
         """Everything here is on disk. First the issuer is asked, then the terminals hear their answers."""
         self._unsaved_pages = True
-        now = self.clock.now()
+        now, steady = self.clock.now(), self.clock.steady()
+        asks: list[Ask] = []
         for _, decision in group.decided:
+            asks += decision.asks
             for row in decision.puts:
-                if isinstance(row, Leg):
-                    self._flight.note(row, now, self.clock.steady())
+                if type(row) is Leg:
+                    self._flight.note(row, now, steady)
         for txn_id in group.answered:
             self._waiters.pop(txn_id, None)
         for txn_id, jobs in group.joins.items():
@@ -472,10 +488,9 @@ class Runner:
             self._deferred.setdefault(job.tid, []).append(job)
         for tid in group.moved_tids:
             self._decide_again(tid)
-        asks = tuple(ask for _, decision in group.decided for ask in decision.asks)
         if asks:
             # The legs are durable: a crash from here on makes the restart undo them at the issuer (RH7, FC 17).
-            self.link.send(asks, now)
+            self.link.send(tuple(asks), now)
         for job, decision in group.speak:
             self._tell(job, decision, decision.outcome)
 

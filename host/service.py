@@ -13,7 +13,8 @@ import itertools
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 
 import structlog
@@ -49,8 +50,8 @@ from host.rows import MessageRow, Row
 from host.runner import Runner
 from host.server import Connection
 from specs import masking
-from specs.bins import DOMESTIC, Bins
-from specs.codec import decode_payload, inspect_payload, split_payload
+from specs.bins import DIGITS_MAX, DOMESTIC, Bins
+from specs.codec import decode_payload, inspect_payload
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError, FrameError, SecurityError, SpecError
@@ -62,7 +63,6 @@ from specs.message import Message
 from specs.operation import Operation, Outcome, Unreadable
 from specs.profile import Profile, profile_of
 from specs.security import kcv
-from specs.values import replace
 
 TrackKey = Callable[[str], bytes]
 """The working track key of a terminal by its id; b"" = it has none."""
@@ -85,8 +85,9 @@ class Service:
     ) -> None:
         self._faults = faults
         self._pan_key = pan_key
+        self._digest = hashlib.blake2b(key=pan_key[:32], digest_size=16)
         self._track_key = track_key
-        self._bins = bins or Bins()
+        self._organisation = lru_cache(maxsize=4096)((bins or Bins()).organisation)
         self._doctor = Doctor()
         self._unread_log = LogRate(now=monotonic)
         self._monotonic = monotonic
@@ -94,6 +95,8 @@ class Service:
         self._tokens = itertools.count(1)
         self._under_way: dict[int, Exchange] = {}
         self._outbox: deque[Exchange] = deque()
+        self._flush_is_due = False
+        """Whether the loop has been asked to look into the outbox and has not begun to."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runner: Runner | None = None
 
@@ -113,13 +116,11 @@ class Service:
         """A payload arrived: an operation for the engine, or a refusal that is only logged and answered."""
         dialect = connection.endpoint.dialect
         try:
-            _, _, body = split_payload(payload, dialect)
             message = decode_payload(payload, dialect)
-            notes: list[Note | str] = []
         except (DecodeError, FrameError) as error:
             self._misread(connection, payload, error)
             return
-        self._ask(self._exchange(connection, message, body, notes))
+        self._ask(self._exchange(connection, message, payload[dialect.frame.prefix_bytes :], []))
 
     def _misread(self, connection: Connection, payload: bytes, error: SpecError) -> None:
         """It breaks the dialect: read on where the listener is lenient and the reader found its way, else refuse."""
@@ -169,8 +170,10 @@ class Service:
 
     def _take(self, exchange: Exchange, operation: Operation) -> None:
         assert self._runner is not None
-        facts = facts_of(exchange.message, operation)
-        fault = self._faults.fires(facts, Phase.BEFORE_COMMIT) or self._faults.fires(facts, Phase.AFTER_COMMIT)
+        fault: Fault | None = None
+        if not self._faults.empty:
+            facts = facts_of(exchange.message, operation)
+            fault = self._faults.fires(facts, Phase.BEFORE_COMMIT) or self._faults.fires(facts, Phase.AFTER_COMMIT)
         if fault is None and self._runner.settings.magic:
             fault = fault_by_amount(operation)
         if fault is not None and fault.phase is Phase.BEFORE_COMMIT:
@@ -194,7 +197,7 @@ class Service:
         token = next(self._tokens)
         self._under_way[token] = exchange
         try:
-            self._submit(replace(self._request(exchange, operation, token), unserved=unserved), self._decided)
+            self._submit(self._request(exchange, operation, token, unserved), self._decided)
         except Busy:
             del self._under_way[token]
             self._no_room(exchange)
@@ -211,10 +214,12 @@ class Service:
         assert self._runner is not None
         self._runner.submit(event, done)
 
-    def _request(self, exchange: Exchange, operation: Operation, token: int) -> Request:
+    def _request(
+        self, exchange: Exchange, operation: Operation, token: int, unserved: Refusal | None = None
+    ) -> Request:
         card = operation.card
         pan = card.pan if card else ""
-        scheme = self._bins.organisation(pan) if pan else ""
+        scheme = self._organisation(pan[:DIGITS_MAX]) if pan else ""
         return Request(
             token=token,
             operation=operation,
@@ -226,7 +231,8 @@ class Service:
             pan_masked=masking.mask_pan(pan) if pan else "",
             organisation=scheme,
             foreign=bool(scheme) and scheme != DOMESTIC,
-            item_hashes=tuple(pan_hash(self._pan_key, item.pan) for item in operation.items),
+            item_hashes=tuple([pan_hash(self._pan_key, item.pan) for item in operation.items]),
+            unserved=unserved,
         )
 
     def _profile(self, dialect: Dialect) -> Profile:
@@ -340,7 +346,7 @@ class Service:
 
     def rows(
         self, ctx: Context, event: Request, decision: Decision, outcome: Outcome | None, waited: bool
-    ) -> Iterable[Row]:
+    ) -> list[Row]:
         """The log lines that belong into this group's commit; encodes the answer when there is one.
 
         Called when a request is decided (outcome None: it waits for its issuer or for another), and with
@@ -348,58 +354,57 @@ class Service:
         """
         exchange = self._under_way.get(event.token)
         if exchange is None:
-            return
+            return []
+        made: list[Row] = []
         if not waited:
-            yield self._in_row(ctx, exchange, decision.txn_id, decision.notes)
+            made.append(self._in_row(ctx, exchange, decision.txn_id, decision.notes))
         if outcome is not None:
             answer = self._answer(exchange, decision, outcome)
             said = fault_text(exchange.fault, answer) + (decision.notes if waited else ())
-            yield self._out_row(ctx, exchange, answer, decision.txn_id, said)
+            made.append(self._out_row(ctx, exchange, answer, decision.txn_id, said))
+        return made
 
     def _answer(self, exchange: Exchange, decision: Decision, outcome: Outcome) -> Message:
         answer = exchange.family.write_answer(exchange.message, outcome, exchange.dialect)
-        if exchange.fault is not None and exchange.fault.action == "answer":
-            answer = spoken_otherwise(answer, exchange.fault.rc)
+        fault = exchange.fault
+        if fault is not None and fault.action == "answer":
+            answer = spoken_otherwise(answer, fault.rc)
         payload = b""
         if decision.sign_key and decision.mac and exchange.family.carries_mac(answer):
             answer, payload = signed(answer, exchange.dialect, bytes.fromhex(decision.sign_key), decision.mac)
-        if exchange.fault is not None and exchange.fault.action == "bad-mac":
+        if fault is not None and fault.action == "bad-mac":
             answer, payload = ill_signed(answer), b""
         exchange.frame, exchange.encoded = framed(answer, exchange.dialect, payload), outcome
         return answer
 
     def _in_row(self, ctx: Context, exchange: Exchange, txn_id: int, said: tuple[str | Remark, ...] = ()) -> MessageRow:
         notes = [*exchange.notes, *placed(exchange, said)] if said else exchange.notes
-        row = self._row(ctx, "in", exchange, exchange.message, exchange.body, notes, txn_id)
+        exchange.shown = exchange.message.masked()
+        row = self._row(ctx, exchange, "in", exchange.message, exchange.shown, exchange.body, notes, txn_id)
         exchange.in_row = row.id
         return row
 
     def _out_row(
         self, ctx: Context, exchange: Exchange, answer: Message, txn_id: int, said: tuple[str | Remark, ...] = ()
     ) -> MessageRow:
-        row = self._row(ctx, "out", exchange, answer, exchange.frame, placed(exchange, said), txn_id)
-        return replace(row, reply_to=exchange.in_row, fate=fate_of(exchange.fault, answer))
+        notes = placed(exchange, said) if said else []
+        shown = _shown_beside(exchange, answer)
+        return self._row(ctx, exchange, "out", answer, shown, exchange.frame, notes, txn_id)
 
     def _row(
         self,
         ctx: Context,
-        direction: str,
         exchange: Exchange,
+        direction: str,
         message: Message,
+        shown: Mapping[int, str],
         raw: bytes,
         notes: list[Note | str],
         txn_id: int,
     ) -> MessageRow:
-        shown = message.masked()
-        if direction == "in":
-            exchange.shown = shown
-        else:
-            # What an answer only echoes looks as it did in the request: there its card number was at hand.
-            shown |= {
-                de: exchange.shown[de]
-                for de in shown.keys() & exchange.shown.keys()
-                if message[de] == exchange.message.get(de)
-            }
+        """shown: the elements of the message, masked. raw: the bytes that came, or that leave."""
+        asked = direction == "in"
+        operation = exchange.operation
         return MessageRow(
             id=ctx.ids.new(MessageRow.__name__),
             at=ctx.stamp,
@@ -408,19 +413,24 @@ class Service:
             dialect=exchange.dialect.name,
             tid=shown.get(41, ""),
             mti=message.mti,
-            kind=exchange.operation.kind.value if exchange.operation else "",
+            kind=operation.kind.value if operation else "",
             stan=shown.get(11, ""),
             code=shown.get(39, ""),
             rrn=shown.get(37, ""),
             auth_code=shown.get(38, ""),
             txn_id=txn_id,
-            reply_to=0,
+            reply_to=0 if asked else exchange.in_row,
             fields=_fields_json(shown),
             notes=json.dumps([note_json(note) for note in notes], ensure_ascii=False) if notes else "[]",
-            fate="",
-            digest=hashlib.blake2b(raw, key=self._pan_key[:32], digest_size=16).hexdigest() if raw else "",
-            raw=exchange.raw if direction == "in" else "",
+            fate="" if asked else fate_of(exchange.fault, message),
+            digest=self._digest_of(raw) if raw else "",
+            raw=exchange.raw if asked else "",
         )
+
+    def _digest_of(self, raw: bytes) -> str:
+        made = self._digest.copy()  # of a start that has the key already
+        made.update(raw)
+        return made.hexdigest()
 
     # ---- out: after the commit
 
@@ -445,14 +455,15 @@ class Service:
 
     def _speak(self, exchange: Exchange) -> None:
         assert self._loop is not None
-        first = not self._outbox
         self._outbox.append(exchange)
-        if first:
+        if not self._flush_is_due:
+            self._flush_is_due = True
             self._loop.call_soon_threadsafe(self._flush)
 
     def _flush(self) -> None:
         """Everything that is ready leaves, each answer in one write; what has none ends here too (loop's thread)."""
         assert self._loop is not None
+        self._flush_is_due = False  # first: what comes from here on asks anew
         while self._outbox:
             exchange = self._outbox.popleft()
             if exchange.frame:
@@ -466,6 +477,31 @@ def _explain(exchange: Exchange, unreadable: Unreadable) -> None:
         exchange.notes.append(note_of(exchange, unreadable))
 
 
+def _shown_beside(exchange: Exchange, answer: Message) -> Mapping[int, str]:
+    """The answer, masked; what it only echoes looks as it did in the request: there its card number was at hand."""
+    shown = answer.masked()
+    said, asked = answer.fields, exchange.message.fields
+    for de, text in exchange.shown.items():
+        if said.get(de) == asked[de]:
+            shown[de] = text
+    return shown
+
+
 def _fields_json(shown: Mapping[int, str]) -> str:
     """{"2": "...", ...} as json.dumps writes it; twice a message, so without a general encoder."""
-    return "{" + ", ".join([f'"{de}": {quoted(value)}' for de, value in shown.items()]) + "}"
+    values = "".join(shown.values())
+    if len(quoted(values)) > len(values) + 2:  # more than the two quotes: something has to be escaped
+        return "{" + ", ".join([f'"{de}": {quoted(value)}' for de, value in shown.items()]) + "}"
+    pieces = [*_json_form(tuple(shown))]
+    pieces[1::2] = shown.values()
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=1024)
+def _json_form(elements: tuple[int, ...]) -> tuple[str, ...]:
+    """Keys and quotes of these elements, with an empty place for each value: messages come in few shapes."""
+    if not elements:
+        return ("{}",)
+    keys = [f'"{de}": "' for de in elements]
+    between = [piece for key in keys[1:] for piece in ("", f'", {key}')]
+    return ("{" + keys[0], *between, "", '"}')
