@@ -31,8 +31,9 @@ _GROUPED_PAN = re.compile(
 _TRACK_IN_TEXT = re.compile(r"(?<!\d)\d{12,19}[D=^][^ ;|]{4,}")
 _KEY_IN_TEXT = re.compile(r"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{32,}(?![0-9A-Fa-f])")
 """32 hex digits or more with a letter among them: totals are long too, but have no letters."""
-_SUSPICIOUS = re.compile(r"\d{12}|\d{4}[ -]\d{4}|[0-9A-Fa-f]{32}")
-"""A part of whatever `mask_text` can find: text without it is left alone, after one search in place of five."""
+_SUSPICIOUS = re.compile(r"\d\d{3}(?:\d{8}|[ -]\d{4})|[0-9A-Fa-f]{32}")
+"""A part of whatever `mask_text` can find (12 digits; two groups of four; 32 hex digits): text without it is left alone,
+after one search in place of five. The first digit stands by itself so that the search can run to the next one."""
 _DIGITS_SHOWN = 6
 _LONG_RUN_DIGITS = 31
 """Longer than DE 61 (29 digits), where a number cannot be told from batch, STAN and date; an item of an upload has 40.
