@@ -32,7 +32,7 @@ _TRACK_IN_TEXT = re.compile(r"(?<!\d)\d{12,19}[D=^][^ ;|]{4,}")
 _KEY_IN_TEXT = re.compile(r"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{32,}(?![0-9A-Fa-f])")
 """32 hex digits or more with a letter among them: totals are long too, but have no letters."""
 _SUSPICIOUS = re.compile(r"\d\d{3}(?:\d{8}|[ -]\d{4})|[0-9A-Fa-f]{32}")
-"""A part of whatever `mask_text` can find (12 digits; two groups of four; 32 hex digits): text without it is left alone,
+"""A part of whatever `mask_text` can find (12 digits; groups of four; 32 hex digits): text without it is left alone,
 after one search in place of five. The first digit stands by itself so that the search can run to the next one."""
 _DIGITS_SHOWN = 6
 _LONG_RUN_DIGITS = 31
