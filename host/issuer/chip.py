@@ -29,10 +29,13 @@ class Looked:
     key: ChipKey | None = field(default=None, repr=False)
 
 
+NOTHING = Looked()
+
+
 def look(ask: Ask, card: TestCard | None) -> Looked:
     """Check the cryptogram that came with it, under the card's test key if it is held."""
     if ask.chip is None:
-        return Looked()
+        return NOTHING
     try:
         emv.tags(ask.chip)
     except DecodeError as error:

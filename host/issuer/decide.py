@@ -134,6 +134,8 @@ def _first(draft: Draft, ask: Ask, account: IssuerAccount, data: CardData, known
 
 def _with_chip(said: IssuerDecision, ask: Ask, looked: chip.Looked, script: Script | None) -> IssuerDecision:
     """The same answer with what the chip's data came to, and on a yes with the issuer's own data for the card."""
+    if looked is chip.NOTHING:
+        return said
     scripts = (script,) if script is not None and looked.key is not None and said.answer.approved else ()
     data = b""
     if said.answer.approved:
@@ -210,8 +212,7 @@ def _undo(draft: Draft, leg: Leg) -> IssuerDecision:
 def _said(draft: Draft, leg: Leg, done: IssuerLeg, account: IssuerAccount | None) -> IssuerDecision:
     approved = done.code in ("", PARTIAL)
     refusal = done.code if approved else _refusal(done.code)
-    shown = account is not None and approved and leg.purpose == INQUIRY
-    balance = _balance(account) if account is not None and shown else -1
+    balance = _balance(account) if approved and leg.purpose == INQUIRY and account is not None else -1
     return IssuerDecision(
         puts=draft.puts,
         answer=IssuerAnswer(
@@ -233,13 +234,11 @@ def _move(draft: Draft, account: IssuerAccount, leg: Leg, done: IssuerLeg, sign:
     amount = sign * move.debited * done.approved_amount
     held = sign * (move.held * done.approved_amount - done.released)
     if amount:
-        lines = ((f"cardholder:{account.pan_hash}", amount), (CLEARING, -amount))
-        entry_id = 0
-        for name, value in lines:
-            row_id = draft.new_id(Posting)
-            entry_id = entry_id or row_id
-            draft.put(Posting(row_id, entry_id, BOOK, name, value, leg.currency, leg.txn_id, 0, reason, draft.now))
-    if (amount, held) == (0, 0):
+        first, second, at = draft.new_id(Posting), draft.new_id(Posting), draft.now
+        owed = f"cardholder:{account.pan_hash}"
+        draft.put(Posting(first, first, BOOK, owed, amount, leg.currency, leg.txn_id, 0, reason, at))
+        draft.put(Posting(second, first, BOOK, CLEARING, -amount, leg.currency, leg.txn_id, 0, reason, at))
+    elif not held:
         return account
     return draft.put(replace(account, debited=account.debited + amount, held=account.held + held))
 

@@ -24,7 +24,7 @@ from host.engine.events import Ask, Event, IssuerAnswer
 from host.engine.working import Needs, WorkingSet
 from host.errors import StoreUnavailable
 from host.issuer.cards import CardIndex
-from host.issuer.decide import CardData, Known, answer
+from host.issuer.decide import REFUSE, CardData, Known, answer
 from host.issuer.scripts import ScriptTable
 from host.rows import Row
 from host.store.store import Store
@@ -77,6 +77,11 @@ class LinkFault:
         return True
 
 
+_Sent = tuple[Ask, LinkFault | None]
+"""A message on its way, and the fault that strikes it."""
+UNTOLD = CardData("", "")
+
+
 @dataclass(slots=True)
 class ImmediateLink:
     """The issuer lives in this process and answers at once, unless a fault says otherwise.
@@ -89,7 +94,7 @@ class ImmediateLink:
     faults: list[LinkFault] = field(default_factory=list)
     bins: Bins = field(default_factory=Bins)
     scripts: ScriptTable = field(default_factory=ScriptTable)
-    _sent: list[tuple[Ask, LinkFault | None]] = field(default_factory=list)
+    _sent: list[_Sent] = field(default_factory=list)
     _on_the_way: list[tuple[datetime, int, IssuerAnswer]] = field(default_factory=list)
     _deliver: Callable[[Event], None] = field(default=lambda _event: None)
     _order: count[int] = field(default_factory=count)
@@ -100,6 +105,9 @@ class ImmediateLink:
 
     def send(self, asks: tuple[Ask, ...], now: datetime) -> None:
         """Take messages whose legs are durable; a fault may lose or delay them. Never waits, never raises."""
+        if not self.faults:
+            self._sent += [(ask, None) for ask in asks]
+            return
         for ask in asks:
             fault = next((f for f in self.faults if f.strikes(ask)), None)
             kind = fault.kind if fault is not None else None
@@ -126,7 +134,7 @@ class ImmediateLink:
         scripts: list[int] = []
         try:
             ws = self.store.load(_needs(batch))
-            said, puts = self._decide(batch, ws, ctx, scripts)
+            said, puts = self._decide(batch, ws, self._cards_of(batch, ws, ctx), ctx, scripts)
             self.store.commit(puts)
         except StoreUnavailable as error:
             self.scripts.sent(scripts, -1)
@@ -134,28 +142,38 @@ class ImmediateLink:
             return
         # A crash here: the issuer has acted and nobody knows; the leg is undone after the restart.
         for fault, told in said:
-            kind = fault.kind if fault is not None else None
-            if kind is not FaultKind.LOSE_AFTER_ISSUER:
-                late = fault.seconds if fault is not None and kind is FaultKind.LATE else 0.0
+            if fault is None:
+                self._answer_at(ctx.now, told)
+            elif fault.kind is not FaultKind.LOSE_AFTER_ISSUER:
+                late = fault.seconds if fault.kind is FaultKind.LATE else 0.0
                 self._answer_at(ctx.now + timedelta(seconds=late), told)
 
+    def _cards_of(self, batch: list[_Sent], ws: WorkingSet, ctx: Context) -> dict[int, CardData]:
+        """What the messages say of cards, by transaction: of those only that the issuer has to look at, since it has no
+        account of them yet or refuses strangers."""
+        strict = ctx.settings.unknown_cards == REFUSE
+        asked = {ask.leg.txn_id for ask, _ in batch if strict or ws.account(ask.leg.pan_hash) is None}
+        return {txn_id: CardData(*said) for txn_id, said in self.store.cards_of(asked).items()}
+
     def _decide(
-        self, batch: list[tuple[Ask, LinkFault | None]], ws: WorkingSet, ctx: Context, scripts: list[int]
+        self, batch: list[_Sent], ws: WorkingSet, cards: dict[int, CardData], ctx: Context, scripts: list[int]
     ) -> tuple[list[tuple[LinkFault | None, IssuerAnswer]], list[Row]]:
         said: list[tuple[LinkFault | None, IssuerAnswer]] = []
         puts: list[Row] = []
+        plain = Known(self.cards, self.bins)
         for ask, fault in batch:
-            txn = ws.txn(ask.leg.txn_id)
-            card = CardData(txn.pan, txn.organisation) if txn is not None else CardData("", "")
-            known = Known(self.cards, self.bins, self.scripts.due(ask.leg.pan_hash))
+            card = cards.get(ask.leg.txn_id, UNTOLD)
+            script = self.scripts.due(ask.leg.pan_hash)
+            known = plain if script is None else Known(self.cards, self.bins, script)
             try:
                 decision = answer(ws, ask, card, known, ctx)
             except Exception:
                 log.error("the issuer cannot decide a leg", leg=ask.leg.id, trace=mask_text(traceback.format_exc()))
                 continue
             puts += decision.puts
-            scripts += decision.scripts
-            self.scripts.sent(decision.scripts)
+            if decision.scripts:
+                scripts += decision.scripts
+                self.scripts.sent(decision.scripts)
             said.append((fault, decision.answer))
         return said, puts
 
@@ -167,10 +185,9 @@ class ImmediateLink:
             self._deliver(heapq.heappop(self._on_the_way)[2])
 
 
-def _needs(batch: list[tuple[Ask, LinkFault | None]]) -> Needs:
-    """txn_ids: for what the message says of the card; the rest are the issuer's own books."""
-    txn_ids = {ask.leg.txn_id for ask, _ in batch}
-    return Needs(txn_ids=txn_ids, issuer_txn_ids=set(txn_ids), pan_hashes={ask.leg.pan_hash for ask, _ in batch})
+def _needs(batch: list[_Sent]) -> Needs:
+    """The issuer's own books."""
+    return Needs(issuer_txn_ids={ask.leg.txn_id for ask, _ in batch}, pan_hashes={ask.leg.pan_hash for ask, _ in batch})
 
 
 def _link_down(ask: Ask) -> IssuerAnswer:

@@ -116,6 +116,8 @@ class ScriptTable:
 
     def due(self, hash_of_card: str) -> Script | None:
         """What the next approved chip answer of this card carries: one script an answer, DE 55 has little room."""
+        if not self._scripts:
+            return None
         with self._lock:
             mine = (s for s in self._scripts.values() if s.pan_hash == hash_of_card and s.sent < s.times)
             return next(mine, None)

@@ -28,6 +28,13 @@ class Driver(Protocol):
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """One statement for many rows, prepared once. Raises StoreUnavailable."""
 
+    def changed(self) -> int:
+        """How many rows this connection has written so far, those of a transaction that was rolled back too."""
+
+    def writes(self) -> tuple[int, int] | None:
+        """A mark that moves when other connections have committed, and `changed`. None: this database cannot say.
+        Raises StoreUnavailable."""
+
     def begin(self, *, write: bool) -> None:
         """Start a transaction: one that may write, or a snapshot to read from."""
 

@@ -23,6 +23,7 @@ from host.rows import (
     Txn,
 )
 from host.store.driver import Driver
+from host.store.kept import NO_NUMBER, Kept, Pair
 from host.store.schema import NAMED_BY_CARD, Codec
 from specs.operation import Kind
 
@@ -41,7 +42,7 @@ LATEST_GENERATION = (
     " ORDER BY b.epoch DESC, b.generation DESC, b.id DESC LIMIT 1)"
 )
 NEWEST_EPOCHS = "t.epoch >= COALESCE((SELECT m.epoch - 1 FROM terminal m WHERE m.tid = t.tid), 0)"
-UNFINISHED = ("asking", "undoing", "owing")
+UNFINISHED = "'asking', 'undoing', 'owing'"
 ACTING = "t.original_id <> 0 AND t.state <> 'declined'"
 MERCHANT_CARD = f"t.mid = ? AND t.pan_hash = ? AND {NAMED_BY_CARD}"
 MERCHANT_STAN = "t.tid IN (SELECT m.tid FROM terminal m WHERE m.mid = ?) AND t.stan = ?"
@@ -56,18 +57,19 @@ DAYS_MAX = 8
 class Loader:
     """One load. Shape: `run` fills a WorkingSet; each row is fetched at most a few times and kept once."""
 
-    def __init__(self, driver: Driver, codecs: Mapping[type, Codec[Any]]) -> None:
+    def __init__(self, driver: Driver, codecs: Mapping[type, Codec[Any]], kept: Kept) -> None:
         self._driver = driver
         self._codecs = codecs
+        self._kept = kept
         self._ws = WorkingSet()
 
     def run(self, needs: Needs) -> WorkingSet:
         """Phase 1: what the keys name. Phase 2: what those rows belong to. Phase 3: whole batches, where asked."""
-        self._load(Terminal, "tid", needs.tids)
-        self._load(Merchant, "mid", needs.mids)
+        self._by_key(Terminal, "tid", needs.tids)
+        self._by_key(Merchant, "mid", needs.mids)
         batches = [
-            *self._load(Batch, "tid", needs.tids, f"({LIVE} OR {LATEST_CLOSED})"),
-            *self._pairs(Batch, "number", needs.numbers, LATEST_GENERATION),
+            *self._of_tids(needs.tids),
+            *self._numbered(needs.numbers),
             *self._load(Batch, "id", needs.batch_ids),
         ]
         batches += self._of_days(needs.days)
@@ -103,7 +105,7 @@ class Loader:
         self._load(Leg, "txn_id", every)
         self._load(Adjustment, "txn_id", every)
         # An issuer's answer names a transaction only, and what it leads to is signed with its terminal's key.
-        self._load(Terminal, "tid", {t.tid for t in every.values()} - known_tids)
+        self._by_key(Terminal, "tid", {t.tid for t in every.values()} - known_tids)
 
     def _linked(self, txns: dict[int, Txn]) -> dict[int, Txn]:
         """With the originals that they name, those that these name, and what replaced any of them."""
@@ -114,8 +116,30 @@ class Loader:
             txns |= {t.id: t for t in fresh}
         return txns
 
+    def _by_key(self, row_class: type[R], column: str, keys: Collection[str]) -> None:
+        """Rows by a unique column, those at hand without a question."""
+        known, asked = self._kept.known(row_class, keys)
+        self._ws.apply(known)
+        self._kept.keep(row_class, self._load(row_class, column, asked))
+
+    def _of_tids(self, tids: Collection[str]) -> list[Batch]:
+        """The live batch of each terminal, and the one closed last."""
+        known, asked = self._kept.batches([(tid, NO_NUMBER) for tid in tids])
+        self._ws.apply(known)
+        found = self._load(Batch, "tid", [tid for tid, _ in asked], f"({LIVE} OR {LATEST_CLOSED})")
+        self._kept.keep_batches(asked, found, numbered=False)
+        return known + found
+
+    def _numbered(self, pairs: Collection[tuple[str, str]]) -> list[Batch]:
+        """The latest generation of each number of a terminal."""
+        known, asked = self._kept.batches(pairs)
+        self._ws.apply(known)
+        found = self._pairs(Batch, "number", asked, LATEST_GENERATION)
+        self._kept.keep_batches(asked, found, numbered=True)
+        return known + found
+
     def _issuer(self, needs: Needs) -> None:
-        self._load(IssuerAccount, "pan_hash", needs.pan_hashes)
+        self._by_key(IssuerAccount, "pan_hash", needs.pan_hashes)
         self._load(IssuerLeg, "txn_id", needs.issuer_txn_ids)
 
     def _items(self, batch_ids: list[int]) -> list[Txn]:
@@ -134,12 +158,11 @@ class Loader:
         found: list[Leg] = []
         for chunk in _chunks(tids):
             marks = ", ".join([self._driver.mark] * len(chunk))
-            for state in UNFINISHED:
-                sql = (
-                    f"SELECT {codec.columns} FROM leg t JOIN txn x ON x.id = t.txn_id"
-                    f" WHERE t.state = '{state}' AND x.tid IN ({marks})"
-                )
-                found += [codec.decode(values) for values in self._driver.query(sql, chunk)]
+            sql = (
+                f"SELECT {codec.columns} FROM leg t JOIN txn x ON x.id = t.txn_id"
+                f" WHERE t.state IN ({UNFINISHED}) AND x.tid IN ({marks})"
+            )
+            found += [codec.decode(values) for values in self._driver.query(sql, chunk)]
         self._ws.apply(found)
         return found
 
@@ -188,7 +211,7 @@ class Loader:
         self._ws.apply(found)
         return found
 
-    def _pairs(self, row_class: type[R], column: str, keys: Collection[tuple[str, str]], extra: str = "") -> list[R]:
+    def _pairs(self, row_class: type[R], column: str, keys: Collection[Pair], extra: str = "") -> list[R]:
         """Rows whose (tid, column) is one of the pairs. CROSS JOIN: SQLite then searches the index once a pair."""
         codec: Codec[R] = self._codecs[row_class]
         condition = f" AND {extra}" if extra else ""
@@ -203,6 +226,16 @@ class Loader:
             found |= {row.id: row for row in rows}
         self._ws.apply(found.values())
         return list(found.values())
+
+
+def cards_of(driver: Driver, txn: str, txn_ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    """Transaction -> (masked card number, organisation). txn: the table's name."""
+    found: dict[int, tuple[str, str]] = {}
+    for chunk in _chunks(txn_ids):
+        marks = ", ".join([driver.mark] * len(chunk))
+        rows = driver.query(f"SELECT id, pan, organisation FROM {txn} WHERE id IN ({marks})", chunk)
+        found |= {row_id: (pan, organisation) for row_id, pan, organisation in rows}
+    return found
 
 
 def _chunks(keys: Iterable[Any], most: int = CHUNK) -> Iterator[Sequence[Any]]:

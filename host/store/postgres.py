@@ -154,6 +154,14 @@ class PostgresDriver:
         """See Driver."""
         self._run(lambda c: c.cursor().executemany(sql, [_storable(row) for row in rows]))
 
+    def changed(self) -> int:
+        """See Driver. Nobody counts."""
+        return 0
+
+    def writes(self) -> tuple[int, int] | None:
+        """See Driver. Not without asking the server for more than a load does."""
+        return None
+
     def begin(self, *, write: bool) -> None:
         """See Driver. Reads see one snapshot, as SQLite's do."""
         self._snapshot = not write

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 import sqlalchemy as sa
@@ -176,20 +175,45 @@ def ddl(dialect: Dialect) -> list[str]:
     return statements
 
 
+Encode = Callable[[R], tuple[Any, ...]]
+Change = tuple[str, Encode[R]]
+"""A statement that changes some columns of one row, and what fills its places."""
+
+WORDS: dict[type, frozenset[str]] = {
+    Txn: frozenset({"kind", "entry", "voids_kind"}),
+    StagedItem: frozenset({"kind", "form"}),
+}
+"""Columns of text in which rows may hold a member of an enum."""
+CHANGES_MAX = 256
+"""Statements of one class by the columns that they change: a sale has one each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Codec(Generic[R]):
     """One row class on one driver. Shape: `encode` row -> tuple in column order, `decode` the other way round.
 
-    insert: the writer's statement for one row; mark: the driver's placeholder ("?" or "%s").
+    insert: the writer's statement for one row; later: the columns that it changes in a row that is there already.
     """
 
     row_class: type[R]
     name: str
     columns: str
     insert: str
-    encode: Callable[[R], tuple[Any, ...]]
+    encode: Encode[R]
+    later: tuple[str, ...]
+    _change: Callable[[tuple[str, ...]], Change[R]]
+    _changes: dict[tuple[str, ...], Change[R]]
     _names: tuple[str, ...]
     _casts: tuple[tuple[str, Callable[[Any], Any]], ...]
+
+    def change(self, names: tuple[str, ...]) -> Change[R]:
+        """Statement and encoder for a row that is there and of which only these columns change."""
+        found = self._changes.get(names)
+        if found is None:
+            if len(self._changes) >= CHANGES_MAX:
+                self._changes.clear()
+            found = self._changes[names] = self._change(names)
+        return found
 
     def decode(self, values: Sequence[Any]) -> R:
         """The row of one line of the table, enums and booleans made of what the database has.
@@ -209,19 +233,54 @@ def _cast(made: type) -> Callable[[Any], Any]:
     return {member.value: member for member in made}.__getitem__ if issubclass(made, StrEnum) else made
 
 
+def _encoder(row_class: type[R], names: Sequence[str], *, whole: bool) -> Encode[R]:
+    """Straight code that reads these columns of a row, made once.
+
+    A driver looks long at a value that is not exactly a str or an int, so members of enums become their text and, with
+    `whole`, for a database without booleans, truth values whole numbers.
+    """
+    hints = get_type_hints(row_class)
+    words = WORDS.get(row_class, frozenset())
+    cells = []
+    for name in names:
+        cell = f"cells[{name!r}]"
+        if name in words or issubclass(hints[name], StrEnum):
+            cell = f"text({cell})"
+        elif whole and hints[name] is bool:
+            cell = f"+{cell}"
+        cells.append(cell)
+    made: dict[str, Any] = {"text": str.__str__}
+    exec(f"def encode(row):\n    cells = row.__dict__\n    return ({', '.join(cells)},)", made)
+    return cast("Encode[R]", made["encode"])
+
+
 def codec(row_class: type[R], dialect: Dialect, mark: str) -> Codec[R]:
-    """The Codec of a row class."""
+    """The Codec of a row class. mark: the driver's placeholder ("?" or "%s")."""
     quote = dialect.identifier_preparer.quote
     hints = get_type_hints(row_class)
-    names = [f.name for f in fields(cast(Any, row_class))]
+    names = tuple(f.name for f in fields(cast(Any, row_class)))
     columns = [quote(n) for n in names]
     table = quote(table_name(row_class))
+    born = names if row_class in APPEND_ONLY else ("id", *BORN.get(row_class, ()))
+    later = tuple(n for n in names if n not in born)
     insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
-    if row_class not in APPEND_ONLY:
-        born = {"id", *BORN.get(row_class, ())}
-        changes = ", ".join(f"{quote(n)} = excluded.{quote(n)}" for n in names if n not in born)
-        insert += f" ON CONFLICT (id) DO UPDATE SET {changes}"
-    casts = tuple((n, _cast(hints[n])) for n in names if hints[n] is bool or issubclass(hints[n], StrEnum))
+    if later:
+        insert += f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{quote(n)} = excluded.{quote(n)}' for n in later)}"
+    whole = dialect.name == "sqlite"
+
+    def change(changed: tuple[str, ...]) -> Change[R]:
+        sets = ", ".join(f"{quote(n)} = {mark}" for n in changed)
+        return f"UPDATE {table} SET {sets} WHERE id = {mark}", _encoder(row_class, (*changed, "id"), whole=whole)
+
     return Codec(
-        row_class, table, ", ".join(f"t.{c}" for c in columns), insert, attrgetter(*names), tuple(names), casts
+        row_class=row_class,
+        name=table,
+        columns=", ".join(f"t.{c}" for c in columns),
+        insert=insert,
+        encode=_encoder(row_class, names, whole=whole),
+        later=later,
+        _change=change,
+        _changes={},
+        _names=names,
+        _casts=tuple((n, _cast(hints[n])) for n in names if hints[n] is bool or issubclass(hints[n], StrEnum)),
     )

@@ -102,6 +102,14 @@ class SqliteDriver:
         except (sqlite3.Error, OverflowError) as error:
             raise _unavailable(error) from None
 
+    def changed(self) -> int:
+        """See Driver."""
+        return self._c.total_changes
+
+    def writes(self) -> tuple[int, int] | None:
+        """See Driver."""
+        return self.query("PRAGMA data_version")[0][0], self._c.total_changes
+
     def begin(self, *, write: bool) -> None:
         """See Driver. IMMEDIATE: a writer meets its rival here and not at the commit."""
         self.execute("BEGIN IMMEDIATE" if write else "BEGIN")

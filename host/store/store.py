@@ -43,13 +43,15 @@ from host.rows import (
 )
 from host.store.checking import findings
 from host.store.driver import Driver, transaction
-from host.store.loading import Loader
+from host.store.kept import Kept
+from host.store.loading import Loader, cards_of
 from host.store.pruning import PRUNED, Chunk, Pruned, prune_chunk, pruned_in
 from host.store.reader import PROFILE, Reader, ReaderPool, profiles_in
 from host.store.schema import SCHEMA_VERSION, Codec, codec, ddl, table_name
 from host.store.sqlite import SqliteDriver
 from host.store.transfer import export_lines, import_lines
 from host.store.upgrade import refusal, upgrade, version_of
+from host.store.writing import write
 from specs.profile import Profile
 
 _FLOOR = "highest id cleared: "
@@ -66,6 +68,7 @@ class Store:
     def __init__(self, driver: Driver, connect_reader: Callable[[], Driver] | None) -> None:
         self._driver = driver
         self._lock = RLock()
+        self._kept = Kept()
         self.codecs: dict[type, Codec[Any]] = {c: codec(c, driver.dialect, driver.mark) for c in TABLES}
         if connect_reader is None:  # in memory: one connection is all there is
             self._reader = Reader(self._lend_writer, self.codecs, lambda: None)
@@ -81,7 +84,14 @@ class Store:
     def load(self, needs: Needs) -> WorkingSet:
         """The rows that `needs` names, with what belongs to them; a few queries whatever the size of the group."""
         with self._lock:
-            return Loader(self._driver, self.codecs).run(needs)
+            self._kept.look(self._driver)
+            return Loader(self._driver, self.codecs, self._kept).run(needs)
+
+    def cards_of(self, txn_ids: Collection[int]) -> dict[int, tuple[str, str]]:
+        """Transaction -> (masked card number, organisation), of those that are there: what a message to the issuer says
+        of the card, without the rest of the books."""
+        with self._lock:
+            return cards_of(self._driver, self.codecs[Txn].name, txn_ids)
 
     def commit(self, puts: Iterable[Row]) -> None:
         """Write all rows in one transaction: new ones, and new forms of old ones; the last form of a row counts.
@@ -89,19 +99,32 @@ class Store:
         Durable when it returns. Raises LedgerBroken when an entry among the postings does not sum to zero,
         StoreUnavailable when the database refuses; in both cases nothing is written (but see StoreUnavailable.unknown).
         """
-        by_class: dict[type, dict[int, Row]] = {}
+        by_class: dict[type, dict[int, Any]] = {}
         for row in puts:
-            by_class.setdefault(type(row), {})[row.id] = row
+            rows = by_class.get(row.__class__)
+            if rows is None:
+                rows = by_class[row.__class__] = {}
+            rows[row.id] = row
         if not by_class:
             return
-        with self._lock, transaction(self._driver, write=True):
-            for row_class in TABLES:  # a fixed order of tables and ids: two writers could not deadlock
-                rows = by_class.get(row_class)
-                if rows:
-                    c = self.codecs[row_class]
-                    self._driver.execute_many(c.insert, [c.encode(rows[key]) for key in sorted(rows)])
-            # Postings are only ever inserted, and an entry's lines come in one group: what is here is the whole entry.
-            ledger.check(row for row in by_class.get(Posting, {}).values() if isinstance(row, Posting))
+        with self._lock:
+            try:
+                with transaction(self._driver, write=True):
+                    self._kept.look(self._driver)
+                    self._write(by_class)
+            except BaseException:
+                self._kept.forget()
+                raise
+            self._kept.took(by_class, self._driver)
+
+    def _write(self, by_class: Mapping[type, Mapping[int, Any]]) -> None:
+        for row_class in TABLES:  # a fixed order of tables and ids: two writers could not deadlock
+            rows = by_class.get(row_class)
+            if rows:
+                write(self._driver, self.codecs[row_class], rows, self._kept.forms(row_class))
+        # Postings are only ever inserted, and an entry's lines come in one group: what is here is the whole entry.
+        if Posting in by_class:
+            ledger.check(by_class[Posting].values())
 
     def last_ids(self) -> dict[str, int]:
         """The highest id of each table ever, by the name of its row class: where host.engine.context.Ids goes on.
