@@ -6,7 +6,7 @@ SQLAlchemy writes the DDL and the desk's selects; the writer's statements are ma
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast, get_type_hints
@@ -35,12 +35,12 @@ from host.rows import (
 )
 from specs.kinds import DEBITS, Kind
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every change of a table; a store with a higher one is refused (StoreVersion)."""
 
 R = TypeVar("R")
 
-ADDED: dict[int, tuple[tuple[type, str], ...]] = {3: ((MessageRow, "raw"), (Terminal, "spent_mak"))}
+ADDED: dict[int, tuple[tuple[type, str], ...]] = {3: ((MessageRow, "raw"), (Terminal, "spent_mak")), 4: ()}
 """Columns by the version they came with: an upgrade adds them, "" or 0 in every row that was there before."""
 _LATER = {column for columns in ADDED.values() for column in columns}
 
@@ -74,14 +74,23 @@ SPARSE: dict[tuple[type, str], str] = {
 }
 """Columns that are often "" or 0: their index leaves such rows out, and a look-up has to repeat the condition."""
 
-_BY_CARD_KINDS = ", ".join(f"'{kind}'" for kind in sorted(DEBITS | {Kind.PRE_AUTH}))
-_BY_CARD_STATES = ", ".join(f"'{state}'" for state in ("authorised", "captured", "voided", "reversed", "expired"))
-NAMED_BY_CARD = f"pan_hash <> '' AND kind IN ({_BY_CARD_KINDS}) AND state IN ({_BY_CARD_STATES})"
+
+def _one_of(column: str, words: Iterable[str]) -> str:
+    """`column IN (words)` as a condition of an index. For a list of three or more SQLite would make a table of its own
+    and throw it away again, at every row that it writes."""
+    joined = " OR ".join(f"{column} = '{word}'" for word in words)
+    return f"({joined})"
+
+
+_HELD = ("authorised", "captured", "voided", "reversed", "expired")
+"""States of what holds or held money."""
+NAMED_BY_CARD = f"pan_hash <> '' AND {_one_of('kind', sorted(DEBITS | {Kind.PRE_AUTH}))} AND {_one_of('state', _HELD)}"
 """What a message may name by merchant and card: approved sales and pre-authorisations. Its index leaves out all else,
 so that the newest rows of a card are found without reading past its declines; a look-up repeats the condition."""
 LIVE_PREAUTH = "kind = 'pre-auth' AND state = 'authorised'"
 """What may expire: a handful among all transactions, found by their age."""
 
+BY_CARD = "txn_by_card"
 ONE_LIVE_BATCH = "batch_one_live"
 LIVE_KEY = "txn_live_key"
 """The guards behind what the engine decides in memory.
@@ -92,6 +101,10 @@ and epoch, the host batch, the number on the wire (an advice carried into the op
 time of its key (ISO87 tells a wrapped STAN by it; CUP and NAC send none). Only rows of a batch count that hold or held
 money in it: a declined try may be decided again (rules.md, section 2), tombstones of one STAN may differ in content.
 """
+
+
+REMADE: dict[int, tuple[str, ...]] = {4: (LIVE_KEY, BY_CARD)}
+"""Indexes of transactions by the version in which their condition was written anew: an upgrade makes them again."""
 
 
 def _sql_type(annotation: object) -> sa.types.TypeEngine[Any]:
@@ -148,14 +161,12 @@ META = sa.Table("meta", METADATA, sa.Column("name", sa.Text, primary_key=True), 
 
 def _guards() -> None:
     txn, batch = SQL_TABLES[Txn].c, SQL_TABLES[Batch].c
-    live = sa.and_(
-        txn.batch_id > 0, txn.state.in_(["pending", "authorised", "captured", "reversed", "voided", "expired"])
-    )
+    live = sa.text(f"batch_id > 0 AND {_one_of('state', ('pending', *_HELD))}")
     time = sa.text("(CASE WHEN length(local_time) = 10 THEN local_time ELSE transmitted END)")  # identity.key_time
     key = (txn.tid, txn.stan, txn.epoch, txn.batch_id, txn.wire_batch, time)
     sa.Index(LIVE_KEY, *key, unique=True, sqlite_where=live, postgresql_where=live, _table=SQL_TABLES[Txn])
     by_card = sa.text(NAMED_BY_CARD)
-    sa.Index("txn_by_card", txn.mid, txn.pan_hash, txn.id, sqlite_where=by_card, postgresql_where=by_card)
+    sa.Index(BY_CARD, txn.mid, txn.pan_hash, txn.id, sqlite_where=by_card, postgresql_where=by_card)
     expiring = sa.text(LIVE_PREAUTH)
     sa.Index("txn_expiring", txn.created_at, sqlite_where=expiring, postgresql_where=expiring)
     open_now = batch.state.in_(["open", "disputed"])

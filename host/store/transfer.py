@@ -1,6 +1,6 @@
 """A store as JSON lines and back: every row of every table, in order, under a line that says how many there are.
 
-    {"closeout_store": {"schema_version": 3, "counts": {"txn": 2, …}, "meta": {…}}}
+    {"closeout_store": {"schema_version": 4, "counts": {"txn": 2, …}, "meta": {…}}}
     {"table": "merchant", "row": {"id": 1, …}}
 
 It holds what the store holds and nothing else: masked card numbers, keyed hashes with their key, test keys.

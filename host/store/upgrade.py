@@ -18,11 +18,12 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy.schema import CreateColumn, CreateIndex
 
 from host.errors import ConfigError, StoreUnavailable, StoreVersion
+from host.rows import Txn
 from host.store.driver import Driver, transaction
-from host.store.schema import ADDED, SCHEMA_VERSION, SQL_TABLES
+from host.store.schema import ADDED, REMADE, SCHEMA_VERSION, SQL_TABLES
 from host.store.sqlite import SqliteDriver
 
 log = structlog.get_logger("host.store")
@@ -83,6 +84,11 @@ def changes(driver: Driver, version: int) -> Iterator[str]:
             table = SQL_TABLES[row_class]
             column = CreateColumn(table.c[name]).compile(dialect=driver.dialect)
             yield f"ALTER TABLE {table.name} ADD COLUMN {column}"
+    remade = {name for later in range(version + 1, SCHEMA_VERSION + 1) for name in REMADE.get(later, ())}
+    for index in sorted(SQL_TABLES[Txn].indexes, key=lambda index: str(index.name)):
+        if index.name in remade:
+            yield f"DROP INDEX {index.name}"
+            yield str(CreateIndex(index).compile(dialect=driver.dialect))
 
 
 def keep_copy(driver: SqliteDriver, version: int) -> Path | None:

@@ -99,7 +99,7 @@ def test_the_first_line_says_what_is_in_it_and_no_line_has_a_card_number(books: 
     result = run("export", "-", "--store", f"sqlite:///{books}")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     head = lines[0]["closeout_store"]
-    assert (head["schema_version"], head["counts"]["txn"], head["counts"]["message"]) == (3, 3, 2)
+    assert (head["schema_version"], head["counts"]["txn"], head["counts"]["message"]) == (4, 3, 2)
     assert sum(head["counts"].values()) == len(lines) - 1
     assert not [c.pan for c in load_test_cards().values() if c.pan in result.stdout]
 
@@ -140,7 +140,7 @@ SPOILT = {
     "a text for a number": (lambda lines: [*lines[:1], _with(lines[1], id="1"), *lines[2:]], "id: expected int"),
     "a bool for a number": (lambda lines: [*lines[:1], _with(lines[1], id=True), *lines[2:]], "id: expected int"),
     "a row twice": (lambda lines: [*lines, lines[-1]], "UNIQUE|rows of message"),
-    "another version": (lambda lines: [lines[0].replace('"schema_version": 3', '"schema_version": 9'), *lines[1:]],
+    "another version": (lambda lines: [lines[0].replace('"schema_version": 4', '"schema_version": 9'), *lines[1:]],
                         "an export of schema 9"),
 }  # fmt: skip
 
@@ -168,7 +168,7 @@ def test_a_spoilt_export_leaves_no_store(name: str, books: Path, tmp_path: Path)
 def test_an_export_of_version_2_is_read(books: Path, tmp_path: Path) -> None:
     """Its rows lack what came later."""
     lines = run("export", "-", "--store", f"sqlite:///{books}").stdout.splitlines()
-    lines[0] = lines[0].replace('"schema_version": 3', '"schema_version": 2')
+    lines[0] = lines[0].replace('"schema_version": 4', '"schema_version": 2')
     old = []
     for line in lines:
         found = json.loads(line)
@@ -180,7 +180,7 @@ def test_an_export_of_version_2_is_read(books: Path, tmp_path: Path) -> None:
     new = f"sqlite:///{tmp_path / 'new.db'}"
     import_store(new, old)
     found_now = everything(new)
-    assert dict(found_now["meta"])["schema_version"] == "3"
+    assert dict(found_now["meta"])["schema_version"] == "4"
     assert [m.raw for m in found_now["MessageRow"]] == ["", ""]
     assert found_now["Txn"] == everything(f"sqlite:///{books}")["Txn"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 from collections import namedtuple
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,24 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(old: Path, tmp_path: Path
         return {t: {tuple("".join(str(v).split()) for v in row) for row in rows} for t, rows in found.items()}
 
     assert squeezed(shape(old)) == squeezed(shape(tmp_path / "new.db"))
+
+
+def test_a_store_of_version_3_gets_its_indexes_anew(tmp_path: Path) -> None:
+    """Version 3 had the columns of today and these two indexes as version 2 had them."""
+    url = f"sqlite:///{tmp_path / 'books.db'}"
+    open_store(url, seed=1).close()
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name"
+    with closing(sqlite3.connect(tmp_path / "books.db", isolation_level=None)) as connection:
+        new = connection.execute(indexes).fetchall()
+        remade = [s for s in statements("sqlite") if re.match(r"CREATE (UNIQUE )?INDEX txn_(by_card|live_key) ", s)]
+        for statement in ("DROP INDEX txn_by_card", "DROP INDEX txn_live_key", *remade):
+            connection.execute(statement)
+        connection.execute("UPDATE meta SET value = '3' WHERE name = 'schema_version'")
+        assert connection.execute(indexes).fetchall() != new
+    assert "upgraded from schema 3 to 4" in upgrade_store(url)
+    with closing(sqlite3.connect(tmp_path / "books.db")) as connection:
+        assert connection.execute(indexes).fetchall() == new
+    assert version(tmp_path / "books.db.bak-3") == "3"
 
 
 def test_what_was_there_before_has_nothing_in_the_new_columns(old: Path) -> None:
