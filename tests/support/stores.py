@@ -81,8 +81,6 @@ ENGINE_SET = (
     *("tests/property/test_pruned_days", "tests/property/test_shopping_days", "tests/property/test_two_books"),
 )
 """Where tests keep books or a store in memory: the engine, whole hosts, days of shopping and the checker over them."""
-TOO_LONG = ("test_no_single_fault_of_a_day_parts_the_books",)
-"""Hundreds of days a test, minutes each on a server: on SQLite only."""
 ALWAYS = ("tests/unit/host/test_sweep", "tests/unit/host/issuer/test_holds")
 """In the plain suite, beside all that takes `store_url`: whole hosts over days, and money that is held."""
 
@@ -90,8 +88,6 @@ ALWAYS = ("tests/unit/host/test_sweep", "tests/unit/host/issuer/test_holds")
 def on_both(metafunc: pytest.Metafunc) -> None:
     """Every test of the set once more, with each store and each set of books in memory in PostgreSQL instead."""
     path = metafunc.definition.nodeid
-    if metafunc.definition.originalname in TOO_LONG:
-        return
     if "store_url" in metafunc.fixturenames or not path.startswith(ENGINE_SET if WHOLE else ALWAYS):
         return
     postgres = pytest.param("postgres", marks=pytest.mark.pg)
