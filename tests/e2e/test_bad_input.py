@@ -195,12 +195,12 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
             neighbour.start()
         with ThreadPoolExecutor(len(PLAYS)) as pool:
             futures: dict[Play, Future[Seen]] = {p: pool.submit(player.play, p) for p in PLAYS if p[0].silent}
-            seen: dict[Play, Seen] = {}
-            for play in PLAYS:
-                if not play[0].silent:
-                    seen[play] = player.play(play)
-                    time.sleep(PAUSE_S if CLOSED in seen[play].answers else 0)
-            seen |= {play: future.result(60) for play, future in futures.items()}
+            # All of these end in one second: the doctor must have that second for them alone.
+            seen = {play: future.result(60) for play, future in futures.items()}
+        for play in PLAYS:
+            if not play[0].silent:
+                seen[play] = player.play(play)
+                time.sleep(PAUSE_S if CLOSED in seen[play].answers else 0)
         stopping.set()
         for neighbour in neighbours:
             neighbour.join(30)
