@@ -116,8 +116,6 @@ class Refusal(StrEnum):
     """Sent, not answered: a 0420 to the issuer follows."""
     OWN_TROUBLE = "own-trouble"
 
-    __hash__ = str.__hash__  # members stand in many sets and tables: the hash of their text, without Enum's detour
-
 
 _SAME_EVERYWHERE: Mapping[Refusal, str] = {
     Refusal.FORMAT: "30",

@@ -37,8 +37,6 @@ class Kind(StrEnum):
     OTHER = "other"
     """A request that the host does not serve: it is told so after the checks of who speaks and with which key."""
 
-    __hash__ = str.__hash__  # members stand in many sets and tables: the hash of their text, without Enum's detour
-
 
 #: The kinds that take money from the card when they are captured.
 DEBITS = frozenset({Kind.SALE, Kind.CASH_BACK, Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.OFFLINE_SALE})

@@ -230,6 +230,20 @@ _PUBLIC_DOWNLOADS = ("309F", "319F", "329F", "339F", "31DF")
 """CA public keys and IC parameters: an ASCII digit, then TLV that anyone may read (cup.md 5.10)."""
 
 
+_CUP_60_DIGITS_MAX = 17
+_CUP_60_FUNCTIONS = frozenset({"000", "203", "204", "205", "206", "951"})
+"""60.3 of what moves money, and of chip records and script results, which keep the 60.1 of their sale (cup.md 5.8)."""
+
+
+def _mask_private_60(value: str, _: Mapping[int, str]) -> str:
+    """DE 60: batch and amount (NAC) and text stay without their card numbers; so does what reads as CUP's, whose type,
+    batch and function may look like a card number by chance."""
+    shown = mask_text(value)
+    if shown != value and len(value) <= _CUP_60_DIGITS_MAX and value[8:11] in _CUP_60_FUNCTIONS and value.isdigit():
+        return value
+    return shown
+
+
 def _mask_private_62(value: str, _: Mapping[int, str]) -> str:
     """DE 62: invoice numbers and text stay, working keys and every long binary value that is not known go."""
     if len(value) < PAN_DIGITS_MIN:
@@ -274,6 +288,7 @@ MASKERS: Mapping[int, Masker] = {
     48: _mask_additional,
     52: _alone(_stars),
     55: _alone(mask_chip),
+    60: _mask_private_60,
     62: _mask_private_62,
     63: _mask_private_63,
 }

@@ -35,7 +35,7 @@ def _write_changes(driver: Driver, codec: Codec[R], ordered: list[R], kept: Mapp
         names: tuple[str, ...] | None = None
         if old is not None:
             was, cells = old.__dict__, row.__dict__
-            names = tuple([name for name in codec.later if cells[name] is not was[name]])
+            names = tuple([n for n in codec.later if cells[n] is not was[n] and cells[n] != was[n]])
         if names != writing:
             _write_run(driver, codec, writing, run)
             run, writing = [], names

@@ -18,8 +18,10 @@ from specs.families.table import (
     knows_mti,
     missing,
     reversals_of,
+    told_shortly,
     unreadable,
 )
+from specs.masking import mask_text
 from specs.message import Message
 from specs.mti import AUTHORISATION, FILE, FINANCIAL, REVERSAL, Mti
 from specs.operation import Kind, Unreadable, UploadForm
@@ -252,10 +254,15 @@ _MONEY_CLASSES = (AUTHORISATION, FINANCIAL, REVERSAL)
 _INDEX = by_mti(ROWS)
 
 
-@lru_cache(maxsize=8192)
 def private_of(value: str) -> sub.Private60:
-    """DE 60 in its parts; every terminal sends the same few values all day. Raises: DecodeError."""
-    return sub.parse_de60(value)
+    """DE 60 in its parts. Raises: DecodeError.
+
+    Every terminal sends the same few values all day, so they are kept; but nothing that may hold a card number.
+    """
+    return _private_of(value) if mask_text(value) == value else sub.parse_de60(value)
+
+
+_private_of = lru_cache(maxsize=8192)(sub.parse_de60)
 
 
 def classified(message: Message, dialect: Dialect) -> Row | Unreadable:
@@ -269,10 +276,12 @@ def _known(message: Message, dialect: Dialect) -> Row | None:
     Of a doubtful message nothing is kept: its digits may be those of a card.
     """
     fields = message.fields
-    private = fields.get(60, "")
-    if message.doubtful or len(private) < _HEAD_OF_60 or not (private.isascii() and private.isdigit()):
+    private, processing, condition = fields.get(60, ""), fields.get(3), fields.get(25)
+    if len(private) < _HEAD_OF_60 or not (private.isascii() and private.isdigit()):
         return None
-    return _row_of(dialect, message.mti, fields.get(3), fields.get(25), private[:2], private[_HEAD_OF_60:11])
+    if message.doubtful or not told_shortly(processing, condition):
+        return None
+    return _row_of(dialect, message.mti, processing, condition, private[:2], private[_HEAD_OF_60:11])
 
 
 _HEAD_OF_60 = 8

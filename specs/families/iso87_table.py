@@ -11,7 +11,17 @@ from functools import lru_cache
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError
-from specs.families.table import ROWS_KEPT_MAX, Row, Signs, by_mti, classify, knows_mti, missing, unreadable
+from specs.families.table import (
+    ROWS_KEPT_MAX,
+    Row,
+    Signs,
+    by_mti,
+    classify,
+    knows_mti,
+    missing,
+    told_shortly,
+    unreadable,
+)
 from specs.message import Message
 from specs.mti import Mti
 from specs.operation import ADJUSTMENTS, Kind, Operation, Unreadable
@@ -216,10 +226,10 @@ def _known(message: Message, dialect: Dialect) -> Row | None:
     Of a doubtful message nothing is kept: its digits may be those of a card.
     """
     fields = message.fields
-    if message.doubtful or 90 in fields:
+    told = fields.get(3), fields.get(25), fields.get(70)
+    if message.doubtful or 90 in fields or not told_shortly(*told):
         return None
-    has = (38 in fields, 54 in fields, 55 in fields)
-    return _row_of(dialect, message.mti, fields.get(3), fields.get(25), fields.get(70), has)
+    return _row_of(dialect, message.mti, *told, (38 in fields, 54 in fields, 55 in fields))
 
 
 _TOLD_BY_PRESENCE = (38, 54, 55)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 from specs.dialect import Dialect
-from specs.families.table import ROWS_KEPT_MAX, Row, Signs, by_mti, classify, knows_mti, missing, reversals_of
+from specs.families.table import (
+    ROWS_KEPT_MAX,
+    Row,
+    Signs,
+    by_mti,
+    classify,
+    knows_mti,
+    missing,
+    reversals_of,
+    told_shortly,
+)
 from specs.message import Message
 from specs.operation import Kind, Unreadable
 
@@ -153,11 +163,12 @@ def _known(message: Message, dialect: Dialect) -> Row | None:
 
     Of a doubtful message nothing is kept: its digits may be those of a card.
     """
-    if message.doubtful:
-        return None
     fields = message.fields
+    told = fields.get(3), fields.get(25)
+    if message.doubtful or not told_shortly(*told):
+        return None
     has_part, has_amount = bool(fields.get(54)), len(fields.get(60, "")) == ORIGINAL_AMOUNT
-    return _row_of(dialect, message.mti, fields.get(3), fields.get(25), 38 in fields, has_part, has_amount)
+    return _row_of(dialect, message.mti, *told, 38 in fields, has_part, has_amount)
 
 
 @lru_cache(maxsize=ROWS_KEPT_MAX)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.errors import DecodeError, EncodeError
+from specs.masking import PAN_DIGITS_MIN
 from specs.message import Message
 from specs.mti import Mti
 from specs.operation import FINANCIAL, RESERVATIONS, Kind, Operation, Unreadable
@@ -91,6 +92,12 @@ Index = Mapping[str, tuple[Row, ...]]
 
 ROWS_KEPT_MAX = 4_096
 """Ways of telling a row that each family keeps: terminals have a few dozen, and noise must not fill the memory."""
+
+
+def told_shortly(*values: str | None) -> bool:
+    """Whether what tells a row is too short to hold a card number: a user's dialect may give DE 3 room for one, and
+    look-ups are kept as long as the program runs."""
+    return len("".join(filter(None, values))) < PAN_DIGITS_MIN
 
 
 def by_mti(rows: Iterable[Row]) -> Index:

@@ -107,3 +107,21 @@ def test_an_operation_of_which_more_is_said_is_the_copy_that_says_it() -> None:
 def test_more_can_be_said_only_of_what_an_operation_has() -> None:
     with pytest.raises(AssertionError, match="curency"):
         say_more(Operation(Kind.SALE, "12345678"), curency="156")
+
+
+def test_no_look_up_keeps_what_may_be_a_card_number() -> None:
+    """Look-ups live as long as the program; a user's dialect may give DE 3 room for a card number, and a terminal may
+    send one in DE 60."""
+    pan, ordinary = "4761739001010119", {3: "000000", 25: "00", 60: "22000001000501"}
+    for name, table in DIALECTS.items():
+        table._row_of.cache_clear()
+        for de in (3, 25):
+            table.classified(Message("0200", ordinary | {de: f"00{pan}"}), load(name))
+        assert table._row_of.cache_info().currsize == 0, name
+        table.classified(Message("0200", ordinary), load(name))
+        assert table._row_of.cache_info().currsize == 1, f"{name}: an ordinary message is kept"
+    cup_table._private_of.cache_clear()
+    assert cup_table.private_of(pan).type_code == "47"
+    assert cup_table._private_of.cache_info().currsize == 0
+    cup_table.private_of(ordinary[60])
+    assert cup_table._private_of.cache_info().currsize == 1

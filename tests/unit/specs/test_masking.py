@@ -91,6 +91,8 @@ class TestFields:
             (45, f"B{PAN}^A^3012", f"B{MASKED}^******"),
             (52, "F5D4AEDECBD60833", "*" * 16),
             (59, f"QR {PAN}", f"QR {MASKED}"),
+            (60, PAN, MASKED),
+            (60, f"{PAN} 000001", f"{MASKED} 000001"),
             (63, f"CARD {PAN}", f"CARD {MASKED}"),
         ],
     )
@@ -103,6 +105,7 @@ class TestFields:
             (37, "000000001234"),
             (42, "123456789012345"),
             (60, "2200000700050"),
+            (60, "22000008000501"),  # its check digit is that of a card number
             (61, "0000013872030128"),
             (62, "000045"),
             (62, "4143544E30303030303039393930303030303030"),
