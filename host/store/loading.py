@@ -153,14 +153,15 @@ class Loader:
         return [*(t for t in txns if t.state in ("pending", "authorised")), *elsewhere]
 
     def _unfinished_legs(self, tids: set[str]) -> list[Leg]:
-        """Few in all (a leg lives for the length of one issuer's answer): by their own index, then by terminal."""
+        """Few in all (a leg lives for the length of one issuer's answer): by their own index, then by terminal. CROSS
+        JOIN: of a single terminal SQLite would look at all that it ever did."""
         codec = self._codecs[Leg]
         found: list[Leg] = []
         for chunk in _chunks(tids):
             marks = ", ".join([self._driver.mark] * len(chunk))
             sql = (
-                f"SELECT {codec.columns} FROM leg t JOIN txn x ON x.id = t.txn_id"
-                f" WHERE t.state IN ({UNFINISHED}) AND x.tid IN ({marks})"
+                f"SELECT {codec.columns} FROM leg t CROSS JOIN txn x"
+                f" WHERE t.state IN ({UNFINISHED}) AND x.id = t.txn_id AND x.tid IN ({marks})"
             )
             found += [codec.decode(values) for values in self._driver.query(sql, chunk)]
         self._ws.apply(found)
