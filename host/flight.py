@@ -48,6 +48,10 @@ class InFlight:
             leg.due = now + timedelta(seconds=ASK_AGAIN_S)
         return [(leg_id, leg.txn_id) for leg_id, leg in found]
 
+    def next_due(self) -> datetime | None:
+        """When something becomes overdue; None while nothing is in flight."""
+        return min((leg.due for leg in self._legs.values()), default=None)
+
     def again(self, leg_id: int, now: datetime) -> None:
         """What was decided about this leg could not be saved: look at it again soon."""
         if leg_id in self._legs:

@@ -275,6 +275,13 @@ class Runner:
         with self._ready:
             self._internal.append(Job(Record(rows), written, failed=lambda _error: None))
 
+    def next_due(self) -> datetime:
+        """The moment of the next `tick` that has something to do, for who runs the groups and moves the clock."""
+        context = self.context()
+        dues = [self._sweep.next_due(context), self._flight.next_due(), self.link.next_due()]
+        dues += [job.give_up_at for jobs in self._deferred.values() for job in jobs]
+        return min(due for due in dues if due is not None)
+
     def run_once(self) -> int:
         """Calls that wait, then one group, then the issuer's work. How many events and calls were handled."""
         calls, jobs = self._take()

@@ -52,6 +52,13 @@ class Sweep:
                 log.warning("the books cannot be swept", error=str(error))
         return [self._found.popleft() for _ in range(min(AT_ONCE_MAX, len(self._found)))]
 
+    def next_due(self, context: Context) -> datetime:
+        """When it has to look again: at once, for what is left, or when the business date turns."""
+        if self._found or context.business_date.isoformat() != self._day:
+            return context.now
+        turns = self._clock.end_of(context.business_date)
+        return turns if self._look_at is None else min(turns, self._look_at)
+
     def clear(self) -> None:
         """The books were cleared: nothing found before is due."""
         self._found.clear()

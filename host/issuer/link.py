@@ -47,6 +47,9 @@ class IssuerLink(Protocol):
     def work(self, context: Callable[[], Context]) -> None:
         """Do what is due: the issuer's side of what was sent, and answers whose time has come."""
 
+    def next_due(self) -> datetime | None:
+        """When `work` has something to do next; None = not before it is sent something."""
+
     def reset(self) -> None:
         """Forget what is on its way: the books were cleared."""
 
@@ -122,6 +125,10 @@ class ImmediateLink:
             self._issuer_acts(context())
         if self._on_the_way:
             self._deliver_due(context().now)
+
+    def next_due(self) -> datetime | None:
+        """When the next answer arrives that is on its way; None = none is."""
+        return self._on_the_way[0][0] if self._on_the_way else None
 
     def reset(self) -> None:
         """Lose everything under way: the books it belongs to were cleared."""
