@@ -23,7 +23,8 @@ LENGTH_TITLES: dict[str, str] = {
     "ascii4": "4-digit ASCII",
     "none": "none",
 }
-_LARGEST: dict[str, int] = {"bin2": 0xFFFF, "bcd2": 9999, "ascii4": 9999}
+LARGEST: dict[str, int] = {"bin2": 0xFFFF, "bcd2": 9999, "ascii4": 9999}
+"""What a length header of each kind can say at most."""
 TPDU_BYTES = 5
 HEADER_BYTES = 6
 FRAME_BYTES_MAX = 8192
@@ -145,7 +146,7 @@ class FrameReader:
 def frame(payload: bytes, fmt: FrameFormat) -> bytes:
     """The payload behind its length header. Raises EncodeError when it is longer than the frame may be."""
     announced = len(payload) + (LENGTH_BYTES[fmt.length] if fmt.inclusive and payload else 0)
-    if len(payload) > fmt.max_bytes or announced > _LARGEST.get(fmt.length, announced):
+    if len(payload) > fmt.max_bytes or announced > LARGEST.get(fmt.length, announced):
         raise EncodeError(0, f"a frame of {len(payload)} bytes is longer than its length header allows")
     if fmt.length == "none":
         return payload

@@ -1,5 +1,6 @@
 """Faults: one vocabulary for the world, the line of a real terminal and the host (failure-catalogue.md, section 4)."""
 
+from specs.faults.errors import FaultError as FaultError
 from specs.faults.model import Across as Across
 from specs.faults.model import Action as Action
 from specs.faults.model import Behind as Behind

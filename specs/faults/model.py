@@ -133,8 +133,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter of an action. kind: "seconds" | "count" | "text" | "code" | "byte" | "field" | "sizes" | "tid" |
-    "when". default None: it must be given."""
+    """One parameter of an action. kind: a key of specs.faults.checking.KINDS. default None: it must be given."""
 
     name: str
     kind: str
@@ -146,8 +145,10 @@ class Param:
 class Action:
     """One action: its name, where it fits, its parameters; for a frame, what it does to it.
 
-    places: kinds of points. ends: at wire points, which directions ("T>H", "H>T", "H>I", "I>H"). steps: at crash and
-    store points, which steps ((), any). on_frame None: whoever owns the point does it (a crash, an operator).
+    places: kinds of points. ends: at wire points, which directions ("T>H", "H>T", "H>I", "I>H"). steps: at crash,
+    store and operator points, which steps ((), any). on_frame None: whoever owns the point does it (a crash, an
+    operator). opens_window: it holds from its first strike until `Fault.until`. alone: parameters of which only one
+    may be given.
     """
 
     name: str
@@ -156,3 +157,6 @@ class Action:
     params: tuple[Param, ...] = ()
     ends: tuple[str, ...] = ("T>H", "H>T")
     on_frame: Callable[[Passage, Mapping[str, Value]], list[Effect]] | None = None
+    steps: tuple[str, ...] = ()
+    opens_window: bool = False
+    alone: tuple[str, ...] = ()

@@ -1,0 +1,12 @@
+"""A settlement that nobody makes (failure-catalogue 42)."""
+
+from __future__ import annotations
+
+from specs.faults.model import Action, Param, Place
+
+ACTION = Action(
+    "forget",
+    (Place.OPERATOR,),
+    "nobody settles for `days` days",
+    (Param("days", "count", 1, "days"),),
+)

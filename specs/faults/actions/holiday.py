@@ -1,0 +1,11 @@
+"""The day turns out to be a holiday (failure-catalogue 64)."""
+
+from __future__ import annotations
+
+from specs.faults.model import Action, Place
+
+ACTION = Action(
+    "holiday",
+    (Place.CALENDAR,),
+    "the host's day is a holiday",
+)
