@@ -14,9 +14,11 @@ from collections import deque
 
 from specs.endpoint import Endpoint
 from specs.errors import EncodeError, FrameError
-from specs.framing import FrameReader, frame
+from specs.framing import frame
 from terminal_sim.clock import Clock
 from terminal_sim.errors import LineLost, NotConnected
+from terminal_sim.firmware import REFERENCE, Firmware
+from terminal_sim.reads import reader
 from terminal_sim.tls import client_context, why
 
 READ_BYTES = 4096
@@ -30,14 +32,23 @@ class TcpLine:
     Raises: ConfigError for a file of the TLS options that cannot be used.
     """
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, *, connect_timeout_s: float, tries: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clock: Clock,
+        *,
+        connect_timeout_s: float,
+        tries: int,
+        firmware: Firmware = REFERENCE,
+    ) -> None:
         self._endpoint = endpoint
         self._clock = clock
         self._connect_timeout_s = connect_timeout_s
         self._tries = tries
         self._context = client_context(endpoint)
         self._socket: socket.socket | None = None
-        self._reader = FrameReader(endpoint.dialect.frame)
+        self._firmware = firmware
+        self._reader = reader(endpoint.dialect.frame, firmware)
         self._payloads: deque[bytes] = deque()
 
     def open(self) -> None:
@@ -88,7 +99,7 @@ class TcpLine:
             with contextlib.suppress(OSError):
                 self._socket.close()
         self._socket = None
-        self._reader = FrameReader(self._endpoint.dialect.frame)
+        self._reader = reader(self._endpoint.dialect.frame, self._firmware)
         self._payloads.clear()
 
     def _dial(self) -> None:

@@ -166,6 +166,16 @@ class Settle:
     renumbered: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ClearReversal:
+    """The service menu's «clear reversal» (清冲正): the supervisor gives up what is owed, with a slip and a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForceSettle:
+    """The service menu's «settle here»: no host is asked. The reference refuses it."""
+
+
 Order = (
     SignOn
     | SignOff
@@ -182,6 +192,8 @@ Order = (
     | SendStored
     | Download
     | Settle
+    | ClearReversal
+    | ForceSettle
 )
 
 
@@ -299,9 +311,13 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A slip on paper. It decides nothing: what it says is on flash already."""
+    """A slip on paper. It decides nothing: what it says is on flash already.
+
+    must: of a firmware that goes on only when the paper is out; then nothing behind it happens without.
+    """
 
     slip: Slip
+    must: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ RIGHTS: Mapping[type[moves.Order], frozenset[Role]] = {
     moves.SendStored: _TILL,
     moves.Download: _CHIEFS,
     moves.Settle: _TILL,
+    moves.ClearReversal: frozenset({Role.SUPERVISOR}),
+    moves.ForceSettle: frozenset({Role.SUPERVISOR}),
 }
 """Who may press the key. A refund gives money away without a sale of this batch behind it: a cashier alone may not."""
 

@@ -11,13 +11,16 @@ from typing import TypeVar
 from specs.errors import SecurityError
 from specs.security import PIN_DIGITS_MAX, PIN_DIGITS_MIN
 from terminal_sim import operators
-from terminal_sim.jobs import complete, download, offline, preauth, refund, sale, void
+from terminal_sim.firmware import REFERENCE, Firmware
+from terminal_sim.jobs import complete, download, offline, preauth, refund, sale, service, stored, void
 from terminal_sim.moves import (
     Adjust,
     Balance,
+    ClearReversal,
     Complete,
     Download,
     Echo,
+    ForceSettle,
     Job,
     OfflineSale,
     Order,
@@ -34,7 +37,7 @@ from terminal_sim.moves import (
     SignOn,
     Void,
 )
-from terminal_sim.state import ROWS_MAX, Memory
+from terminal_sim.state import Memory
 from terminal_sim.wire import Wire
 
 AMOUNT_MAX = 10**12 - 1
@@ -61,9 +64,11 @@ def _not_settling(memory: Memory, wire: Wire, order: Order) -> str:
     return "a settlement is not finished: settle first 请先结算" if memory.settlement else ""
 
 
-def _room(memory: Memory, wire: Wire, order: Order) -> str:
-    if len(memory.rows) >= ROWS_MAX:
-        return "journal full: settle first 交易笔数已满，请结算"
+def _row_left(memory: Memory, wire: Wire, order: Order) -> str:
+    return "journal full: settle first 交易笔数已满，请结算" if len(memory.rows) >= memory.config.rows_max else ""
+
+
+def _sum_fits(memory: Memory, wire: Wire, order: Order) -> str:
     # Totals on the wire have twelve digits too: what does not fit there could never be settled.
     whole = sum(row.amount for row in memory.rows) + (getattr(order, "amount", None) or 0)
     return "the batch's totals would not fit the settlement: settle first 请先结算" if whole > AMOUNT_MAX else ""
@@ -89,23 +94,26 @@ def _pin(memory: Memory, wire: Wire, order: Order) -> str:
 
 
 _ONLINE: tuple[Check, ...] = (_offered, _not_settling, _signed_on)
+_ROOM: tuple[Check, ...] = (_row_left, _sum_fits)
 
 CHECKS: Mapping[type[Order], tuple[Check, ...]] = {
     SignOn: (_offered,),
     SignOff: (_offered, _signed_on, _not_settling),
     Echo: (),
     Balance: (_offered, _signed_on, _not_settling, _pin),
-    Sale: (_amount, *_ONLINE, _room, _pin, lambda m, w, o: sale.refusal(m, w, _of(Sale, o))),
-    Void: (*_ONLINE, _room, lambda m, w, o: void.refusal(m, w, _of(Void, o))),
-    Refund: (_amount, *_ONLINE, _room, lambda m, w, o: refund.refusal(m, w, _of(Refund, o))),
-    PreAuth: (_amount, *_ONLINE, _room, _pin, lambda m, w, o: preauth.refusal(m, w, _of(PreAuth, o))),
-    PreAuthVoid: (*_ONLINE, _room, lambda m, w, o: preauth.void_refusal(m, _of(PreAuthVoid, o))),
-    Complete: (_amount, *_ONLINE, _room, lambda m, w, o: complete.refusal(m, w, _of(Complete, o))),
-    OfflineSale: (_amount, *_ONLINE, _room, lambda m, w, o: offline.refusal(m, w, _of(OfflineSale, o))),
-    Adjust: (_amount, *_ONLINE, _room, lambda m, w, o: offline.adjust_refusal(m, w, _of(Adjust, o))),
+    Sale: (_amount, *_ONLINE, *_ROOM, _pin, lambda m, w, o: sale.refusal(m, w, _of(Sale, o))),
+    Void: (*_ONLINE, *_ROOM, lambda m, w, o: void.refusal(m, w, _of(Void, o))),
+    Refund: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: refund.refusal(m, w, _of(Refund, o))),
+    PreAuth: (_amount, *_ONLINE, *_ROOM, _pin, lambda m, w, o: preauth.refusal(m, w, _of(PreAuth, o))),
+    PreAuthVoid: (*_ONLINE, *_ROOM, lambda m, w, o: preauth.void_refusal(m, _of(PreAuthVoid, o))),
+    Complete: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: complete.refusal(m, w, _of(Complete, o))),
+    OfflineSale: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: offline.refusal(m, w, _of(OfflineSale, o))),
+    Adjust: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: offline.adjust_refusal(m, w, _of(Adjust, o))),
     SendStored: (_signed_on,),
     Download: (_offered, lambda m, w, o: download.refusal(_of(Download, o))),
     Settle: (_signed_on,),
+    ClearReversal: (),
+    ForceSettle: (),
 }
 
 
@@ -114,17 +122,26 @@ def _of(kind: type[T], order: Order) -> T:
     return order
 
 
-def refusal(memory: Memory, wire: Wire, order: Order) -> str:
+def refusal(memory: Memory, wire: Wire, order: Order, firmware: Firmware = REFERENCE) -> str:
     """Why the terminal itself says no, "" when it may go to the host."""
     if why := operators.allowed(memory, order):
         return why
-    return next((why for check in CHECKS[type(order)] if (why := check(memory, wire, order))), "")
+    if isinstance(order, ClearReversal | ForceSettle):
+        return service.refusal(memory, order, firmware)
+    for check in CHECKS[type(order)]:
+        if (why := check(memory, wire, order)) and (firmware.full_refuses or check is not _row_left):
+            return why
+    return ""
 
 
 # --- what goes before -----------------------------------------------------------------------------------------------
 
 
-def plan(memory: Memory, wire: Wire, order: Order) -> tuple[Job, ...]:
+SELLS = (Sale, Void, Refund, PreAuth, PreAuthVoid, Complete)
+"""What is itself reversed when its answer is lost: before these every firmware clears the reversal that is owed."""
+
+
+def plan(memory: Memory, wire: Wire, order: Order, firmware: Firmware = REFERENCE) -> tuple[Job, ...]:
     """RT3, RT9: what is owed goes before anything else that goes to the host (flows.md section 2).
 
     A sign-on is the exception that proves it: a reversal refused for its keys (A0) needs new keys first, so there it is
@@ -132,31 +149,36 @@ def plan(memory: Memory, wire: Wire, order: Order) -> tuple[Job, ...]:
     """
     if _is_local(order):
         return (order,)
+    pending = memory.pending if firmware.rev_before_all else None
     if isinstance(order, SignOn):
-        reverse = (Reverse(lenient=True),) if memory.pending else ()
+        reverse = (Reverse(lenient=True),) if pending else ()
         return (*(reverse if memory.signed_on else ()), order, *reverse)
     if isinstance(order, Echo | Download):
-        return (*((Reverse(),) if memory.pending else ()), order)
+        return (*((Reverse(),) if pending else ()), order)
     last = (SendCertificates(),) if isinstance(order, Settle) and memory.settlement is None else ()
-    return (*owed(memory, wire, stored=not isinstance(order, SendStored)), *last, order)
+    return (*owed(memory, wire, order, firmware), *last, order)
 
 
-def owed(memory: Memory, wire: Wire, *, stored: bool = True) -> tuple[Job, ...]:
+def owed(memory: Memory, wire: Wire, order: Order | None = None, firmware: Firmware = REFERENCE) -> tuple[Job, ...]:
     """What is owed, in the order in which it goes: script result, reversal, stored items.
 
-    Without a sign-on where one is needed only the reversal is tried, as ever; the rest waits for the keys.
+    Without a sign-on where one is needed only the reversal is tried, as ever; the rest waits for the keys. order: what
+    comes behind, None at boot.
     """
     able = memory.signed_on or not wire.profile.requires_sign_on
     jobs: list[Job] = []
     if memory.script and able:
         jobs.append(SendScript())
-    if memory.pending:
+    if memory.pending and (firmware.rev_before_all or isinstance(order, SELLS)):
         jobs.append(Reverse())
-    if stored and memory.stored_rows and able:
-        jobs.append(SendStored(quiet=True))
+    if not isinstance(order, SendStored) and memory.stored_rows and able:
+        behind = stored.left_behind(memory, firmware) if isinstance(order, Settle) else ()
+        jobs.append(SendStored(quiet=True, skipped=behind))
     return tuple(jobs)
 
 
 def _is_local(order: Order) -> bool:
     """Whether the order only writes: its message is stored and sent later."""
-    return isinstance(order, OfflineSale | Adjust) or (isinstance(order, Complete) and order.advice)
+    return isinstance(order, OfflineSale | Adjust | ClearReversal | ForceSettle) or (
+        isinstance(order, Complete) and order.advice
+    )

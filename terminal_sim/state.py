@@ -19,7 +19,7 @@ from specs.totals import BatchItem, Totals
 
 ROWS_MAX = 300
 """rules.md section 10."""
-ROWS_WARNING = ROWS_MAX * 9 // 10
+ROWS_WARNING_PERCENT = 90
 EVENTS_MAX = 1000
 """The oldest are dropped: the file is written anew at every step."""
 ARCHIVE_MAX = 30
@@ -70,6 +70,10 @@ class Config:
     """Slips carry the mark of a test (flows.md, section 10)."""
     profile: str = REFERENCE
     """One of PROFILES."""
+    bugs: tuple[str, ...] = ()
+    """Names of terminal_sim.bugs: how this terminal deviates from the reference."""
+    rows_max: int = ROWS_MAX
+    """Rows of the journal."""
 
 
 class RowState(StrEnum):
@@ -172,6 +176,8 @@ class Pending:
     """It may have left before, so that ISO 87 marks it as repeated."""
     failed: Row | None = None
     """The record of what the host approved and the card refused; it goes into the journal with the reversal's ack."""
+    tries: int = 0
+    """Sends without an acknowledgement, of a firmware that counts them (failure-catalogue 2)."""
     reply: Reply | None = None
     """Profile roll-forward: from here on nothing is reversed, and every boot finishes this first."""
 

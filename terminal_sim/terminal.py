@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from terminal_sim import orders
+from terminal_sim.firmware import REFERENCE, Firmware
 from terminal_sim.jobs import RULES, money
 from terminal_sim.jobs.download import ASKED_BY
 from terminal_sim.moves import (
@@ -41,20 +42,24 @@ JOBS_PER_TURN_MAX = 20
 
 
 class Terminal:
-    """One terminal. See the module."""
+    """One terminal. See the module. firmware: how it decides where terminals differ."""
 
-    def __init__(self, wire: Wire, memory: Memory, running: Running | None = None) -> None:
+    def __init__(
+        self, wire: Wire, memory: Memory, running: Running | None = None, firmware: Firmware = REFERENCE
+    ) -> None:
         self.wire = wire
         self.memory = memory
         self.running = running or Running()
+        self.firmware = firmware
 
     def copy(self) -> Terminal:
         """Another machine in the same state."""
-        return Terminal(self.wire, self.memory, self.running)
+        return Terminal(self.wire, self.memory, self.running, self.firmware)
 
     def handle(self, event: Event, now: str = "") -> list[Action]:
         """What to do about an event. now: RFC 3339, for the event log only; no decision hangs on it."""
-        turn = Turn(self.wire, self.memory, self.running, now)
+        turn = Turn(self.wire, self.memory, self.running, now, self.firmware)
+        turn.store_late()
         match event:
             case Boot(order):
                 _boot(turn, order)
@@ -89,14 +94,14 @@ def _boot(turn: Turn, order: Order | None) -> None:
         _begin(turn, order)
     else:
         turn.finish(Result(End.OK))
-        turn.then(*orders.owed(turn.memory, turn.wire))
+        turn.then(*orders.owed(turn.memory, turn.wire, None, turn.firmware))
 
 
 def _begin(turn: Turn, order: Order) -> None:
-    if why := orders.refusal(turn.memory, turn.wire, order):
+    if why := orders.refusal(turn.memory, turn.wire, order, turn.firmware):
         turn.refuse(why)
         return
-    turn.then(*orders.plan(turn.memory, turn.wire, order))
+    turn.then(*orders.plan(turn.memory, turn.wire, order, turn.firmware))
 
 
 def _receive(turn: Turn, payload: bytes) -> None:
@@ -105,7 +110,7 @@ def _receive(turn: Turn, payload: bytes) -> None:
     if exchange is None or running.job is None:
         turn.note("ignored-answer", detail="nothing was asked")
         return
-    reading = turn.wire.read(exchange.request, payload, turn.keys())
+    reading = turn.wire.read(exchange.request, payload, turn.keys(), turn.firmware.not_compared)
     match reading:
         case Misfit(why, stan, code):
             turn.note("ignored-answer", stan=stan, code=code, detail=why)
@@ -140,6 +145,7 @@ def _go_on(turn: Turn) -> None:
         RULES[type(job)].start(turn, job)
     else:
         raise AssertionError("jobs follow one another without end")
+    turn.store_late()
     turn.actions.append(Done(turn.running.result or Result(End.OK)))
     turn.running = Running()
 

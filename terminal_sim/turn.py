@@ -13,6 +13,7 @@ from specs.errors import SecurityError
 from specs.message import Message
 from specs.operation import Kind, Operation
 from specs.security import WorkingKeys, pin_block
+from terminal_sim.firmware import REFERENCE, Firmware
 from terminal_sim.moves import Action, End, Job, Print, Result, Save, Send, Show
 from terminal_sim.state import Memory, Slip
 from terminal_sim.when import Moment, moment
@@ -33,7 +34,8 @@ class Running:
     """What a power cut wipes out: the job at work, the open exchange, the jobs behind it, the result so far.
 
     spoken: whether anything of this order may have reached the host. heard: whether the host's last word was an answer.
-    tended: whether what the host asked for by header digit 6 has been tried behind this order.
+    tended: whether what the host asked for by header digit 6 has been tried behind this order. late: what a firmware
+    that stores too late has not stored yet, a step and its changes each.
     """
 
     job: Job | None = None
@@ -43,16 +45,18 @@ class Running:
     spoken: bool = False
     heard: bool = False
     tended: bool = False
+    late: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
 
 
 class Turn:
     """Memory and volatile state as they become, and the actions that make them so."""
 
-    def __init__(self, wire: Wire, memory: Memory, running: Running, now: str) -> None:
+    def __init__(self, wire: Wire, memory: Memory, running: Running, now: str, firmware: Firmware = REFERENCE) -> None:
         self.wire = wire
         self.memory = memory
         self.running = running
         self.now = now
+        self.firmware = firmware
         self.actions: list[Action] = []
 
     # --- flash
@@ -68,9 +72,26 @@ class Turn:
 
     def take_stan(self) -> str:
         """The next STAN, on flash before anyone uses it (RT1). A cut right after burns the number: no harm."""
+        self.store_late()
         stan = self.memory.next_stan()
-        self.save("stan", stan=stan)
+        self.store("stan", first=self.firmware.stan_first, stan=stan)
         return stan
+
+    def store(self, step: str, *, first: bool, **changes: Any) -> None:
+        """Save what must be durable before the next message leaves. first False: only when the wait for its answer is
+        over, as firmware does whose mark comes after the sending; until then a cut loses it."""
+        if first:
+            self.save(step, **changes)
+        else:
+            self.running = replace(self.running, late=(*self.running.late, (step, tuple(changes.items()))))
+
+    def store_late(self) -> None:
+        """Save what was put off."""
+        if not self.running.late:
+            return
+        late, self.running = self.running.late, replace(self.running, late=())
+        for step, changes in late:
+            self.save(step, **dict(changes))
 
     # --- people
 
@@ -78,9 +99,9 @@ class Turn:
         """Put a line on the screen, in its place among the actions."""
         self.actions.append(Show(text))
 
-    def print(self, slip: Slip) -> None:
-        """Put a slip on paper; save what it says before."""
-        self.actions.append(Print(slip))
+    def print(self, slip: Slip, *, must: bool = False) -> None:
+        """Put a slip on paper; save what it says before. must: nothing goes on without the paper."""
+        self.actions.append(Print(slip, must))
 
     # --- the line
 
@@ -111,9 +132,19 @@ class Turn:
         times = {"transmitted": at.transmitted, "local_date": at.local[:4], "local_time": at.local[4:]}
         return Operation(kind=kind, **(common | times | {"operator": self.memory.who} | parts))
 
-    def send(self, job: Job, operation: Operation, request: Message | None = None, *, slow: bool = False) -> None:
-        """Seal and send; the job waits for the answer. slow: the longer timeout of 0500 and 0320."""
-        message = self.wire.sealed(request or self.wire.request(operation), self.keys())
+    def send(
+        self,
+        job: Job,
+        operation: Operation,
+        request: Message | None = None,
+        *,
+        slow: bool = False,
+        as_stored: bool = False,
+    ) -> None:
+        """Seal and send; the job waits for the answer. slow: the longer timeout of 0500 and 0320. as_stored: with the
+        MAC that the request has."""
+        message = request or self.wire.request(operation)
+        message = message if as_stored else self.wire.sealed(message, self.keys())
         config = self.memory.config
         timeout = config.settle_timeout_s if slow else config.timeout_s
         self.running = replace(self.running, job=job, exchange=Exchange(operation, message))
@@ -134,7 +165,7 @@ class Turn:
         """This job is done, and what was queued behind it does not happen."""
         running = self.running
         kept = running.result if self._quiet else result
-        self.running = Running(result=kept, heard=running.heard, tended=running.tended)
+        self.running = Running(result=kept, heard=running.heard, tended=running.tended, late=running.late)
 
     @property
     def _quiet(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from specs import codec, codes
@@ -94,18 +94,36 @@ class Wire:
         """The bytes of a frame without its length header. Raises: EncodeError."""
         return codec.encode_payload(message, self.dialect)
 
-    def read(self, request: Message, payload: bytes, keys: WorkingKeys | None) -> Answer | Misfit | Failure:
-        """What a payload is to the open request (RT5). An unreadable one is GARBLED, a bad MAC on a yes BAD_MAC."""
+    def read(
+        self,
+        request: Message,
+        payload: bytes,
+        keys: WorkingKeys | None,
+        not_compared: frozenset[int] = frozenset(),
+    ) -> Answer | Misfit | Failure:
+        """What a payload is to the open request (RT5). An unreadable one is GARBLED, a bad MAC on a yes BAD_MAC.
+
+        not_compared: elements in which a yes to a 0200 may be another's (terminal_sim.firmware).
+        """
         try:
             message = codec.decode_payload(payload, self.dialect)
-            if why := self.family.fits(request, message):
+            why = self.family.fits(request, message)
+            if why and not (not_compared and self._passes(request, message, not_compared)):
                 return Misfit(why, message.get(11) or "", message.get(REASON_DE) or "")
             outcome = self.family.read_answer(message, self.dialect)
+            if why:  # its amount is not looked at either
+                outcome = replace(outcome, amount=None)
         except DecodeError:
             return Failure.GARBLED
         if self._needs_mac(message) and not self._mac_right(message, keys):
             return Failure.BAD_MAC
         return Answer(message, outcome)
+
+    def _passes(self, request: Message, message: Message, not_compared: frozenset[int]) -> bool:
+        """Whether an approving 0210 is taken for the answer to a 0200 although it differs in these elements."""
+        open_sale = request.mti == "0200" and message.mti == "0210" and self.approved(message.get(REASON_DE) or "")
+        rest = request.with_fields(dict.fromkeys(not_compared))
+        return open_sale and not self.family.fits(rest, message)
 
     def approved(self, code: str) -> bool:
         """Whether this code means yes in this dialect."""

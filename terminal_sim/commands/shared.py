@@ -137,17 +137,21 @@ def boot(flash: DirFlash, memory: Memory, event: Boot, as_json: bool) -> tuple[R
     """Power on over what the flash holds, until the order is done: its result, and whether anything may have left."""
     from specs.endpoint import parse
     from terminal_sim.clock import SystemClock
+    from terminal_sim.bugs import with_bugs
     from terminal_sim.driver import Driver
     from terminal_sim.link import TcpLine
     from terminal_sim.terminal import Terminal
     from terminal_sim.wire import wire_for
 
     config, clock = memory.config, SystemClock()
-    terminal = Terminal(wire_for(config.connect), memory)
+    firmware = with_bugs(config.bugs)
+    terminal = Terminal(wire_for(config.connect), memory, firmware=firmware)
     endpoint = parse(config.connect)
     if endpoint.tls is not None and endpoint.tls.insecure:
         typer.echo("warning: insecure=1: this line takes any certificate, so anyone can play the host", err=True)
-    line = TcpLine(endpoint, clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries)
+    line = TcpLine(
+        endpoint, clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries, firmware=firmware
+    )
     driver = Driver(terminal, flash, line, clock, Screen(as_json))
     try:
         return driver.run(event), driver.spoke

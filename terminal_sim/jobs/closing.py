@@ -12,7 +12,7 @@ from specs.totals import Totals
 from terminal_sim import chipcard, slips
 from terminal_sim.jobs import plain
 from terminal_sim.moves import End, Result, Settle, SignOff
-from terminal_sim.state import ARCHIVE_MAX, Archived, Memory, Row, RowState, Settlement, next_number
+from terminal_sim.state import ARCHIVE_MAX, Archived, Memory, Row, RowState, Settlement, Slip, next_number
 from terminal_sim.turn import Turn
 from terminal_sim.wire import Wire
 
@@ -109,26 +109,12 @@ def archive(turn: Turn, *, agreed: bool, code: str, theirs: Totals | None, at: s
 
     In ISO 87 the rows of another day stay, and are settled next.
     """
-    memory, settlement = turn.memory, current(turn)
-    result = "agreed" if agreed else "not-agreed"
-    rows = rows_of(memory, turn.wire, settlement.day)
-    left = tuple(row for row in memory.rows if row not in rows)
-    closed = Archived(settlement.batch, rows, settlement.totals, result, code, theirs or settlement.host_totals, at)
-    slip = slips.settlement(memory.config, turn.wire.name, closed, settlement.sides, memory.who)
-    turn.note("archived", code=code, detail=result)
-    turn.note("slip", code=code, detail=f"settlement {result}")
-    # A cut before this write: the last message again, answered as before by a host that has closed. After it: the
-    # batch is closed here too, and a slip that did not come out can be printed again.
-    turn.save(
-        "archive",
-        rows=left,
-        archive=(*memory.archive, closed)[-ARCHIVE_MAX:],
-        settlement=None,
-        batch=next_number(settlement.batch),
-        last_slip=slip,
-        settlement_slip=slip,
-    )
-    turn.print(slip)
+    settlement, result = current(turn), "agreed" if agreed else "not-agreed"
+    if not (agreed or turn.firmware.disputed_ends_it):
+        _left_pending(turn, code)
+        return
+    memory = turn.memory
+    slip = put_away(turn, settlement, result, code, theirs, at)
     text = f"batch {settlement.batch} closed, {'agreed' if agreed else 'NOT AGREED'}"
     turn.show(text)
     if to_settle(turn.memory, turn.wire):
@@ -139,6 +125,43 @@ def archive(turn: Turn, *, agreed: bool, code: str, theirs: Totals | None, at: s
     worst = agreed and not (before and before.end is End.NOT_AGREED)  # of several days one that differs is told
     end = End.AGREED if worst else End.NOT_AGREED
     turn.finish(Result(end, text, code=code, batch=settlement.batch, slip=slip))
+
+
+def put_away(turn: Turn, settlement: Settlement, result: str, code: str, theirs: Totals | None, at: str) -> Slip:
+    """The write of RT7 and the paper; the slip."""
+    memory, firmware = turn.memory, turn.firmware
+    rows = rows_of(memory, turn.wire, settlement.day)
+    left = tuple(row for row in memory.rows if row not in rows)
+    closed = Archived(settlement.batch, rows, settlement.totals, result, code, theirs or settlement.host_totals, at)
+    slip = slips.settlement(memory.config, turn.wire.name, closed, settlement.sides, memory.who)
+    turn.note("archived", code=code, detail=result)
+    turn.note("slip", code=code, detail=f"settlement {result}")
+    if not firmware.archive_first:
+        turn.print(slip, must=True)
+    number = next_number(settlement.batch)
+    # A cut before this write: the last message again, answered as before by a host that has closed. After it: the
+    # batch is closed here too, and a slip that did not come out can be printed again.
+    turn.save(
+        "archive",
+        rows=left,
+        archive=(*memory.archive, closed)[-ARCHIVE_MAX:],
+        settlement=None,
+        batch=number if firmware.number_with_archive else settlement.batch,
+        last_slip=slip,
+        settlement_slip=slip,
+    )
+    if not firmware.number_with_archive:
+        turn.save("number", batch=number)
+    if firmware.archive_first:
+        turn.print(slip)
+    return slip
+
+
+def _left_pending(turn: Turn, code: str) -> None:
+    """disputed_ends_it: the screen says that it is done, and the flash that it is not."""
+    text = f"settlement done: {code} {turn.wire.text(code) if code else ''}".rstrip()
+    turn.show(text)
+    turn.finish(Result(End.AGREED, text, code=code, batch=turn.memory.batch))
 
 
 def saved_verdict(turn: Turn, **changes: object) -> None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 
 from specs.operation import FINANCIAL, Operation
 from terminal_sim import chipcard, slips
+from terminal_sim.firmware import Doubt, Writes
 from terminal_sim.jobs import plain, script
 from terminal_sim.moves import End, Job, Result, Reverse, SignOn
-from terminal_sim.state import ROLL_FORWARD, ROWS_MAX, ROWS_WARNING, Pending, Reply, Row, RowState
+from terminal_sim.state import ROLL_FORWARD, ROWS_WARNING_PERCENT, Pending, Reply, Row, RowState
 from terminal_sim.turn import Turn
 from terminal_sim.wire import Answer, Failure
 
@@ -33,15 +34,18 @@ def owe_and_send(turn: Turn, job: Job, operation: Operation) -> None:
     assert turn.memory.pending is None, "a second reversal would overwrite the first"
     request = turn.wire.request(operation)
     image = turn.wire.reversal(request, Failure.NO_ANSWER)
+    if turn.firmware.rev_mac_kept:
+        image = turn.wire.sealed(image, turn.keys())
     if operation.chip is not None and not chipcard.can_be_checked(operation.card):
         turn.show(chipcard.NO_KEY)
     turn.note("rev-stored", stan=operation.stan)
     # A cut before this write: the STAN is spent, nothing left. After it: the host may or may not have the request,
     # and the boot sends the 0400, which it answers 25 or 00; either way nothing stays booked.
-    turn.save(
-        "rev-store",
-        pending=Pending(operation.stan, turn.memory.batch, operation.kind, operation.amount, image),
-    )
+    pending = Pending(operation.stan, turn.memory.batch, operation.kind, operation.amount, image)
+    if turn.firmware.image_first:
+        turn.save("rev-store", pending=pending)
+    else:  # known, and not on flash before something is saved for another reason
+        turn.memory = replace(turn.memory, pending=pending)
     turn.send(job, operation, request)
 
 
@@ -86,7 +90,7 @@ def book(turn: Turn, answer: Answer, row: Row, changed: Iterable[Row] = ()) -> N
     assert pending is not None
     turn.memory = script.owed(turn, turn.memory, asked(turn), answer)
     reply = Reply(row, answer.code, tuple(changed))
-    if turn.memory.config.profile == ROLL_FORWARD:
+    if turn.memory.config.profile == ROLL_FORWARD or turn.firmware.keeps_replies:
         # A cut before this write: the reversal undoes what the host has approved. After it: the boot books it.
         turn.save("recv", pending=replace(pending, reply=reply))
     turn.finish(finish(turn, reply))
@@ -97,8 +101,10 @@ def finish(turn: Turn, reply: Reply) -> Result:
 
     At once, or by the boot after a power cut; how often it is begun makes no difference (failure-catalogue 84).
     """
-    row, pending = reply.row, turn.memory.pending
+    row, pending, booking = reply.row, turn.memory.pending, turn.firmware.booking
     assert pending is not None
+    if booking is Writes.CLEAR_FIRST:
+        turn.save("rev-clear", pending=None)
     slip = slips.transaction(turn.memory.config, turn.wire.name, row)
     turn.note("rev-cleared", stan=row.stan, code=reply.code)
     turn.note("slip", stan=row.stan, code=reply.code, detail="approved")
@@ -109,11 +115,13 @@ def finish(turn: Turn, reply: Reply) -> Result:
     turn.save(
         "journal",
         memory,
-        rows=(*(other for other in memory.rows if (other.stan, other.kind) != (row.stan, row.kind)), row),
-        pending=None,
+        rows=rows_with(turn, row, memory.rows),
+        pending=pending if booking is Writes.ROW_FIRST else None,
         last_slip=slip,
         host_time=row.at or memory.host_time,
     )
+    if booking is Writes.ROW_FIRST:
+        turn.save("rev-clear", pending=None)
     turn.print(slip)
     warn_when_nearly_full(turn)
     end = End.PARTIAL if row.amount < pending.amount else End.APPROVED
@@ -127,10 +135,20 @@ def finish(turn: Turn, reply: Reply) -> Result:
     )
 
 
+def rows_with(turn: Turn, row: Row, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The journal with one more row; its key is unique (failure-catalogue 84)."""
+    if not turn.firmware.full_refuses:
+        rows = rows[-(turn.memory.config.rows_max - 1) :]
+    if not turn.firmware.unique_rows:
+        return (*rows, row)
+    return (*(other for other in rows if (other.stan, other.kind) != (row.stan, row.kind)), row)
+
+
 def warn_when_nearly_full(turn: Turn) -> None:
     """Tell from 90 % on (rules.md section 10)."""
-    if ROWS_WARNING <= len(turn.memory.rows) < ROWS_MAX:
-        turn.show(f"journal {len(turn.memory.rows)} of {ROWS_MAX}: settle soon 请结算")
+    rows, most = len(turn.memory.rows), turn.memory.config.rows_max
+    if most * ROWS_WARNING_PERCENT // 100 <= rows < most:
+        turn.show(f"journal {rows} of {most}: settle soon 请结算")
 
 
 def row_of(turn: Turn, answer: Answer, operation: Operation) -> Row:
@@ -138,7 +156,9 @@ def row_of(turn: Turn, answer: Answer, operation: Operation) -> Row:
     assert operation.card is not None
     assert operation.amount is not None
     outcome = answer.outcome
-    amount = operation.amount if outcome.amount is None else min(operation.amount, outcome.amount)
+    amount = operation.amount
+    if outcome.amount is not None and turn.firmware.approved_amount:
+        amount = min(amount, outcome.amount)
     return replace(
         row_asked(turn, operation),
         amount=amount,
@@ -222,6 +242,9 @@ def _card_refused(turn: Turn, answer: Answer, row: Row) -> None:
     """
     pending = turn.memory.pending
     assert pending is not None
+    if Doubt.CARD not in turn.firmware.reversed_on:
+        _forgotten(turn, "card-declined", f"declined by the card (the host said {answer.code})", answer.code)
+        return
     chip = asked(turn).chip
     if turn.wire.name == "cup" and row.kind in FINANCIAL and chip is not None:
         data = chipcard.final_data(chip, chipcard.AAC).hex().upper()
@@ -235,6 +258,17 @@ def _card_refused(turn: Turn, answer: Answer, row: Row) -> None:
     turn.show(text)
     turn.then(Reverse(lenient=True))
     turn.finish(Result(End.DECLINED, text, answer.code, pending.amount, stan=pending.stan, batch=pending.batch))
+
+
+def _forgotten(turn: Turn, word: str, text: str, code: str = "") -> None:
+    """The end of a doubt that this firmware does not reverse: the image goes, and nothing is owed."""
+    pending = turn.memory.pending
+    assert pending is not None
+    turn.note("shown", stan=pending.stan, code=code, detail=word)
+    turn.save("rev-clear", pending=None)
+    turn.show(text)
+    end = End.UNKNOWN if word == "unknown" else End.DECLINED
+    turn.stop(Result(end, text, code, pending.amount, stan=pending.stan, batch=pending.batch))
 
 
 def after_refused_number(turn: Turn) -> str:
@@ -255,6 +289,12 @@ def failed(turn: Turn, failure: Failure, what: str) -> None:
         turn.save("rev-clear", pending=None)
         text = f"{what}: no connection: nothing was sent"
         end = End.NOT_SENT
+    elif Doubt(failure) not in turn.firmware.reversed_on:
+        if failure is Failure.BAD_MAC:
+            _forgotten(turn, "declined", f"declined: {failure} {turn.wire.text(failure)}", str(failure))
+        else:
+            _forgotten(turn, "unknown", f"{what}: no answer: try again")
+        return
     else:
         turn.note("shown", stan=pending.stan, detail="unknown")
         turn.save("rev-store", pending=replace(pending, reason=str(failure)))

@@ -57,7 +57,7 @@ def start(turn: Turn, job: Refund) -> None:
     )
     # A cut before this write: the STAN is spent, nothing left. After it: the refund counts as «unknown» and goes again
     # unchanged before the next online transaction, whether or not the host has it.
-    turn.save("saf-store", rows=(*turn.memory.rows, row))
+    turn.save("saf-store", rows=money.rows_with(turn, row, turn.memory.rows))
     turn.send(job, operation, row.image)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specs import codes
+from specs.message import Message
 from specs.operation import FINANCIAL, VOIDS, Kind, OriginalRef
 from terminal_sim import originals, slips
 from terminal_sim.jobs import plain
@@ -26,7 +27,7 @@ def start(turn: Turn, job: Reverse) -> None:
         turn.finish()
         return
     image = pending.image
-    if REASON_DE in image:
+    if REASON_DE in image and not turn.firmware.rev_mac_kept:
         image = image.with_fields({REASON_DE: pending.reason})
     operation = turn.operation(
         Kind.REVERSAL,
@@ -43,15 +44,25 @@ def start(turn: Turn, job: Reverse) -> None:
         # A cut before this write: nothing left. After it: a repeat of what nobody may have seen, which does no harm.
         turn.save("rev-store", pending=replace(pending, sent=True))
         job = replace(job, first=True)
+    if turn.firmware.rev_own_stan:
+        image = _renamed(image, turn.take_stan())
     # Elsewhere nothing is written before: the record stands on flash already. The MAC is made anew with today's key.
-    turn.send(job, operation, image)
+    turn.send(job, operation, image, as_stored=turn.firmware.rev_mac_kept)
+
+
+def _renamed(image: Message, stan: str) -> Message:
+    """The same 0400 under another STAN, wherever one stands in it (failure-catalogue 79)."""
+    named = image.get(90)
+    invoice = stan if 62 in image else None
+    return image.with_fields({11: stan, 62: invoice, 90: named[:4] + stan + named[10:] if named else None})
 
 
 def on_answer(turn: Turn, job: Reverse, answer: Answer) -> None:
     """Clear it on an acknowledging code (RT2); on any other it stays owed."""
     pending = turn.memory.pending
     assert pending is not None
-    if answer.code in codes.REVERSAL_ACK[turn.wire.name]:
+    acks = turn.firmware.rev_acks
+    if answer.code in (codes.REVERSAL_ACK[turn.wire.name] if acks is None else acks):
         turn.note("rev-cleared", stan=pending.stan, code=answer.code)
         # A cut before this write: the same 0400 again, answered again. After it: nothing is owed, and a row that had
         # been written beside the reversal is out of totals and upload.
@@ -59,13 +70,17 @@ def on_answer(turn: Turn, job: Reverse, answer: Answer) -> None:
         turn.show(f"reversal of STAN {pending.stan} done ({answer.code})")
         turn.finish()
         return
-    turn.save("rev-store", pending=replace(pending, reason=str(Failure.GARBLED)))
+    if turn.firmware.rev_tries_max and _tried(turn):
+        return
+    turn.save("rev-store", pending=replace(turn.memory.pending or pending, reason=str(Failure.GARBLED)))
     plain.forget_keys_when_asked(turn, answer.code)
     _give_up(turn, job, f"refused with {answer.code} {turn.wire.text(answer.code)}", refused=True)
 
 
 def on_failure(turn: Turn, job: Reverse, failure: Failure) -> None:
     """The same 0400 again, up to SENDS_MAX in this order; then it stays owed for the next."""
+    if turn.firmware.rev_tries_max and _tried(turn):
+        return
     if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
         start(turn, job)
         return
@@ -91,6 +106,22 @@ def _give_up(turn: Turn, job: Reverse, why: str, *, refused: bool) -> None:
         turn.stop(Result(End.NOT_SENT, text, batch=turn.memory.batch))
 
 
+def _tried(turn: Turn) -> bool:
+    """Of a firmware that counts: one more try, on flash; whether it was the last, and the reversal is dropped.
+
+    It leaves no record, and what was to follow does follow: [LY] and [V5S] do it so (failure-catalogue 2).
+    """
+    pending = turn.memory.pending
+    assert pending is not None
+    if pending.tries + 1 < turn.firmware.rev_tries_max:
+        turn.save("rev-store", pending=replace(pending, tries=pending.tries + 1))
+        return False
+    turn.save("rev-clear", pending=None)
+    turn.show(f"reversal of STAN {pending.stan}: given up")
+    turn.finish()
+    return True
+
+
 def _undone(turn: Turn, pending: Pending, answer: Answer) -> Memory:
     """RT2, if both survived: the reversal wins. The row leaves the totals; what a void took back lives again.
 
@@ -98,6 +129,8 @@ def _undone(turn: Turn, pending: Pending, answer: Answer) -> Memory:
     """
     memory = turn.memory
     row = next((r for r in memory.rows if (r.stan, r.kind) == (pending.stan, pending.kind)), None)
+    if row is not None and not turn.firmware.rev_takes_row:
+        return memory
     if row is None and pending.failed is not None:
         return replace(memory, rows=(*memory.rows, pending.failed))
     if row is None:

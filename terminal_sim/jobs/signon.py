@@ -39,7 +39,7 @@ def on_answer(turn: Turn, job: SignOn, answer: Answer) -> None:
     if why := _unusable(turn, outcome.keys):
         _stay_off(turn, f"sign-on: {why}: sign on again", End.DECLINED, outcome.code)
         return
-    number, settlement = _number(turn.memory, outcome, rename=job.rename)
+    number, settlement = _number(turn.memory, outcome, rename=job.rename or turn.firmware.carries_rows)
     # Keys, flag and number in one write: a cut before leaves the old session, whose keys the host has dropped; the next
     # request then meets A0 and signs on again. A cut after: signed on, nothing owed.
     turn.save(

@@ -16,6 +16,7 @@ from specs import codes
 from specs.message import Message
 from specs.operation import ADJUSTMENTS, Card, Operation
 from terminal_sim import originals, slips
+from terminal_sim.firmware import Firmware
 from terminal_sim.jobs import money, plain
 from terminal_sim.moves import End, Result, SendStored
 from terminal_sim.state import Memory, Row, RowState
@@ -44,7 +45,7 @@ def keep(turn: Turn, operation: Operation, row: Row, changed: tuple[Row, ...] = 
     memory = turn.memory.with_rows(changed)
     # A cut before this write: the STAN is spent, no slip came out, nothing happened. After it: the item counts and will
     # be sent; the slip can be printed again.
-    turn.save("saf-store", memory, rows=(*memory.rows, row), last_slip=slip)
+    turn.save("saf-store", memory, rows=money.rows_with(turn, row, memory.rows), last_slip=slip)
     turn.print(slip)
     money.warn_when_nearly_full(turn)
     text = f"approved here: stored as STAN {row.stan}, the host is told later"
@@ -83,6 +84,13 @@ def _image(turn: Turn, row: Row) -> Message:
     """The stored message as it stands, today's MAC apart; ISO 87 marks one that may have left before as a repeat."""
     assert row.image is not None
     return turn.wire.family.repeat_of(row.image) if row.sent else row.image
+
+
+def left_behind(memory: Memory, firmware: Firmware) -> tuple[str, ...]:
+    """The STANs of what a settlement does not wait for: nothing, by the rules (RT9)."""
+    if firmware.adjusts_before_close:
+        return ()
+    return tuple(row.stan for row in memory.stored_rows if row.kind in ADJUSTMENTS)
 
 
 def _next(memory: Memory, job: SendStored) -> Row | None:
@@ -127,6 +135,9 @@ def delivered(row: Row, answer: Answer) -> Row:
 
 def reject(turn: Turn, row: Row, code: str) -> None:
     """The host refuses it for good: out of the totals, on the list of the rejected, and told (RT9)."""
+    if not turn.firmware.refused_leaves_totals:
+        turn.save("saf-flag", turn.memory.with_rows([replace(row, stored=False)]))
+        return
     changed = [replace(row, stored=False, state=RowState.REJECTED, rejected=code)]
     before = originals.replaced_by(turn.memory, row) if row.kind in ADJUSTMENTS and not row.adjusted else None
     if before is not None:

@@ -88,13 +88,14 @@ def _chip_item(turn: Turn, parcel: Parcel) -> Operation:
 
 def on_answer(turn: Turn, job: Upload, answer: Answer) -> None:
     """Mark what was sent as taken or refused, in one write; a code about something else is tried again or ends it."""
-    if answer.code in _NOT_ABOUT_THE_RECORD:
+    reads = turn.firmware.upload_reads_code
+    if reads and answer.code in _NOT_ABOUT_THE_RECORD:
         if answer.code in codes.TRANSIENT and job.sends < SENDS_MAX:
             start(turn, job)
         else:
             closing.refused(turn, answer.code, "upload")
         return
-    accepted = answer.code in codes.UPLOAD_ACK
+    accepted = not reads or answer.code in codes.UPLOAD_ACK
     sent = _sent_rows(turn)
     changed = [replace(row, uploaded=True) if accepted else replace(row, rejected=answer.code) for row in sent]
     # A cut before this write: the same records again, acked again (00 or 94). After it: they are done.
@@ -113,10 +114,20 @@ def _sent_rows(turn: Turn) -> list[Row]:
 
 def on_failure(turn: Turn, job: Upload, failure: Failure) -> None:
     """The same records again, up to SENDS_MAX; then the settlement stays unfinished."""
-    if failure is not Failure.NOT_SENT and job.sends < SENDS_MAX:
+    if failure is Failure.NOT_SENT or job.sends >= SENDS_MAX:
+        closing.unanswered(turn, "upload")
+    elif turn.firmware.upload_resumes:
         start(turn, job)
+    elif job.round < ROUNDS_MAX:
+        unflag(turn)
+        start(turn, replace(job, round=job.round + 1))
     else:
         closing.unanswered(turn, "upload")
+
+
+def unflag(turn: Turn) -> None:
+    """All flags off, so that the upload begins at its first record."""
+    turn.save("upload-flag", turn.memory.with_rows([replace(row, uploaded=False) for row in turn.memory.rows]))
 
 
 # --- the end message ------------------------------------------------------------------------------------------------
@@ -156,8 +167,7 @@ def _on_nac_end(turn: Turn, job: UploadEnd, outcome: Outcome) -> None:
         return
     if outcome.verdict is Verdict.UPLOAD_INCOMPLETE and job.round < ROUNDS_MAX:
         # The host still lacks some: all flags off and once more. A cut before this write: 960000 again, 95 again.
-        unflagged = [replace(row, uploaded=False) for row in turn.memory.rows]
-        turn.save("upload-flag", turn.memory.with_rows(unflagged))
+        unflag(turn)
         turn.show(f"upload incomplete at the host: round {job.round + 1}")
         turn.then(Upload(round=job.round + 1, renumbered=job.renumbered))
         turn.finish()

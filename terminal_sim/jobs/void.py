@@ -76,6 +76,13 @@ def on_answer(turn: Turn, job: Void, answer: Answer) -> None:
 
 def on_failure(turn: Turn, job: Void, failure: Failure) -> None:
     """Nothing sent: nothing owed. Else the outcome is unknown, the void is to be reversed and the original stands."""
+    if turn.firmware.void_marks_early and failure is not Failure.NOT_SENT:
+        # Not by itself on flash: the next write, which keeps the reversal, takes it along.
+        original, operation = _original(turn, job), money.asked(turn)
+        row = replace(money.row_asked(turn, operation), foreign=original.foreign, of=original.kind)
+        taken = originals.with_adjustments(turn.memory, original, RowState.JOURNALED)
+        memory = turn.memory.with_rows(replace(r, state=RowState.VOIDED) for r in taken)
+        turn.memory = replace(memory, rows=(*memory.rows, row))
     money.failed(turn, failure, "void")
 
 

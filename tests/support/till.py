@@ -7,6 +7,7 @@ from typing import Any
 
 from specs.dialect import load
 from specs.operation import FINANCIAL, Card, Entry
+from terminal_sim.bugs import with_bugs
 from terminal_sim.driver import Driver
 from terminal_sim.errors import PowerCut
 from terminal_sim.flash import CutPower, MemoryFlash, SteadyPower
@@ -57,7 +58,8 @@ class Till:
         self._boot()
 
     def _boot(self) -> None:
-        terminal = Terminal(self.wire, self.flash.load())
+        memory = self.flash.load()
+        terminal = Terminal(self.wire, memory, firmware=with_bugs(memory.config.bugs))
         self.driver = Driver(terminal, self.flash, self.line, FixedClock(), self.screen)
 
     @property
