@@ -4,6 +4,7 @@
     sale = desk.sale(stan=1, amount=10_000)         # an Outcome, or None while it waits for the issuer
     desk.issuer = SILENT                            # asks are kept in desk.asked; desk.silence() times them out
     desk.reverse(stan=1, amount=10_000)
+    desk = Desk(NAC, bugs=("dup-posts",))           # a host that breaks a rule (host.deviations)
 
 Each `send` decides one event over only what `needs(event)` names of the books (so a rule that reads more than it asked
 for fails here as in the host), applies the puts, answers asks as `issuer` says, and collects what was said.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from host.deviations import needs_with, with_bugs
 from host.engine.context import Context, Ids, Settings
 from host.engine.decide import decide
 from host.engine.events import Ask, Decision, Event, IssuerAnswer, LegOverdue, MacEvidence, Request
@@ -177,6 +179,14 @@ class Desk:
     notes: list[str] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
     last: Decision = field(default_factory=Decision)
+    bugs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process over the same books."""
+        self._decide, self._needs = with_bugs(decide, self.bugs), needs_with(needs, self.bugs)
 
     # ---- events
 
@@ -194,7 +204,7 @@ class Desk:
 
     def decide(self, event: Event) -> Decision:
         """One decision over what the event needs; its puts are in the books afterwards."""
-        decision = decide(load(self.books, needs(event)), event, self.context())
+        decision = self._decide(load(self.books, self._needs(event)), event, self.context())
         self.books.apply(decision.puts)
         said = (note if isinstance(note, str) else f"DE {note.de}: {note.expected}" for note in decision.notes)
         self.notes.extend(said)

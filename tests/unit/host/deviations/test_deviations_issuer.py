@@ -1,0 +1,96 @@
+"""Deviations towards the issuer: what it is told, and what it is not told any more. Each beside the reference."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.rows import TxnState
+from specs.codes import Refusal
+from specs.operation import Kind
+from specs.profile import Profile
+from tests.support.engine import CUP, NAC, Desk, code, refuse, silent
+
+BOTH = pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
+DOWN = refuse(Refusal.ISSUER_DOWN)
+
+
+def told_to_the_issuer(desk: Desk) -> list[tuple[str, bool]]:
+    """Every message over H>I: purpose of its leg, and whether it is a 0420."""
+    return [(ask.leg.purpose, ask.undo) for ask in desk.asked]
+
+
+# ---- transient-cached (case 25)
+
+
+@BOTH
+@pytest.mark.parametrize("away", ["down", "silent"])
+def test_transient_cached_answers_an_advice_later_for_ever(profile: Profile, away: str) -> None:
+    """FC 25: «H stores 91 as k's answer; T retries for ever»."""
+    desk = Desk(profile, bugs=("transient-cached",))
+    desk.issuer = silent if away == "silent" else DOWN
+    first = desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000))
+    said = code(desk.silence()[0] if away == "silent" else first)
+    assert said == ("98" if (profile, away) == (CUP, "silent") else "91")
+    desk.issuer = Desk().issuer  # back again
+    for _ in range(3):
+        assert code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000))) == said
+    assert (desk.txn(1).state, desk.txn(1).kind, desk.payable()) == (TxnState.DECLINED, Kind.OFFLINE_SALE, 0)
+    assert desk.txn(1).advice
+
+
+@BOTH
+def test_the_reference_takes_an_advice_while_the_issuer_is_away(profile: Profile) -> None:
+    desk = Desk(profile, issuer=DOWN)
+    assert code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000))) == "00"
+    assert (desk.txn(1).state, desk.payable()) == (TxnState.CAPTURED, 10_000)
+
+
+def test_transient_cached_leaves_requests_and_a_willing_issuer_alone() -> None:
+    desk = Desk(bugs=("transient-cached",))
+    assert code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000))) == "00"
+    desk.issuer = DOWN
+    assert code(desk.sale(2)) == "91"
+
+
+# ---- void-rev-release (case 55)
+
+
+@BOTH
+def test_void_rev_release_never_debits_again(profile: Profile) -> None:
+    """FC 55: «rev of a void only "releases"»: the books have the sale again, the card has its money back."""
+    desk = Desk(profile, bugs=("void-rev-release",))
+    desk.sale(1)
+    desk.void(2, of=1)
+    assert code(desk.reverse(2, of=Kind.VOID)) == "00"
+    assert (desk.txn(1).state, desk.payable()) == (TxnState.CAPTURED, 10_000)
+    assert told_to_the_issuer(desk) == [("debit", False), ("credit", False)]
+
+
+@BOTH
+def test_the_reference_debits_again_when_a_void_is_reversed(profile: Profile) -> None:
+    desk = Desk(profile)
+    desk.sale(1)
+    desk.void(2, of=1)
+    assert code(desk.reverse(2, of=Kind.VOID)) == "00"
+    assert told_to_the_issuer(desk) == [("debit", False), ("credit", False), ("debit-again", False)]
+
+
+@pytest.mark.parametrize(("bugs", "undone"), [(("void-rev-release",), []), ((), [("credit", True)])])
+def test_the_void_half_done_at_the_issuer(bugs: tuple[str, ...], undone: list[tuple[str, bool]]) -> None:
+    """FC 55: the issuer has given the money back and says nothing; the host answers 98 and the sale stands."""
+    desk = Desk(bugs=bugs)
+    desk.sale(1)
+    desk.issuer = silent
+    desk.void(2, of=1)
+    assert [o.code for o in desk.silence()] == ["98"]
+    assert (desk.txn(1).state, desk.payable()) == (TxnState.CAPTURED, 10_000)
+    assert told_to_the_issuer(desk)[2:] == undone
+    desk.silence()
+    assert told_to_the_issuer(desk)[2:] == undone * 2  # the reference asks until acked
+
+
+def test_void_rev_release_still_undoes_a_sale() -> None:
+    desk = Desk(bugs=("void-rev-release",))
+    desk.sale(1)
+    assert code(desk.reverse(1)) == "00"
+    assert told_to_the_issuer(desk) == [("debit", False), ("debit", True)]
