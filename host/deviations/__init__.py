@@ -11,7 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from host.deviations import replay_any_totals, transient_cached, void_rev_release
+from host.deviations import (
+    dup_posts,
+    forget_keys,
+    gives_up,
+    late_captured,
+    no_inflight,
+    orphan_approved,
+    replay_any_totals,
+    rev_twice,
+    transient_cached,
+    void_rev_release,
+)
 from host.deviations.model import Deviation as Deviation
 from host.deviations.model import NeedsOf
 from host.engine.context import Context
@@ -23,8 +34,15 @@ from specs.profile import Profile
 from specs.values import replace
 
 _FILES = (
-    replay_any_totals,
+    rev_twice,
+    orphan_approved,
+    dup_posts,
+    no_inflight,
+    forget_keys,
+    gives_up,
+    late_captured,
     transient_cached,
+    replay_any_totals,
     void_rev_release,
 )
 DEVIATIONS: Mapping[str, Deviation] = {file.DEVIATION.name: file.DEVIATION for file in _FILES}

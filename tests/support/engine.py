@@ -184,9 +184,9 @@ class Desk:
     def __post_init__(self) -> None:
         self.restart()
 
-    def restart(self) -> None:
-        """A new process over the same books."""
-        self._decide, self._needs = with_bugs(decide, self.bugs), needs_with(needs, self.bugs)
+    def restart(self, since: int | None = None) -> None:
+        """A new process over the same books. since: as of `with_bugs`."""
+        self._decide, self._needs = with_bugs(decide, self.bugs, since), needs_with(needs, self.bugs)
 
     # ---- events
 

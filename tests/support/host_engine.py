@@ -15,8 +15,11 @@ from typing import Any, TypeVar
 
 from host.checker.books import HostBooks
 from host.clock import Clock
+from host.deviations import needs_with, with_bugs
 from host.engine.context import Settings
+from host.engine.decide import decide
 from host.engine.events import Decision, Event, Request
+from host.engine.needs import needs
 from host.issuer.cards import index_test_cards
 from host.issuer.link import ImmediateLink, LinkFault
 from host.pan_hash import pan_hash
@@ -42,16 +45,23 @@ class EngineHost:
         profile: Profile = CUP,
         clock: Clock | None = None,
         wrap: Callable[[Store], Store] | None = None,
+        bugs: tuple[str, ...] = (),
     ) -> None:
         self.url = url
         self.profile = profile
+        self.bugs = bugs
         self.clock = clock or Clock(UTC, START, running=False)
         opened = open_store(url, seed=7, created_at=START.isoformat())
         self.store = wrap(opened) if wrap else opened
         self.link = ImmediateLink(self.store, index_test_cards(self.store.pan_hash_key))
         self.settings = Settings(magic=False)
         profiles = {profile.family: profile}
-        self.runner = Runner(self.store, self.clock, self.settings, self.link, profiles=profiles)
+        self.runner = Runner(
+            *(self.store, self.clock, self.settings, self.link),
+            decide=with_bugs(decide, bugs),
+            needs=needs_with(needs, bugs),
+            profiles=profiles,
+        )
         self.heard: list[tuple[Request, Outcome | None]] = []
 
     @property
@@ -91,7 +101,7 @@ class EngineHost:
 
     def crash_and_restart(self) -> EngineHost:
         self.crash()
-        again = EngineHost(self.url, profile=self.profile, clock=self.clock)
+        again = EngineHost(self.url, profile=self.profile, clock=self.clock, bugs=self.bugs)
         again.run()
         return again
 

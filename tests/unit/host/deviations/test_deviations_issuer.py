@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from host.rows import TxnState
+from host.issuer.link import FaultKind, LinkFault
+from host.rows import Leg, TxnState
 from specs.codes import Refusal
 from specs.operation import Kind
 from specs.profile import Profile
-from tests.support.engine import CUP, NAC, Desk, code, refuse, silent
+from tests.support.engine import CUP, NAC, Desk, approve, code, refuse, silent
+from tests.support.engine_money import owed_by_cards
+from tests.support.host_engine import EngineHost
 
 BOTH = pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
 DOWN = refuse(Refusal.ISSUER_DOWN)
@@ -31,7 +34,7 @@ def test_transient_cached_answers_an_advice_later_for_ever(profile: Profile, awa
     first = desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000))
     said = code(desk.silence()[0] if away == "silent" else first)
     assert said == ("98" if (profile, away) == (CUP, "silent") else "91")
-    desk.issuer = Desk().issuer  # back again
+    desk.issuer = approve  # back again
     for _ in range(3):
         assert code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000))) == said
     assert (desk.txn(1).state, desk.txn(1).kind, desk.payable()) == (TxnState.DECLINED, Kind.OFFLINE_SALE, 0)
@@ -94,3 +97,91 @@ def test_void_rev_release_still_undoes_a_sale() -> None:
     desk.sale(1)
     assert code(desk.reverse(1)) == "00"
     assert told_to_the_issuer(desk) == [("debit", False), ("debit", True)]
+
+
+# ---- no-inflight (case 17)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("bugs", "undone", "owed"),
+    [(("no-inflight",), [], 10_000), ((), [("debit", True)], 0)],
+    ids=["deviant", "reference"],
+)
+def test_a_crash_while_the_issuer_says_yes(
+    profile: Profile, bugs: tuple[str, ...], undone: list[tuple[str, bool]], owed: int
+) -> None:
+    """FC 17: «no in-flight log: CNS in pure form»: debited, unknown to the host; the terminal is done with it."""
+    desk = Desk(profile, bugs=bugs, issuer=silent)
+    desk.sale(1)
+    desk.restart()
+    desk.silence(restart=True)
+    assert told_to_the_issuer(desk)[1:] == undone
+    assert code(desk.reverse(1)) == "12"
+    assert (desk.payable(), owed_by_cards(desk)) == (0, owed)
+    assert all(g.state == "done" for g in desk.rows(Leg)) is bool(bugs)
+
+
+def test_no_inflight_waits_like_the_reference_while_it_lives() -> None:
+    desk = Desk(bugs=("no-inflight",), issuer=silent)
+    desk.sale(1)
+    desk.silence()
+    assert told_to_the_issuer(desk) == [("debit", False), ("debit", True)]
+
+
+# ---- gives-up (case 19)
+
+
+@BOTH
+@pytest.mark.parametrize(("bugs", "owed"), [(("gives-up",), 10_000), ((), 0)], ids=["deviant", "reference"])
+def test_an_issuer_that_was_heard_by_nobody(profile: Profile, bugs: tuple[str, ...], owed: int) -> None:
+    """FC 19: «H gives up: CNS»: the terminal has its no, the card stays debited."""
+    desk = Desk(profile, bugs=bugs, issuer=silent)
+    desk.sale(1)
+    asked = desk.asked[0]
+    assert [o.code for o in desk.silence()] == ["98" if profile is CUP else "91"]
+    desk.issuer = approve
+    desk.silence()
+    assert (desk.payable(), owed_by_cards(desk)) == (0, owed)
+    desk.answer(asked)  # its yes, at last
+    assert (desk.txn(1).state, desk.payable(), owed_by_cards(desk)) == (TxnState.DECLINED, 0, owed)
+
+
+def test_gives_up_tells_the_issuer_of_a_reversal() -> None:
+    desk = Desk(bugs=("gives-up",))
+    desk.sale(1)
+    desk.reverse(1)
+    assert owed_by_cards(desk) == 0
+
+
+# ---- late-captured (case 20)
+
+
+@BOTH
+@pytest.mark.parametrize(("bugs", "sold"), [(("late-captured",), 10_000), ((), 0)], ids=["deviant", "reference"])
+def test_a_yes_that_comes_too_late(profile: Profile, bugs: tuple[str, ...], sold: int) -> None:
+    """FC 20: «H captures: CNSale»: the shop said no, the card pays, the merchant has too much."""
+    desk = Desk(profile, bugs=bugs, issuer=silent)
+    desk.sale(1)
+    asked = desk.asked[0]
+    desk.silence()
+    desk.issuer = approve
+    desk.answer(asked)
+    assert (desk.payable(), owed_by_cards(desk)) == (sold, sold)
+    assert desk.txn(1).state is (TxnState.CAPTURED if bugs else TxnState.DECLINED)
+
+
+@pytest.mark.parametrize(
+    ("bugs", "money"),
+    [(("late-captured",), (10_000, 10_000)), (("gives-up",), (0, 10_000)), ((), (0, 0))],
+    ids=["late-captured", "gives-up", "reference"],
+)
+def test_a_late_yes_in_the_books_of_both(bugs: tuple[str, ...], money: tuple[int, int]) -> None:
+    """A whole host and the issuer's own books: (what merchants are owed, what cards owe)."""
+    host = EngineHost("sqlite://", bugs=bugs)
+    host.faults.append(LinkFault(FaultKind.LATE, seconds=40))
+    host.ask(Kind.SALE, stan=1, amount=10_000)
+    for _ in range(6):
+        host.later(21)
+    merchants, cards = (host.balance(*of) for of in (("acquirer", "merchant-payable"), ("issuer", "cardholder")))
+    assert (-merchants, cards) == money
