@@ -137,8 +137,8 @@ class HostBooks:
         return grouped(self.batches, lambda batch: batch.tid)
 
     @cached_property
-    def memo(self) -> dict[str, object]:
-        """What checks have worked out of these rows and others need again, by TID (host.checker.archives)."""
+    def memo(self) -> dict[object, object]:
+        """What checks have worked out of these rows and others need again: by its name, or with that of a terminal."""
         return {}
 
     @cached_property

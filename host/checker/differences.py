@@ -41,7 +41,14 @@ class Listed:
 
     @classmethod
     def of(cls, books: HostBooks, tid: str) -> Listed:
-        """The exceptions of a terminal."""
+        """The exceptions of a terminal; worked out once for one pair of books."""
+        known = books.memo.get((cls, tid))
+        if not isinstance(known, cls):
+            known = books.memo[cls, tid] = cls._of(books, tid)
+        return known
+
+    @classmethod
+    def _of(cls, books: HostBooks, tid: str) -> Listed:
         by_txn: dict[int, list[ExceptionItem]] = defaultdict(list)
         by_stan: dict[str, list[ExceptionItem]] = defaultdict(list)
         figures: dict[int, list[ExceptionItem]] = defaultdict(list)

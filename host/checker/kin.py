@@ -89,13 +89,18 @@ class Group:
 
 def groups(books: HostBooks) -> Iterator[Group]:
     """Every purchase and refund, oldest first."""
-    for txn in books.txns:
-        if txn.kind in ROOTS:
-            yield group_of(books, txn)
+    return (group_of(books, txn) for txn in books.txns if txn.kind in ROOTS)
 
 
 def group_of(books: HostBooks, root: Txn) -> Group:
-    """The group of its root."""
+    """The group of its root; one value for one pair of books, so that its sums are made once."""
+    known = books.memo.get((Group, root.id))
+    if not isinstance(known, Group) or known.root is not root:
+        known = books.memo[Group, root.id] = _group(books, root)
+    return known
+
+
+def _group(books: HostBooks, root: Txn) -> Group:
     changes, voids = books.changes_by_sale.get(root.id, ()), books.voids_by_sale.get(root.id, ())
     return Group(books, root, tuple(changes), tuple(voids))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from host.checker.archives import Ends, ends
 from host.checker.books import Finding, HostBooks, describe
@@ -104,8 +104,8 @@ def outcomes(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterato
     Left out: what is still open somewhere (its batch, an adjustment of it, a leg, the terminal's own settlement or
     reversal), since nobody can say yet what becomes of it.
     """
-    ends_of = {both.tid: _Delivered.of(books, both) for both in ends(books, terminals)}
-    settled = _settled(books)
+    ends_of = {both.tid: Delivered.of(books, both) for both in ends(books, terminals)}
+    settled = settled_by_root(books)
     for group in groups(books):
         if _is_over(books, group):
             found = _outcome(group, settled.get(group.root.id, 0), ends_of.get(group.root.tid))
@@ -140,8 +140,21 @@ def _is_over(books: HostBooks, group: Group) -> bool:
     return not (pending or group.in_flight) and batches_closed
 
 
-def _settled(books: HostBooks) -> Mapping[int, int]:
-    """Root -> what closed batches have settled of it, adjustments included, suspended items not."""
+def settled_by_root(books: HostBooks) -> Mapping[int, int]:
+    """Root -> what closed batches have settled of it, signed minor units; adjustments included, suspended items not.
+
+    Worked out once for one pair of books.
+    """
+    known = books.memo.get(_SETTLED)
+    if known is None:
+        known = books.memo[_SETTLED] = _settled(books)
+    return cast("dict[int, int]", known)
+
+
+_SETTLED = "settled by root"
+
+
+def _settled(books: HostBooks) -> dict[int, int]:
     found: dict[int, int] = {}
     for batch in books.batches:
         if not books.is_closed(batch.id):
@@ -165,7 +178,7 @@ def _own_net(item: Item) -> int:
     return sign_of(txn.kind) * txn.approved_amount if txn.carried and not item.voided else item.net
 
 
-def _outcome(group: Group, settled: int, side: _Delivered | None) -> Outcome | None:
+def _outcome(group: Group, settled: int, side: Delivered | None) -> Outcome | None:
     root = group.root
     amount = group.sign * (group.final or root.amount)
     if not amount:
@@ -180,13 +193,13 @@ def _outcome(group: Group, settled: int, side: _Delivered | None) -> Outcome | N
     )
     reason = ""
     if classes != (OutcomeClass.CLEAN,):
-        reason = side.reason(group) if side is not None else _listed_reason(group)
+        reason = side.reason(group) if side is not None else listed_reason(group)
     return Outcome(
         root.id, root.tid, root.stan, str(root.kind), amount, group.debited, settled, delivered, classes, reason
     )
 
 
-def _listed_reason(group: Group) -> str:
+def listed_reason(group: Group) -> str:
     """Without the terminal's journal: any exception of one of its transactions, or a close by the host itself."""
     books = group.books
     for txn in group.members:
@@ -199,7 +212,7 @@ def _listed_reason(group: Group) -> str:
 
 
 @dataclass(frozen=True)
-class _Delivered:
+class Delivered:
     """What one terminal has handed over, by its journal."""
 
     books: HostBooks
@@ -208,7 +221,7 @@ class _Delivered:
     listed: Listed
 
     @classmethod
-    def of(cls, books: HostBooks, both: Ends) -> _Delivered:
+    def of(cls, books: HostBooks, both: Ends) -> Delivered:
         pairs = {pair.txn_id: pair for pair in both.comparison.rows if pair.txn_id}
         return cls(books, both, pairs, Listed.of(books, both.tid))
 
@@ -237,7 +250,7 @@ class _Delivered:
                 found = explanation(self.books, self.listed, pair)[0]
                 if found:
                     return found
-        return _listed_reason(group)
+        return listed_reason(group)
 
     def alone(self) -> Iterator[Outcome]:
         """Rows of batches that both ends have closed, of which the host has nothing: sold, and funded by nobody."""
