@@ -7,8 +7,9 @@ books were cleared, a batch that the host has closed by itself, a journal that w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from host.checker.books import CLOSED, HostBooks, totals_of
 from host.checker.closing import BY_DAY, archived_rows
@@ -45,16 +46,35 @@ class Ends:
 
 
 def ends(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> list[Ends]:
-    """Both ends of every terminal whose journal is at hand; worked out once for one pair of books."""
+    """Both ends of every terminal whose journal is at hand; worked out once for one pair of books.
+
+    terminals: by TID, or by whatever name tells two units under one TID apart.
+    """
     found = []
-    for tid, book in terminals.items():
-        known = books.memo.get(tid)
+    units = Counter(book.tid for book in terminals.values())
+    for name, book in terminals.items():
+        known = books.memo.get((Ends, name))
         if not (isinstance(known, Ends) and known.book is book):
+            comparison = compare(books, book)
+            if units[book.tid] > 1:
+                others = (other for other in terminals.values() if other.tid == book.tid and other is not book)
+                comparison = _without(comparison, {i for other in others for i in _held(books, other)})
             matched = tuple(_matched(books, book))
             ids = frozenset(m.batch.id for m in matched), frozenset(id(row) for m in matched for row in m.rows)
-            known = books.memo[tid] = Ends(tid, book, compare(books, book), matched, *ids)
+            known = books.memo[Ends, name] = Ends(book.tid, book, comparison, matched, *ids)
         found.append(known)
     return found
+
+
+def _held(books: HostBooks, book: TerminalBook) -> Iterator[int]:
+    """The host's transactions that a terminal has rows of."""
+    return (pair.txn_id for pair in compare(books, book).rows if pair.row is not None and pair.txn_id)
+
+
+def _without(comparison: Comparison, elsewhere: set[int]) -> Comparison:
+    """Two units under one TID (case 47): what only the host has is not missing where the other unit has it."""
+    rows = (p for p in comparison.rows if p.row is not None or p.txn_id not in elsewhere)
+    return replace(comparison, rows=tuple(rows))
 
 
 def _matched(books: HostBooks, book: TerminalBook) -> list[Matched]:

@@ -84,7 +84,8 @@ def a8(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Find
         yield from _running(books, batch)
         if batch.state in CLOSED and batch.answered and not batch.forced:
             yield from _told(books, batch)
-    for tid, book in terminals.items():
+    for book in terminals.values():
+        tid = book.tid
         profile = books.profile_of(tid)
         if profile is not None:
             yield from _archived(profile, book)

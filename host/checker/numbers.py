@@ -15,7 +15,8 @@ def a12(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Fin
 
     By the terminal's own events, in their order. A batch that is renamed meanwhile stays frozen.
     """
-    for tid, book in terminals.items():
+    for book in terminals.values():
+        tid = book.tid
         frozen: TerminalEvent | None = None
         for event in book.events:
             if event.event in ("frozen", "archived"):
@@ -35,7 +36,8 @@ def a13(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Fin
     Terminal: no two rows, and no two stored reversals, have the same number and STAN. Host: whatever the message is
     wrapped in, its answers have equal DE 37, 38 and 39, until a reversal makes them 12.
     """
-    for tid, book in terminals.items():
+    for book in terminals.values():
+        tid = book.tid
         for (batch, stan), rows in grouped(book.rows, lambda row: (row.batch, row.stan)).items():
             if len(rows) > 1:
                 text = f"{len(rows)} rows have STAN {stan} of batch {batch}, expected one"

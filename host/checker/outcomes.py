@@ -76,6 +76,8 @@ class Outcome:
     delivered: int | None
     classes: tuple[OutcomeClass, ...]
     reason: str = ""
+    batch: str = ""
+    """The number that the terminal has it under, where only the terminal has it."""
 
     @property
     def clean(self) -> bool:
@@ -264,4 +266,4 @@ class Delivered:
             if sold:
                 reason = explanation(self.books, self.listed, pair)[0]
                 classes = outcome_class(0, 0, 1)
-                yield Outcome(0, self.both.tid, row.stan, row.kind, sold, 0, 0, sold, classes, reason)
+                yield Outcome(0, self.both.tid, row.stan, row.kind, sold, 0, 0, sold, classes, reason, row.batch)

@@ -23,7 +23,8 @@ def a5(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Find
     takes as acknowledgement, with the code of the answer that was shown for the same STAN, or because nothing was sent
     (then the host has nothing under that STAN). The last one may still be pending: then it is the journal's own.
     """
-    for tid, book in terminals.items():
+    for book in terminals.values():
+        tid = book.tid
         owed: TerminalEvent | None = None
         for at, event in enumerate(book.events):
             if event.event == "rev-stored":
@@ -69,7 +70,8 @@ def a6(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Find
     captured it, unless a fault rule wrote that answer or the code is 94. What the journal has forgotten (a batch that
     it neither holds open nor keeps archived) is not looked for.
     """
-    for tid, book in terminals.items():
+    for book in terminals.values():
+        tid = book.tid
         rows = {(row.batch, row.stan) for row in book.rows}
         known = {book.batch, *(archived.batch for archived in book.archived), *(row.batch for row in book.rows)}
         for event in book.events:
