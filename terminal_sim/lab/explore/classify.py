@@ -1,0 +1,54 @@
+"""Which ends are findings, and which the catalogue itself allows; how bad an end is.
+
+Clean and late are never findings. A few faults take something away that no rule can bring back: a supervisor deletes
+the reversal, a unit is exchanged with its batch open. There the catalogue's end «rules kept» is a named exception, and
+that alone is allowed; a broken invariant never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from specs.faults import Fault
+from terminal_sim.lab.explore.stage import Verdict
+from terminal_sim.lab.scenario.model import OperatorSpec
+
+CLEAN, LATE = "clean", "late"
+FINE = frozenset({CLEAN, LATE})
+
+ORDER = ("DC", "DS", "CNS", "CNSale", "SNF", "SNC", "AMT", "STUCK", "TM", LATE, CLEAN)
+"""Classes from the worst on: first who lost twice, then who lost, then what only does not agree."""
+
+BY_ACTION: Mapping[str, frozenset[str]] = MappingProxyType({})
+"""Action -> classes that the catalogue allows after it (cases 21, 45, 46), explained by an exception."""
+
+BY_HABIT: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"rekey": frozenset({"DC"}), "rekey-on": frozenset({"DC"}), "nothing": frozenset()}
+)
+"""Operator's habit at an unknown end -> classes that it brings about whatever the rules do (RO1 not kept)."""
+
+
+class Allowing:
+    """Whether an end is expected, by what was done and by whom."""
+
+    def __init__(self, operator: OperatorSpec) -> None:
+        self._always = FINE | BY_HABIT.get(operator.on_unknown, frozenset())
+
+    def __call__(self, verdict: Verdict, faults: Iterable[Fault]) -> bool:
+        if verdict.invariants:
+            return False
+        if FINE.issuperset(verdict.classes):
+            return True
+        return self._always.union(*(BY_ACTION.get(fault.action, ()) for fault in faults)).issuperset(verdict.classes)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of some ends."""
+    return min(verdicts, key=rank)
+
+
+def rank(verdict: Verdict) -> tuple[int, int, int]:
+    """The smaller, the worse."""
+    places = [ORDER.index(tag) if tag in ORDER else 0 for tag in verdict.classes]
+    return (min(places, default=0), -len(verdict.classes), -len(verdict.invariants))

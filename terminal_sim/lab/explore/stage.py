@@ -1,0 +1,77 @@
+"""What the explorer needs of a world, and the real one in that shape.
+
+The walk knows nothing else of it, so that a toy of a few states can stand in for it (tests/explore).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from specs.faults import Fault
+from terminal_sim.lab.scenario.model import Scenario
+from terminal_sim.lab.world.record import PointSeen, Run
+
+HEALING = -1
+"""PointSeen.step of what happens after the last step. Nothing is struck there: finite faults have an end."""
+
+
+class Verdict(NamedTuple):
+    """How a schedule ended. classes: tags, sorted; invariants: those broken, sorted, each once."""
+
+    classes: tuple[str, ...]
+    invariants: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, run: Run) -> Verdict:
+        """The verdict of a whole run."""
+        return cls(run.classes, tuple(sorted({finding.invariant for finding in run.findings})))
+
+    def __str__(self) -> str:
+        return " ".join(self.classes) + (f" [{' '.join(self.invariants)}]" if self.invariants else "")
+
+
+class Playing(Protocol):
+    """A world at work (terminal_sim.lab.world.World).
+
+    at_step: the place of the next step, as many as there are steps at the end. points: all that were passed since the
+    world began. fired: how often each fault of its schedule has struck. quiet: whether it can be copied here.
+    trace_hash: of all that has happened so far. state_key: equal keys before the same step have equal futures.
+    """
+
+    @property
+    def at_step(self) -> int: ...
+    @property
+    def points(self) -> Sequence[PointSeen]: ...
+    @property
+    def fired(self) -> tuple[int, ...]: ...
+    @property
+    def quiet(self) -> bool: ...
+    @property
+    def trace_hash(self) -> str: ...
+
+    def begin(self) -> None: ...
+    def step(self) -> bool: ...
+    def snapshot(self) -> object: ...
+    def state_key(self) -> str: ...
+    def finish(self) -> Run: ...
+
+
+class Stage(Protocol):
+    """Where a scenario is played: from its beginning with faults, or on from a snapshot. `faults` is always the whole
+    schedule; those that the snapshot's run had are its first ones."""
+
+    @property
+    def scenario(self) -> Scenario: ...
+
+    def start(self, faults: Sequence[Fault], scenario: Scenario | None = None) -> Playing: ...
+    def resume(self, snapshot: object, faults: Sequence[Fault]) -> Playing: ...
+
+
+def whole(stage: Stage, faults: Sequence[Fault], scenario: Scenario | None = None) -> Run:
+    """A run from beginning to end, of the stage's scenario or another one of it."""
+    world = stage.start(faults, scenario)
+    world.begin()
+    while world.step():
+        pass
+    return world.finish()

@@ -1,0 +1,320 @@
+"""The exhaustive walk: every single fault of a day, and after each of them every second one.
+
+It goes by *legs*. A leg begins at a node, a boundary between two steps at which the world could be copied, with at most
+two faults of its own, and ends at the next boundary at which the world is quiet again and all of them have had their
+turn. So no prefix is played twice, and a second fault in a later step is played from the boundary before that step.
+
+**Sharing.** `state_key` covers all that decides what happens from here on: both ends' books and flash, what is under
+way, windows still open, the operator's attempts, goods handed over. Two schedules with the same key before the same
+step therefore have the same future: the same messages, the same points (told from here, `space.shifted`), the same
+books at the end. Two things are taken from that:
+
+- the end of a schedule whose faults are all spent: `_ends`, by boundary and key;
+- all ends of all single faults still to come: `_futures`, by boundary and key.
+
+What may be lost by it, and why it is not: a verdict is drawn from the final books. They are one part state, which is
+equal, and one part the log of messages, of which the key holds what the checks of the log read (who said what of which
+transaction), not how often and when. So a finding about the prefix comes from rows that both prefixes have: the known
+future has it too, since it was judged at its end over prefix and future together. Nothing is judged without its own
+books or equal ones. That the key tells the truth is not believed but tried: a part of the shared schedules is played
+whole from the beginning (`Sampling.verify`), and a verdict that differs is a finding about the explorer; `plain.py`
+plays everything whole, and a test holds both against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from specs.faults import Fault
+from terminal_sim.lab.explore.meter import Meter
+from terminal_sim.lab.explore.space import Space, counted, is_window, kind_of, shifted
+from terminal_sim.lab.explore.stage import HEALING, Playing, Stage, Verdict, whole
+from terminal_sim.lab.explore.tally import Allowed, Tally
+from terminal_sim.lab.world.record import PointSeen
+
+SAMPLES_MAX, SAMPLE_ONE_IN = 8, 7
+"""Schedules that are kept of a future to be tried whole, and of how many each is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How much is played again. twice: one leg in so many, 1 = all, 0 = none; verify: one first fault in so many has
+    one of its shared schedules played whole."""
+
+    twice: int = 1
+    verify: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with the exploring itself. what: "not deterministic", "did not fire", "sharing"."""
+
+    what: str
+    schedule: tuple[Fault, ...]
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Node:
+    """A boundary. faults: those that have struck on the way here; counts: how often each point was passed on it.
+    snapshot None: its future is known."""
+
+    step: int
+    key: str
+    snapshot: object
+    faults: tuple[Fault, ...]
+    counts: dict[str, int]
+
+
+@dataclass(slots=True)
+class Leg:
+    """What a leg came to. points: passed in it. node: where it ended; None at the end of the day. end: how the day
+    ended, when that is known without going on from the node. mark: of all that happened."""
+
+    points: Sequence[PointSeen]
+    reached: int
+    node: Node | None = None
+    end: Verdict | None = None
+    mark: tuple[object, ...] = ()
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class Future:
+    """All that can come of a boundary. end: without another fault; singles: with one more, told from the boundary;
+    samples: a few of them."""
+
+    end: Verdict
+    singles: Tally
+    samples: list[tuple[Fault, Verdict]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class First:
+    """A fault and what came of it. doubles: with each second one, faults told from the start of the day."""
+
+    fault: Fault
+    single: Verdict
+    doubles: Tally = field(default_factory=Tally)
+
+
+class Walker:
+    """Walks one day. depth: 1 or 2 faults. stop: asked before each second fault; once true, the rest is left out."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        space: Space,
+        allowed: Allowed,
+        *,
+        depth: int = 2,
+        sampling: Sampling = Sampling(),
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.meter = Meter()
+        self.problems: list[Problem] = []
+        self._stage = stage
+        self._space = space
+        self._allowed = allowed
+        self._depth = depth
+        self._sampling = sampling
+        self._stop = stop
+        self._last = len(stage.scenario.steps)
+        self._ends: dict[tuple[int, str], Verdict] = {}
+        self._futures: dict[tuple[int, str], Future] = {}
+
+    # ---- the day without a fault
+
+    def day(self) -> list[tuple[Node, Leg]]:
+        """The legs of the day, each with the node that it begins at."""
+        world = self._stage.start(())
+        world.begin()
+        node: Node | None = Node(0, world.state_key(), world.snapshot(), (), counted(world.points, {}))
+        legs: list[tuple[Node, Leg]] = []
+        while node is not None:
+            leg = self._leg(node, (), node.step + 1, forking=True)
+            legs.append((node, leg))
+            node = leg.node
+        return legs
+
+    def faults_of(self, node: Node, leg: Leg) -> list[tuple[Fault, int]]:
+        """All single faults of a leg, with the step in which each has its turn."""
+        return list(self._faults(leg.points, range(node.step, leg.reached)))
+
+    def first(self, node: Node, fault: Fault, step: int) -> First:
+        """A fault of the day's leg that begins at this node, alone and with every second one."""
+        if self._depth == 1:
+            return First(fault, self._end_of(node, (fault,), step + 1))
+        leg = self._leg(node, (fault,), step + 1, forking=True)
+        if leg.node is None:
+            assert leg.end is not None
+            found = First(fault, leg.end)
+        else:
+            shared = (leg.node.step, leg.node.key) in self._futures
+            future = self._future(leg.node)
+            found = First(fault, future.end)
+            found.doubles.join(future.singles, leg.node.counts, (fault,), self._allowed)
+            if shared:
+                self._verify(leg.node, future, fault)
+        self._second_in(leg, node, found, step)
+        return found
+
+    def _second_in(self, leg: Leg, node: Node, found: First, step: int) -> None:
+        """Second faults before the leg of the first has ended: both from the node before it."""
+        fault = found.fault
+        later = range(step + 1, leg.reached)
+        for second, at in self._faults(_after(leg.points, fault, step), later):
+            if self._stop():
+                return
+            schedule = (fault, second)
+            verdict = self._end_of(node, schedule, at + 1)
+            found.doubles.add(verdict, schedule, self._allowed(verdict, schedule))
+
+    # ---- futures
+
+    def _future(self, node: Node) -> Future:
+        known = self._futures.get((node.step, node.key))
+        if known is not None:
+            self.meter.done["shared"] += known.singles.schedules
+            return known
+        leg = self._leg(node, (), node.step + 1, forking=True)
+        singles = Tally()
+        samples: list[tuple[Fault, Verdict]] = []
+        if leg.node is not None:
+            later = self._future(leg.node)
+            end = later.end
+            singles.join(later.singles, counted(leg.points, {}))
+        else:
+            assert leg.end is not None
+            end = leg.end
+        for fault, step in self._faults(leg.points, range(node.step, leg.reached)):
+            if self._stop():
+                return Future(end, singles)
+            verdict = self._end_of(node, (fault,), step + 1)
+            told = shifted(fault, node.counts, -1)
+            singles.add(verdict, (told,), self._allowed(verdict, (fault,)))
+            if len(samples) < SAMPLES_MAX and self._is_sampled(SAMPLE_ONE_IN, node, (fault,)):
+                samples.append((told, verdict))
+        future = Future(end, singles, samples)
+        self._futures[node.step, node.key] = future
+        self._ends[node.step, node.key] = end
+        return future
+
+    def _end_of(self, node: Node, extra: tuple[Fault, ...], reach: int) -> Verdict:
+        """How the day ends from a node, with these faults more."""
+        end = self._leg(node, extra, reach, forking=False).end
+        assert end is not None
+        return end
+
+    def _faults(self, points: Iterable[PointSeen], steps: Iterable[int]) -> Iterator[tuple[Fault, int]]:
+        """The windows of these steps, and what fits these points."""
+        for step in steps:
+            for window in self._space.windows(step):
+                yield window, step
+        for seen in points:
+            for fault in self._space.at(seen.point):
+                yield fault, seen.step
+
+    # ---- a leg
+
+    def _leg(self, node: Node, extra: tuple[Fault, ...], reach: int, *, forking: bool) -> Leg:
+        leg = self._play(node, extra, reach, forking=forking)
+        self.meter.done["legs"] += 1
+        if extra and self._is_sampled(self._sampling.twice, node, extra):
+            again = self._play(node, extra, reach, forking=forking, like=leg)
+            self.meter.done["twice"] += 1
+            if again.mark != leg.mark:
+                text = f"between steps {node.step} and {leg.reached}"
+                self.problems.append(Problem("not deterministic", (*node.faults, *extra), text))
+        return leg
+
+    def _play(self, node: Node, extra: tuple[Fault, ...], reach: int, *, forking: bool, like: Leg | None = None) -> Leg:
+        """Plays on to the first boundary from `reach` on where the future is known or can be forked off; or to the
+        end. like: as far as that one went."""
+        time, faults = self.meter.time, (*node.faults, *extra)
+        with time("snapshot"):
+            world = self._stage.resume(node.snapshot, faults)
+        passed = len(world.points)
+        unknown: list[tuple[int, str]] = []
+        while world.at_step < self._last:
+            with time("world"):
+                world.step()
+            self.meter.done["steps"] += 1
+            at = world.at_step
+            if like is not None:
+                if at == like.reached and not like.finished:
+                    return Leg((), at, mark=_mark(world, passed))
+                continue
+            if at < reach or not world.quiet:
+                continue
+            with time("hashing"):
+                key = world.state_key()
+            if forking and at < self._last:
+                return self._landing(world, at, key, faults, node, passed)
+            if (known := self._ends.get((at, key))) is not None:
+                self._met(world, passed, extra)
+                self.meter.done["shared"] += 1
+                return Leg(world.points[passed:], at, end=known, mark=_mark(world, passed))
+            unknown.append((at, key))
+        with time("checker"):
+            run = world.finish()
+        points = [seen for seen in world.points[passed:] if seen.step != HEALING]
+        verdict = Verdict.of(run)
+        self._ends.update((boundary, verdict) for boundary in unknown)
+        if like is None:
+            self._met(world, passed, extra)
+        return Leg(points, self._last, end=verdict, mark=(run.trace_hash, verdict), finished=True)
+
+    def _landing(self, world: Playing, at: int, key: str, faults: tuple[Fault, ...], node: Node, passed: int) -> Leg:
+        points = world.points[passed:]
+        snapshot = None
+        if (at, key) not in self._futures:
+            with self.meter.time("snapshot"):
+                snapshot = world.snapshot()
+        self._met(world, passed, faults[len(node.faults) :])
+        there = Node(at, key, snapshot, faults, counted(points, node.counts))
+        return Leg(points, at, node=there, mark=_mark(world, passed))
+
+    def _met(self, world: Playing, passed: int, extra: tuple[Fault, ...]) -> None:
+        self.meter.kinds.update(kind_of(seen.point) for seen in world.points[passed:])
+        if not extra:
+            return
+        fired = world.fired[-len(extra) :]
+        for fault, times in zip(extra, fired, strict=True):
+            if times:
+                self.meter.struck.add(fault.action)
+            elif not is_window(fault):
+                self.problems.append(Problem("did not fire", extra, fault.at))
+
+    # ---- what is tried again
+
+    def _is_sampled(self, one_in: int, node: Node, extra: tuple[Fault, ...]) -> bool:
+        if one_in <= 1:
+            return one_in == 1
+        text = " ".join(f"{fault.at} {fault.action}" for fault in (*node.faults, *extra))
+        return crc32(text.encode()) % one_in == 0
+
+    def _verify(self, node: Node, future: Future, fault: Fault) -> None:
+        """Plays one schedule of a shared future whole."""
+        if not future.samples or not self._is_sampled(self._sampling.verify, node, (fault,)):
+            return
+        later, expected = future.samples[crc32(fault.at.encode()) % len(future.samples)]
+        schedule = (fault, shifted(later, node.counts))
+        self.meter.done["verified"] += 1
+        run = whole(self._stage, schedule)
+        if Verdict.of(run) != expected:
+            text = f"by an equal state {expected}, played whole {Verdict.of(run)}"
+            self.problems.append(Problem("sharing", schedule, text))
+
+
+def _mark(world: Playing, passed: int) -> tuple[object, ...]:
+    return (world.trace_hash, len(world.points) - passed, world.fired)
+
+
+def _after(points: Sequence[PointSeen], fault: Fault, step: int) -> list[PointSeen]:
+    """The points that a fault's own run passed from it on."""
+    if is_window(fault):
+        return [seen for seen in points if seen.step >= step]
+    return [*points[next((place + 1 for place, seen in enumerate(points) if seen.point == fault.at), len(points)) :]]
