@@ -41,13 +41,13 @@ from specs.codes import Refusal
 from specs.dialect import Dialect
 from specs.endpoint import Endpoint
 from specs.faults import Facts, Fault
+from specs.faults.checking import params_of
 from specs.operation import Kind
 from specs.profile import profile_of
 from terminal_sim.lab.world.agenda import HostTick, HostUp
 from terminal_sim.lab.world.record import Lane
 from terminal_sim.lab.world.scene import HostCrash, Scene
 
-RESTART_S = 5.0
 LIVE = (BatchState.OPEN, BatchState.DISPUTED)
 Speak = Callable[[int, bytes], bool]
 """Line and frame -> whether the line was there."""
@@ -224,7 +224,7 @@ class HostParty:
         fault = self.scene.point(f"crash/H/{step}.{when}", self._facts())
         if fault is not None:
             self.scene.tell(Lane.HOST, "H", f"crash {step}.{when}", fault=True, point=f"crash/H/{step}.{when}")
-            raise HostCrash(float(fault.params.get("restart", RESTART_S)))
+            raise HostCrash(_restart(fault))
         return False
 
     def _facts(self) -> Facts:
@@ -444,7 +444,7 @@ class _Link(ImmediateLink):
             return
         if action in ("late", "delay"):
             assert fault is not None
-            when += timedelta(seconds=float(fault.params.get("seconds", 25.0)))
+            when += timedelta(seconds=float(params_of(fault)["seconds"]))
         super()._answer_at(when, told)
 
     def _deliver_due(self, now: datetime) -> None:
@@ -457,8 +457,12 @@ def _spoilt(fault: Fault | None) -> LinkFault | None:
     if fault is None:
         return None
     if fault.action == "late":
-        return LinkFault(FaultKind.LATE, "any", 1, float(fault.params.get("seconds", 25.0)))
+        return LinkFault(FaultKind.LATE, "any", 1, float(params_of(fault)["seconds"]))
     return LinkFault(FaultKind.LOSE_AFTER_ISSUER, "any", 1)
+
+
+def _restart(fault: Fault) -> float:
+    return float(params_of(fault)["seconds"])
 
 
 def _down(ask: Ask) -> IssuerAnswer:

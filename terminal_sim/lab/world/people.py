@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from host.checker.purchases import Attempt, Intent
+from specs.faults.checking import params_of
 from specs.kinds import Kind
 from terminal_sim import hostquery, recovery
 from terminal_sim.lab.scenario.model import SELLING, OperatorSpec, Scenario, StepSpec
@@ -314,7 +315,7 @@ class People:
         if fault is not None:
             self.scene.tell(Lane.OPERATOR, task.unit, habit, fault=True)
         if habit in ("rekey", "rekey-on"):
-            other = str(fault.params.get("tid", "")) if fault is not None else self.habits.rekey_on
+            other = str(params_of(fault).get("tid", "")) if fault is not None else self.habits.rekey_on
             if task.tries >= self.habits.max_tries:
                 self._finish(task, "given-up")
             elif habit == "rekey-on" and self._move(task, other):

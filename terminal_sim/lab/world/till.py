@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from specs.errors import FrameError
 from specs.faults import Facts
+from specs.faults.checking import params_of
 from specs.framing import LENGTH_BYTES, FrameReader
 from specs.message import Message
 from specs.operation import Kind
@@ -311,7 +312,7 @@ class Till:
         if fault.action == "paper-out":
             return fault.action
         self.scene.tell(Lane.FLASH, self.name, f"power cut {when} {step}", fault=True, point=self.scene.points[-1].point)
-        raise PowerCut(float(fault.params.get("restart", POWER_OFF_S)))
+        raise PowerCut(float(params_of(fault)["seconds"]))
 
     def _facts(self) -> Facts:
         return Facts(tid=self.tid, step=self.scene.step_id)

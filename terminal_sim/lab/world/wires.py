@@ -13,7 +13,7 @@ from specs import codec
 from specs.dialect import Dialect
 from specs.errors import SpecError
 from specs.faults import Across, Behind, Effect, End, Facts, Passage, Put, With
-from specs.faults.actions import ACTIONS
+from specs.faults.checking import effects as effects_of
 from specs.framing import LENGTH_BYTES, frame
 from specs.message import Message
 from terminal_sim.lab.world.agenda import HostLineEnds, Loose, TillLineEnds, ToHost, ToTill
@@ -158,9 +158,7 @@ class Wires:
         effects: list[Effect] = [Put(data)]
         if fault is not None:
             passage = Passage(data, self._dialects[unit], message, lambda m: self._sealed(unit, m))
-            on_frame = ACTIONS[fault.action].on_frame
-            assert on_frame is not None, fault
-            effects = on_frame(passage, fault.params)
+            effects = effects_of(fault, passage)
         action = f" ✗ {fault.action}" if fault is not None else ""
         scene.tell(Lane.WIRE, unit, text + action, fault=fault is not None, point=scene.points[-1].point)
         glued = self._take_glued(unit, direction)

@@ -22,6 +22,7 @@ from host.pan_hash import pan_hash
 from host.rows import Batch, Txn
 from specs.dialect import Dialect, load
 from specs.faults import Fault
+from specs.faults.checking import params_of
 from specs.faults.plan import Plan, State
 from terminal_sim import hostquery
 from terminal_sim.bugs import with_bugs
@@ -229,11 +230,11 @@ class World:
         for unit, till in self.tills.items():
             fault = scene.point(f"clock/{till.tid}")
             if fault is not None:
-                till.skew_s += float(fault.params.get("seconds", 0.0))
+                till.skew_s += float(params_of(fault)["seconds"])
                 scene.tell(Lane.FLASH, unit, f"the clock is off by {till.skew_s:g} s", fault=True)
         fault = scene.point("clock/H")
         if fault is not None:
-            self.host.skew(float(fault.params.get("seconds", 0.0)))
+            self.host.skew(float(params_of(fault)["seconds"]))
         fault = scene.point("cal/H")
         if fault is not None and fault.action == "cutoff-now":
             self.host.cutoff_now()
