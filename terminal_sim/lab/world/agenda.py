@@ -101,7 +101,17 @@ class AutoSettle:
 
 
 Errand = (
-    ToHost | ToTill | HostLineEnds | TillLineEnds | Deadline | Idle | PowerOn | Again | Loose | HostUp | HostTick
+    ToHost
+    | ToTill
+    | HostLineEnds
+    | TillLineEnds
+    | Deadline
+    | Idle
+    | PowerOn
+    | Again
+    | Loose
+    | HostUp
+    | HostTick
     | AutoSettle
 )
 

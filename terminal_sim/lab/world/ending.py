@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from host.checker import report
 from host.checker.classes import classes
+from host.checker.items import items
 from host.checker.liveness import Healed, l1, l2
 from host.checker.purchases import purchases
-from host.checker.items import items
 from host.rows import Batch
 from specs.faults.plan import Plan
 from terminal_sim import recovery
@@ -93,7 +93,9 @@ def _clean_up(world: World, till: Till) -> int:
     for cycle in range(CYCLES):
         if _clean(till):
             return cycle
-        if till.wire.profile.requires_sign_on and (recovery.must_sign_on(till.flash, till.wire) or cycle or not till.flash.signed_on):
+        if till.wire.profile.requires_sign_on and (
+            recovery.must_sign_on(till.flash, till.wire) or cycle or not till.flash.signed_on
+        ):
             ask(world, till, SignOn())
         ask(world, till, Settle())
         world._pass_time(world.scene.now + CYCLE_S)

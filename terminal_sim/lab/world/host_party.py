@@ -29,10 +29,9 @@ from host.faults import FaultTable
 from host.flight import InFlight
 from host.issuer.cards import index_test_cards
 from host.issuer.link import FaultKind, ImmediateLink, LinkFault
-from host.rows import Batch, BatchState, IssuerAccount, Posting
+from host.rows import Batch, BatchState, IssuerAccount, Posting, Txn
 from host.rows import Row as HostRow
 from host.rows import Terminal as TerminalRow
-from host.rows import Txn
 from host.runner import Runner
 from host.server import Server
 from host.service import Service
@@ -231,7 +230,9 @@ class HostParty:
         event, _ = self._doing
         if isinstance(event, Request):
             op = event.operation
-            return Facts(op.tid, "", op.kind.value, op.stan, -1 if op.amount is None else op.amount, "", self.scene.step_id)
+            return Facts(
+                op.tid, "", op.kind.value, op.stan, -1 if op.amount is None else op.amount, "", self.scene.step_id
+            )
         return Facts(step=self.scene.step_id)
 
     def _deciding(self, decide_: Any) -> Any:
@@ -425,7 +426,9 @@ class _Link(ImmediateLink):
             mti = "0420" if ask.undo else "0200"
             fault = scene.point(f"wire/H>I/{mti}", host._facts())
             action = fault.action if fault else ""
-            scene.tell(Lane.ISSUER, "I", f"H>I {mti} {ask.leg.purpose} {ask.leg.amount} {action}".rstrip(), fault=bool(fault))
+            scene.tell(
+                Lane.ISSUER, "I", f"H>I {mti} {ask.leg.purpose} {ask.leg.amount} {action}".rstrip(), fault=bool(fault)
+            )
             if action == "outage":
                 if not ask.undo:  # an undo is simply tried again
                     self._answer_at(now, _down(ask))

@@ -49,7 +49,10 @@ def _parts(world: World) -> Iterable[object]:
     yield [(round(at, 3), errand) for at, _, errand in scene.agenda.listed() if type(errand).__name__ != "HostTick"]
     shot_w = world.wires.shot()
     yield shot_w.held, shot_w.glued, sorted(shot_w.deaf)
-    yield [(w.name, w.amount, w.delivered, [(a.tid, a.stan, a.batch) for a in w.attempts]) for w in world.people.wanted.values()]
+    yield [
+        (w.name, w.amount, w.delivered, [(a.tid, a.stan, a.batch) for a in w.attempts])
+        for w in world.people.wanted.values()
+    ]
     yield sorted(world.people.stans.items())
     yield world.host.skew_s, scene.plan.ahead(scene.now)
     yield from _tables(world)
@@ -58,7 +61,7 @@ def _parts(world: World) -> Iterable[object]:
 def _tables(world: World) -> Iterable[object]:
     driver: Any = cast(Any, world.host.store)._driver
     for row_class in _TABLES:
-        columns = ", ".join(f.name for f in fields(row_class) if f.name not in _PAST)
+        columns = ", ".join(f'"{f.name}"' for f in fields(row_class) if f.name not in _PAST)
         yield driver.query(f"SELECT {columns} FROM {table_name(row_class)} ORDER BY id")
     yield driver.query("SELECT account, SUM(amount) FROM posting GROUP BY account ORDER BY account")
 
@@ -69,7 +72,11 @@ def _plain(memory: Memory) -> object:
     rows = [_row(row) for row in bare.rows]
     rest = [getattr(bare, f.name) for f in fields(bare) if f.name not in ("rows", "config", "pending")]
     pending = memory.pending
-    owed = None if pending is None else (pending.stan, pending.batch, str(pending.kind), pending.amount, pending.reason, pending.sent)
+    owed = (
+        None
+        if pending is None
+        else (pending.stan, pending.batch, str(pending.kind), pending.amount, pending.reason, pending.sent)
+    )
     return rows, archive, owed, rest
 
 

@@ -1,5 +1,7 @@
-"""What people do to a terminal beside its menu: swap it, lose a row, put a copy back. Each changes the flash by hand, as a
-repair would (failure-catalogue 31, 32, 46)."""
+"""What people do to a terminal beside its menu: swap it, lose a row, put a copy back.
+
+Each changes the flash by hand, as a repair would (failure-catalogue 31, 32, 46).
+"""
 
 from __future__ import annotations
 

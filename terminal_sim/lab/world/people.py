@@ -57,6 +57,8 @@ class Task:
     printed: int = 0
     last: Result | None = None
     cut: bool = False
+    before: frozenset[str] = frozenset()
+    """STANs of the journal when the order was given."""
 
 
 @dataclass(slots=True)
@@ -84,7 +86,9 @@ class PeopleShot:
 class People:
     """See the module. over: told when a step has ended."""
 
-    def __init__(self, scene: Scene, scenario: Scenario, habits: OperatorSpec, tills: Mapping[str, Till], ask: Ask) -> None:
+    def __init__(
+        self, scene: Scene, scenario: Scenario, habits: OperatorSpec, tills: Mapping[str, Till], ask: Ask
+    ) -> None:
         self.scene, self.scenario, self.habits, self.tills = scene, scenario, habits, tills
         self._ask = ask
         self.tasks: dict[str, Task] = {}
@@ -140,6 +144,7 @@ class People:
             return
         task.phase, task.cut, task.printed = "main", False, len(till.slips)
         task.tries += 1
+        task.before = frozenset(row.stan for row in till.flash.rows)
         till.press(order)
 
     def sent_as(self, unit: str, kind: Kind, stan: str, batch: str) -> None:
@@ -309,7 +314,6 @@ class People:
     # ---- doubt
 
     def _in_doubt(self, task: Task) -> None:
-        step = self._step(task)
         fault = self.scene.point(f"op/{self.tills[task.unit].tid}/after-unknown")
         habit = fault.action if fault is not None else self.habits.on_unknown
         if fault is not None:
@@ -376,8 +380,16 @@ class People:
         if task is not None:
             task.cut = True
             step = self._step(task)
+            self._stored_as(task)
             if step.do in SELLING and len(self.tills[unit].slips) > task.printed and task.phase == "main":
                 self._hand_over(task)  # the slip is in hand
+
+    def _stored_as(self, task: Task) -> None:
+        """What was stored without a message has its STAN in the journal only."""
+        new = [row for row in self.tills[task.unit].flash.rows if row.stan not in task.before]
+        if task.phase == "main" and not task.stan and new and self._step(task).do in SELLING:
+            task.stan = self.stans[self._step(task).id] = new[-1].stan
+            self._attempt(task, task.unit, new[-1].stan, new[-1].batch)
 
     def power_on(self, unit: str) -> None:
         """It is on again: what is owed goes first, then somebody asks what became of it."""
@@ -397,9 +409,6 @@ class People:
             self._later(task, 1.0) if task.tries < self.habits.max_tries else self._finish(task, "power-cut")
             return
         row = memory.row(stan=task.stan) if task.stan else None
-        newest = memory.rows[-1] if memory.rows else None
-        if row is None and newest is not None and newest.stored and step.do in ("offline-sale", "refund", "adjust", "tip"):
-            row = newest if newest.stan not in self.stans.values() else None
         live = row is not None and row.state is RowState.JOURNALED
         if live and (memory.pending is None or memory.pending.stan != task.stan):
             assert row is not None

@@ -52,7 +52,7 @@ KEYED = frozenset(
 
 
 class PowerCut(Exception):
-    """The power of this terminal is gone. restart_s: until somebody switches it on; negative = only the healing does."""
+    """The power is gone. restart_s: until somebody switches it on; negative = only the healing does."""
 
     def __init__(self, restart_s: float) -> None:
         super().__init__(restart_s)
@@ -115,13 +115,13 @@ class Till:
 
     def press(self, order: Order | None) -> None:
         """An order on the living machine, or the boot of a new one over the flash; None: only what is owed."""
-        assert self.on and not self._busy, (self.name, order)
+        assert self.on, self.name
+        assert not self._busy, (self.name, order)
         self._busy, self._spoke = True, False
-        machine = self._machine
-        if machine is not None and order is not None:
+        if self._machine is not None and order is not None:
             self.feed(Key(order))
             return
-        self._machine = Terminal(self.wire, self.flash, firmware=self.firmware)
+        self._machine = self._machine or Terminal(self.wire, self.flash, firmware=self.firmware)
         self.feed(Boot(order))
 
     def power_off(self, restart_s: float = -1.0) -> None:
@@ -196,7 +196,9 @@ class Till:
         if kind == "disk-full":
             self.scene.tell(Lane.FLASH, self.name, f"{step}: no room", fault=True)
             raise FlashRefuses(f"flash: no room for {step}")
-        if kind == "torn-write":  # the file is written beside and renamed: a torn one leaves the old, and the power is gone
+        if (
+            kind == "torn-write"
+        ):  # the file is written beside and renamed: a torn one leaves the old, and the power is gone
             self.scene.tell(Lane.FLASH, self.name, f"{step}: torn", fault=True)
             raise PowerCut(POWER_OFF_S)
         if kind != "lost-write":
@@ -311,7 +313,9 @@ class Till:
             return ""
         if fault.action == "paper-out":
             return fault.action
-        self.scene.tell(Lane.FLASH, self.name, f"power cut {when} {step}", fault=True, point=self.scene.points[-1].point)
+        self.scene.tell(
+            Lane.FLASH, self.name, f"power cut {when} {step}", fault=True, point=self.scene.points[-1].point
+        )
         raise PowerCut(float(params_of(fault)["seconds"]))
 
     def _facts(self) -> Facts:
@@ -354,4 +358,3 @@ class Till:
 def with_config(memory: Memory, **changes: object) -> Memory:
     """The same flash with other settings."""
     return replace(memory, config=replace(memory.config, **changes))  # type: ignore[arg-type]
-

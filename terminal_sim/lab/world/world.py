@@ -265,9 +265,8 @@ class World:
     def _until_next(self) -> None:
         """Until the next step's time; without one, until everybody is done with what they do."""
         following = self.scenario.steps[self.at_step : self.at_step + 1]
-        if following and following[0].at >= 0:
-            if following[0].at > self.scene.now:
-                self._pass_time(following[0].at)
+        if following and following[0].at > self.scene.now:
+            self._pass_time(following[0].at)
         limit = self.scene.now + STEP_S_MAX
         count = 0
         while not (following and following[0].at >= 0) and any(not self._free(unit) for unit in self.tills):
@@ -493,4 +492,3 @@ def dialect_of(name: str, capture: str, switches: tuple[tuple[str, Any], ...]) -
 def wire_of(dialect: Dialect) -> Wire:
     """One wire for all terminals of a dialect."""
     return Wire.of(dialect)
-
