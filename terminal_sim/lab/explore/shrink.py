@@ -1,0 +1,216 @@
+"""From a schedule that shows something to the smallest file that still does.
+
+In this order, again and again until nothing more can be taken away: fewer faults, fewer steps, a simpler action, shorter
+times, smaller amounts. What must stay is the verdict: its classes and its broken invariants. So the result is 1-minimal:
+each single change that is tried here loses the finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from specs.faults import Fault
+from terminal_sim.errors import TerminalError
+from terminal_sim.lab.explore.space import base_of, is_window, number_of
+from terminal_sim.lab.explore.stage import Stage, Verdict, whole
+from terminal_sim.lab.scenario.model import Scenario, StepSpec
+from terminal_sim.lab.world.record import PointSeen, Run
+
+TRIES_MAX = 600
+"""Runs that one finding may take."""
+ACTIONS = ("delay", "drop", "reset", "stop")
+"""The simple ones, the simplest first; any other counts as less simple, and a window as the least."""
+SECONDS = (1.0, 5.0, 31.0, 61.0, 120.0, 300.0)
+"""What is tried in place of a longer time."""
+AMOUNTS = (1, 100, 1000)
+WIRE_POINTS_MAX = 12
+"""Places of a single message that are tried in place of a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """scenario: with its faults; run: of it; tries: runs that it took."""
+
+    scenario: Scenario
+    run: Run
+    tries: int
+
+
+class Shrinker:
+    """Makes one finding smaller. verdict: what must stay."""
+
+    def __init__(self, stage: Stage, verdict: Verdict, tries_max: int = TRIES_MAX) -> None:
+        self.tries = 0
+        self._stage = stage
+        self._verdict = verdict
+        self._max = tries_max
+
+    def shrink(self, scenario: Scenario, faults: tuple[Fault, ...]) -> Shrunk | None:
+        """The smallest that was found; None when the schedule itself does not show the verdict."""
+        now = replace(scenario, faults=faults, variants=())
+        run = self._shows(now)
+        if run is None:
+            return None
+        changed = True
+        while changed and self.tries < self._max:
+            changed = False
+            for smaller in (fewer_faults, self._fewer_steps, self._simpler_actions, shorter_times, smaller_amounts):
+                while (better := self._first(smaller, now)) is not None and self.tries < self._max:
+                    now, run = better
+                    changed = True
+        return Shrunk(now, run, self.tries)
+
+    def _first(self, smaller: Callable[[Scenario], Iterator[Scenario]], now: Scenario) -> tuple[Scenario, Run] | None:
+        for candidate in smaller(now):
+            if self.tries >= self._max:
+                return None
+            if (run := self._shows(candidate)) is not None:
+                return candidate, run
+        return None
+
+    def _shows(self, candidate: Scenario) -> Run | None:
+        """Its run, if it ends alike and each of its faults struck."""
+        run = self._play(candidate, candidate.faults)
+        return run if run is not None and Verdict.of(run) == self._verdict and all(run.fired) else None
+
+    def _play(self, scenario: Scenario, faults: tuple[Fault, ...]) -> Run | None:
+        self.tries += 1
+        try:
+            return whole(self._stage, faults, scenario)
+        except TerminalError:
+            return None
+
+    # ---- fewer steps
+
+    def _fewer_steps(self, now: Scenario) -> Iterator[Scenario]:
+        seen = self._play(now, now.faults)
+        if seen is None:
+            return
+        for place in reversed(range(len(now.steps))):
+            gone = now.steps[place]
+            if any(step.args.get("of") == gone.id for step in now.steps):
+                continue
+            steps = _without(now.steps, place)
+            faults = self._moved(replace(now, steps=steps), now, seen.points, gone.id)
+            if steps and faults is not None:
+                yield replace(now, steps=steps, faults=faults)
+
+    def _moved(
+        self, fewer: Scenario, now: Scenario, points: tuple[PointSeen, ...], gone: str
+    ) -> tuple[Fault, ...] | None:
+        """The faults where they were: the k-th time in the same step. None: that step has no such time any more."""
+        moved: list[Fault] = []
+        for fault in now.faults:
+            if is_window(fault) or not number_of(fault.at):
+                if f"step:{gone}" in (fault.since, fault.until):
+                    return None
+                moved.append(fault)
+                continue
+            where = _where(now, points, fault.at)
+            run = self._play(fewer, tuple(moved)) if where is not None else None
+            text = _again(fewer, run.points, base_of(fault.at), *where) if run is not None and where is not None else ""
+            if not text:
+                return None
+            moved.append(replace(fault, at=text))
+        return tuple(moved)
+
+    # ---- simpler actions
+
+    def _simpler_actions(self, now: Scenario) -> Iterator[Scenario]:
+        for place, fault in enumerate(now.faults):
+            if is_window(fault):
+                others: list[Fault] = []
+                run = self._play(now, (*now.faults[:place], *now.faults[place + 1 :]))
+                if run is not None:
+                    others = [Fault(at, "drop") for at in _in_window(now, run, fault)]
+            elif fault.at.startswith("wire/"):
+                late = Fault(fault.at, "delay", {"seconds": 75.0})
+                others = [late, Fault(fault.at, "drop"), Fault(fault.at, "reset")]
+            else:
+                others = []
+            for other in others:
+                if _rank(other) < _rank(fault):
+                    yield _with_fault(now, place, other)
+
+
+def fewer_faults(now: Scenario) -> Iterator[Scenario]:
+    """One less."""
+    for place in range(len(now.faults)):
+        yield replace(now, faults=(*now.faults[:place], *now.faults[place + 1 :]))
+
+
+def shorter_times(now: Scenario) -> Iterator[Scenario]:
+    """A shorter window, a shorter delay."""
+    for place, fault in enumerate(now.faults):
+        if fault.until.startswith("+"):
+            for seconds in SECONDS:
+                if seconds < float(fault.until):
+                    yield _with_fault(now, place, replace(fault, until=f"+{seconds:g}"))
+        for name, value in fault.params.items():
+            if name not in ("seconds", "restart", "gap"):
+                continue
+            for seconds in SECONDS:
+                if seconds < float(value):
+                    yield _with_fault(now, place, replace(fault, params={**fault.params, name: seconds}))
+
+
+def smaller_amounts(now: Scenario) -> Iterator[Scenario]:
+    """Smaller amounts, and no terminals that nobody uses."""
+    used = {step.unit for step in now.steps}
+    terminals = tuple(terminal for terminal in now.terminals if terminal.name in used)
+    if terminals and terminals != now.terminals:
+        yield replace(now, terminals=terminals)
+    for place, step in enumerate(now.steps):
+        amount = step.args.get("amount")
+        for smaller in AMOUNTS:
+            if isinstance(amount, int) and smaller < amount:
+                args = {**step.args, "amount": smaller}
+                yield replace(now, steps=(*now.steps[:place], replace(step, args=args), *now.steps[place + 1 :]))
+
+
+# ---- helpers
+
+
+def _without(steps: tuple[StepSpec, ...], place: int) -> tuple[StepSpec, ...]:
+    return (*steps[:place], *steps[place + 1 :])
+
+
+def _with_fault(now: Scenario, place: int, fault: Fault) -> Scenario:
+    return replace(now, faults=(*now.faults[:place], fault, *now.faults[place + 1 :]))
+
+
+def _rank(fault: Fault) -> int:
+    if is_window(fault):
+        return len(ACTIONS) + 1
+    return ACTIONS.index(fault.action) if fault.action in ACTIONS else len(ACTIONS)
+
+
+def _where(scenario: Scenario, points: tuple[PointSeen, ...], at: str) -> tuple[str, int] | None:
+    """In which step a point was passed, and the how-manieth time in it."""
+    step = next((seen.step for seen in points if seen.point == at), -1)
+    if step < 0:
+        return None
+    base = base_of(at)
+    same = [seen.point for seen in points if seen.step == step and base_of(seen.point) == base]
+    return scenario.steps[step].id, same.index(at)
+
+
+def _again(scenario: Scenario, points: tuple[PointSeen, ...], base: str, step_id: str, nth: int) -> str:
+    """The point that stands there now; "" = none does."""
+    place = next((place for place, step in enumerate(scenario.steps) if step.id == step_id), -1)
+    same = [seen.point for seen in points if seen.step == place and base_of(seen.point) == base]
+    return same[nth] if place >= 0 and nth < len(same) else ""
+
+
+def _in_window(scenario: Scenario, run: Run, window: Fault) -> list[str]:
+    """Messages on the line from the step on with which a window begins."""
+    begins = next((place for place, step in enumerate(scenario.steps) if window.since == f"step:{step.id}"), 0)
+    unit = window.at.removeprefix("link/")
+    tids = {terminal.tid for terminal in scenario.terminals if unit in (terminal.name, "T")}
+    found = [
+        seen.point
+        for seen in run.points
+        if seen.point.startswith("wire/") and seen.step >= begins and any(tid in seen.point for tid in tids)
+    ]
+    return found[:WIRE_POINTS_MAX]
