@@ -1,0 +1,165 @@
+"""The world: figures worked out by hand, replay byte for byte, forks that are the run itself, people with habits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from specs.faults import Fault
+from terminal_sim.lab.scenario.model import TerminalSpec, Variant
+from terminal_sim.lab.world.record import Run
+from terminal_sim.lab.world.world import World
+from tests.support.world_days import CLOSED, HOUR, STEPS, TID, a_day, step
+
+LOST = Fault(f"wire/H>{TID}/0210#1", "drop")
+ONE_SALE = (step("L", "signon", 60), step("A", "sale", 300, amount=26_800), step("S", "settle", HOUR))
+
+
+def ends(run: Run) -> dict[str, str]:
+    return {end.id: end.end for end in run.steps}
+
+
+@pytest.mark.parametrize("profile", ["HC", "TC"])
+@pytest.mark.parametrize("dialect", ["cup", "nac", "iso87"])
+def test_a_day_without_faults_settles_what_was_sold(dialect: str, profile: str) -> None:
+    run = World(a_day(dialect, profile)).run()
+    assert (run.classes, run.findings, run.exceptions) == (("clean",), (), ())
+    assert [(s.count, s.amount) for s in run.settled] == [(count, amount) for _, count, amount in CLOSED]
+    assert {p.intent.name: (p.debited, p.settled, p.intent.delivered) for p in run.purchases} == {
+        "A": (10_000, 10_000, 1),
+        "B": (5_000, 5_000, 1),
+        "C": (2_500, 2_500, 1),
+        "D": (0, 0, 0),  # voided: the goods are back
+        "E": (800, 800, 1),
+        "F": (900, 900, 1),
+        "R": (-5_000, -5_000, 1),
+    }
+
+
+def test_a_lost_reply_is_reversed_and_the_sale_keyed_again() -> None:
+    """Case 1: nothing of the first try is left, and the customer pays once."""
+    run = World(a_day(faults=[LOST], steps=ONE_SALE)).run()
+    assert (run.classes, run.findings, run.fired) == (("clean",), (), (1,))
+    assert [(s.count, s.amount) for s in run.settled] == [(1, 26_800)]
+    assert [s.attempts for s in run.steps if s.id == "A"] == [2]
+    wire = [h.text.split()[1] for h in run.trace if h.lane == "wire" and h.step == 1]
+    assert wire == ["0200", "0210", "0400", "0410", "0200", "0210"]
+
+
+def test_without_another_try_the_customer_has_paid_nothing() -> None:
+    day = a_day(faults=[LOST], steps=ONE_SALE)
+    run = World(replace(day, operator=replace(day.operator, max_tries=1))).run()
+    (bought,) = run.purchases
+    assert (bought.debited, bought.settled, bought.intent.delivered, run.classes) == (0, 0, 0, ("clean",))
+    assert ends(run)["A"] == "given-up"
+
+
+@pytest.mark.parametrize("point", ["crash/H/commit.before#1", "crash/H/reply.before#3", "crash/H/issuer-sent.after#1"])
+def test_a_host_that_dies_leaves_no_charge_without_a_sale(point: str) -> None:
+    run = World(a_day(faults=[Fault(point, "stop")], steps=ONE_SALE)).run()
+    assert (run.classes, run.findings, run.fired) == (("clean",), (), (1,))
+    assert any(h.text == "the host process is gone" for h in run.trace)
+
+
+def test_a_line_that_is_down_over_the_settlement_makes_it_late_and_nothing_worse() -> None:
+    down = Fault(f"link/{TID}", "down", since="step:S", until="+1800")
+    run = World(a_day(faults=[down], steps=ONE_SALE)).run()
+    assert run.findings == ()
+    assert set(run.classes) <= {"clean", "late"}
+    assert [(s.count, s.amount) for s in run.settled] == [(1, 26_800)]
+
+
+def test_a_bug_shows_where_its_fault_strikes() -> None:
+    """Case 14: the image goes on receipt, before the row; the power fails between the two."""
+    cut = Fault(f"crash/{TID}/rev-clear.after#1", "stop")
+    day = a_day(faults=[cut], steps=ONE_SALE)
+    day = replace(day, operator=replace(day.operator, on_unknown="nothing"))
+    bad = World(day, Variant("bug", bugs=("rev-clear-first",))).run()
+    assert "CNSale" in bad.classes
+    (bought,) = bad.purchases
+    assert (bought.debited, bought.intent.delivered) == (26_800, 0)
+    assert World(replace(day, faults=()), Variant("bug", bugs=("rev-clear-first",))).run().classes == ("clean",)
+
+
+def test_the_same_scenario_gives_the_same_run_whatever_the_hash_seed() -> None:
+    """Another process with another PYTHONHASHSEED: the trace hash is equal, and another fault gives another."""
+    program = (
+        "from tests.support.world_days import a_day; from specs.faults import Fault;"
+        "from terminal_sim.lab.world.world import World;"
+        f"print(World(a_day(faults=[Fault('wire/H>{TID}/0210#1','drop')])).run().trace_hash)"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout.strip()
+        for seed in ("1", "77")
+    ]  # fmt: skip
+    here = World(a_day(faults=[LOST])).run().trace_hash
+    assert said == [here, here]
+    assert World(a_day()).run().trace_hash != here
+
+
+def test_a_copy_goes_on_as_the_run_itself() -> None:
+    whole = World(a_day(faults=[LOST])).run()
+    world = World(a_day(faults=[LOST]))
+    world.begin()
+    shots = [world.snapshot()]
+    while world.step():
+        shots.append(world.snapshot())
+    assert len(shots) == len(STEPS) + 1
+    for shot in shots[::3]:
+        assert shot is not None
+        again = World.resume(shot, [LOST])
+        while again.step():
+            pass
+        run = again.finish()
+        assert (run.trace_hash, run.classes, run.fired) == (whole.trace_hash, whole.classes, whole.fired)
+
+
+def test_equal_futures_have_equal_keys_and_others_not() -> None:
+    """A request that is lost and one that is refused at the door end alike one step later; a lost answer does not."""
+
+    def key(*faults: Fault) -> str:
+        world = World(a_day(faults=faults))
+        world.begin()
+        for _ in range(3):
+            world.step()
+        return world.state_key()
+
+    lost = key(Fault(f"wire/{TID}>H/0200#1", "drop"))
+    assert lost == key(Fault(f"wire/{TID}>H/0200#1", "reset"))
+    assert len({lost, key(), key(LOST)}) == 3
+
+
+def test_two_tills_sell_side_by_side_and_one_takes_over_from_the_other() -> None:
+    """Case 11: after a lost reply the customer goes to the next till; the first one's idle timer undoes its half."""
+    other = "T0000002"
+    steps = (
+        step("L", "signon", 60),
+        step("M", "signon", 60, unit=other),
+        step("A", "sale", 300, amount=4_200),
+        step("S", "settle", HOUR),
+        step("Z", "settle", HOUR + 60, unit=other),
+    )
+    day = a_day(faults=[LOST], steps=steps)
+    day = replace(
+        day,
+        terminals=(TerminalSpec(TID), TerminalSpec(other)),
+        operator=replace(day.operator, on_unknown="rekey-on", rekey_on=other),
+    )
+    run = World(day).run()
+    assert (run.classes, run.findings) == (("clean",), ())
+    (bought,) = run.purchases
+    assert {a.tid for a in bought.intent.attempts} == {TID, other}
+    assert (bought.debited, bought.settled, bought.intent.delivered) == (4_200, 4_200, 1)
+    assert [(s.tid, s.amount) for s in run.settled] == [(other, 4_200)]
+
+
+def test_a_split_frame_arrives_whole_and_a_glued_one_apart() -> None:
+    for action, params in (("split", {"sizes": "1,3"}), ("drip", {"rate": 100.0}), ("dup", {})):
+        run = World(a_day(faults=[Fault(f"wire/H>{TID}/0210#1", action, params)], steps=ONE_SALE)).run()
+        assert (run.classes, run.findings, [s.attempts for s in run.steps]) == (("clean",), (), [1, 1, 1]), action
