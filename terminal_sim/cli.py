@@ -47,7 +47,7 @@ for _command in (
     copies.backup,
     copies.restore,
 ):
-    app.command(_command.__name__.replace("_", "-"))(_command)
+    app.command(_command.__name__.replace("_", "-"), cls=setup.ListsBugs if _command is setup.init else None)(_command)
 
 
 def main() -> None:

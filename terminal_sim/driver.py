@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from terminal_sim.clock import Clock
-from terminal_sim.errors import FlashError, LineLost, NotConnected
+from terminal_sim.errors import FlashError, LineLost, NotConnected, PaperOut
 from terminal_sim.flash import Flash
 from terminal_sim.jobs.money import UNKNOWN
 from terminal_sim.moves import Action, Done, End, Event, LinkLost, Overdue, Print, Received, Result, Save, Send, Show
@@ -44,7 +44,7 @@ class Screen(Protocol):
         """A line for the operator."""
 
     def print(self, slip: Slip) -> None:
-        """Put a slip on paper; it is on flash already, so a failure here loses nothing."""
+        """Put a slip on paper; it is on flash already, so a failure here loses nothing. Raises: PaperOut."""
 
 
 class Driver:
@@ -78,6 +78,12 @@ class Driver:
             text = f"the terminal stops: {error}" + (f": {UNKNOWN}" if self._sent else "")  # RT10
             self._screen.show(text)
             return Result(End.UNKNOWN if self._sent else End.NOT_SENT, text)
+        except PaperOut as error:
+            # A firmware that goes on only with the paper hangs here, and whoever finds it switches it off and on.
+            text = f"the terminal stops: {error}"
+            self._screen.show(text)
+            self._terminal.restart(self._flash.load())
+            return Result(End.PENDING, text)
         raise AssertionError("an order that does not end")
 
     def _perform(self, actions: list[Action]) -> tuple[Result | None, Event | None]:
@@ -88,15 +94,24 @@ class Driver:
                     self._flash.save(step, memory)
                 case Show(text):
                     self._screen.show(text)
-                case Print(slip):
-                    self._flash.power.at("print", "before")
-                    self._screen.print(slip)
-                    self._flash.power.at("print", "after")
+                case Print(slip, must):
+                    self._print(slip, must=must)
                 case Send():
                     return None, self._send(action)
                 case Done(result):
                     return result, None
         return None, None
+
+    def _print(self, slip: Slip, *, must: bool) -> None:
+        """Paper decides nothing (RT7), unless the firmware waits for it. Raises: PaperOut when it does."""
+        self._flash.power.at("print", "before")
+        try:
+            self._screen.print(slip)
+        except PaperOut as error:
+            if must:
+                raise
+            self._screen.show(f"{error}: print the slip again later")
+        self._flash.power.at("print", "after")
 
     def _send(self, action: Send) -> Event | None:
         self._flash.power.at("send", "before")

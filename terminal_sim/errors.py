@@ -7,6 +7,7 @@
     ├── LineError         the world failed between terminal and host
     │   ├── NotConnected  no connection: nothing was sent, nothing is owed
     │   └── LineLost      the connection ended after bytes may have left
+    ├── PaperOut          the printer has none
     └── PowerCut          the power failed at a named step (tests and the world; a real process just ends)
 
 No text of these exceptions ever contains a card number, track, PIN block or key.
@@ -41,6 +42,13 @@ class NotConnected(LineError):
 
 class LineLost(LineError):
     """The connection ended, or its bytes stopped making sense, after the request may have left."""
+
+
+class PaperOut(TerminalError):
+    """The printer has no paper; the slip is on flash and can be printed again."""
+
+    def __init__(self) -> None:
+        super().__init__("the printer has no paper")
 
 
 class PowerCut(TerminalError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from specs.money import CURRENCIES
@@ -34,6 +35,7 @@ def new_memory(
     test_mode: bool = False,
     operators: bool = False,
     profile: str = REFERENCE,
+    bugs: Sequence[str] = (),
 ) -> Memory:
     """The flash of a terminal that has never spoken. operators: set up the documented test operators.
 
@@ -52,6 +54,7 @@ def new_memory(
         raise ConfigError(f"--language {language}: one of {', '.join(LANGUAGES)}")
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile}: one of {', '.join(PROFILES)}")
+    _known(bugs)
     if timeout_s <= 0:
         raise ConfigError("--timeout: more than 0 seconds")
     if api and (urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).netloc):
@@ -74,9 +77,21 @@ def new_memory(
             auto_signoff=auto_signoff,
             test_mode=test_mode,
             profile=profile,
+            bugs=tuple(dict.fromkeys(bugs)),
         ),
         operators=documented_operators() if operators else (),
     )
+
+
+def _known(bugs: Sequence[str]) -> None:
+    if not bugs:
+        return
+    from terminal_sim.bugs import with_bugs
+
+    try:
+        with_bugs(bugs)
+    except ConfigError as error:
+        raise ConfigError(f"--bug: {error}") from None
 
 
 def _characters(name: str, value: str, size: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from terminal_sim import slips
+from terminal_sim.firmware import REFERENCE, Firmware
 from terminal_sim.settlement_slip import marks
 from terminal_sim.state import Memory, Row, RowState, Slip
 
@@ -23,18 +24,23 @@ class Again:
     remark: str = ""
 
 
-def last(memory: Memory) -> Again:
+def _marked(firmware: Firmware, slip: Slip) -> Slip:
+    """With its mark, where the firmware knows one."""
+    return slips.duplicate(slip) if firmware.marks_reprints else slip
+
+
+def last(memory: Memory, firmware: Firmware = REFERENCE) -> Again:
     """Whatever was printed last."""
-    return Again(slips.duplicate(memory.last_slip)) if memory.last_slip else Again(why="no slip to print again")
+    return Again(_marked(firmware, memory.last_slip)) if memory.last_slip else Again(why="no slip to print again")
 
 
-def settlement(memory: Memory) -> Again:
+def settlement(memory: Memory, firmware: Firmware = REFERENCE) -> Again:
     """The last settlement."""
     slip = memory.settlement_slip
-    return Again(slips.duplicate(slip)) if slip else Again(why="no settlement to print again")
+    return Again(_marked(firmware, slip)) if slip else Again(why="no settlement to print again")
 
 
-def transaction(memory: Memory, family: str, *, stan: str = "", rrn: str = "") -> Again:
+def transaction(memory: Memory, family: str, *, stan: str = "", rrn: str = "", firmware: Firmware = REFERENCE) -> Again:
     """The newest transaction with this STAN or RRN, of the open batch or any in the archive."""
     name = f"STAN {stan}" if stan else f"RRN {rrn}"
     row = find(memory, stan=stan, rrn=rrn)
@@ -45,14 +51,14 @@ def transaction(memory: Memory, family: str, *, stan: str = "", rrn: str = "") -
     if row.stored and row.kind not in slips.ADVISED:
         return Again(why=f"{name}: unknown, the host has not answered yet: there is no slip")
     remark = ", ".join(marks(row))
-    slip = slips.duplicate(slips.transaction(memory.config, family, row))
+    slip = _marked(firmware, slips.transaction(memory.config, family, row))
     return Again(slip, stan=row.stan, remark=f"{name} is {remark}" if remark else "")
 
 
-def listing(memory: Memory, family: str, batch: str = "") -> Again:
+def listing(memory: Memory, family: str, batch: str = "", firmware: Firmware = REFERENCE) -> Again:
     """The transactions of the open batch, or when it has none of the last closed one; or of a batch by its number."""
     again = detail_slip(memory, family, batch)
-    return Again(slips.duplicate(again)) if again else Again(why="no transactions to print")
+    return Again(_marked(firmware, again)) if again else Again(why="no transactions to print")
 
 
 def detail_slip(memory: Memory, family: str, batch: str = "") -> Slip | None:

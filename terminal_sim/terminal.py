@@ -56,6 +56,10 @@ class Terminal:
         """Another machine in the same state."""
         return Terminal(self.wire, self.memory, self.running, self.firmware)
 
+    def restart(self, memory: Memory) -> None:
+        """Switched off and on again over what its flash holds; Boot comes next."""
+        self.memory, self.running = memory, Running()
+
     def handle(self, event: Event, now: str = "") -> list[Action]:
         """What to do about an event. now: RFC 3339, for the event log only; no decision hangs on it."""
         turn = Turn(self.wire, self.memory, self.running, now, self.firmware)

@@ -72,8 +72,8 @@ class Turn:
 
     def take_stan(self) -> str:
         """The next STAN, on flash before anyone uses it (RT1). A cut right after burns the number: no harm."""
-        self.store_late()
-        stan = self.memory.next_stan()
+        late = [dict(changes)["stan"] for step, changes in self.running.late if step == "stan"]
+        stan = (replace(self.memory, stan=late[-1]) if late else self.memory).next_stan()
         self.store("stan", first=self.firmware.stan_first, stan=stan)
         return stan
 

@@ -14,6 +14,7 @@ from terminal_sim.commands.shared import (
     checked_rrn,
     echo_json,
     faulty,
+    firmware_of,
     one_line,
     powered,
     read,
@@ -94,12 +95,12 @@ def _again(memory: Memory, which: str, stan: str, rrn: str, batch: str) -> Again
     from terminal_sim import reprints
     from terminal_sim.wire import wire_for
 
-    family = wire_for(memory.config.connect).name
+    family, firmware = wire_for(memory.config.connect).name, firmware_of(memory)
     if which == "transaction":
-        return reprints.transaction(memory, family, stan=stan, rrn=rrn)
+        return reprints.transaction(memory, family, stan=stan, rrn=rrn, firmware=firmware)
     if which == "detail":
-        return reprints.listing(memory, family, batch)
-    return reprints.settlement(memory) if which == "settlement" else reprints.last(memory)
+        return reprints.listing(memory, family, batch, firmware)
+    return reprints.settlement(memory, firmware) if which == "settlement" else reprints.last(memory, firmware)
 
 
 def journal(folder: Folder, as_json: AsJson = False) -> None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from terminal_sim.commands.shared import Folder, one_line
+
+
+class ListsBugs(TyperCommand):
+    """Its help ends with every bug that --bug knows; they are loaded for that alone."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Behind the options."""
+        from terminal_sim.bugs import BUGS
+
+        with formatter.section("Bugs (the number is the case of the failure catalogue)"):
+            formatter.write_dl(
+                [(bug.name, f"{bug.meaning} ({', '.join(map(str, bug.cases))})") for bug in BUGS.values()]
+            )
 
 
 def init(
@@ -37,6 +51,10 @@ def init(
             help="A power cut between an approval and its journal row: reversed, or finished at the next boot.",
         ),
     ] = "reference",
+    bug: Annotated[
+        list[str] | None,
+        typer.Option("--bug", metavar="NAME", help="A way in which it breaks the rules; again for more. Listed below."),
+    ] = None,
 ) -> None:
     """Make a terminal that lives in DIR."""
     from specs.endpoint import parse
@@ -56,6 +74,7 @@ def init(
             test_mode=test_mode,
             operators=operators,
             profile=profile,
+            bugs=bug or (),
         )
         DirFlash(folder).create(memory)
     typer.echo(f"terminal {tid} in {folder}, host {connect}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from terminal_sim.firmware import Firmware
     from terminal_sim.flash import DirFlash
     from terminal_sim.moves import Boot, Order, Result
     from terminal_sim.state import Memory, Slip
@@ -137,26 +138,35 @@ def boot(flash: DirFlash, memory: Memory, event: Boot, as_json: bool) -> tuple[R
     """Power on over what the flash holds, until the order is done: its result, and whether anything may have left."""
     from specs.endpoint import parse
     from terminal_sim.clock import SystemClock
-    from terminal_sim.bugs import with_bugs
     from terminal_sim.driver import Driver
     from terminal_sim.link import TcpLine
     from terminal_sim.terminal import Terminal
     from terminal_sim.wire import wire_for
 
     config, clock = memory.config, SystemClock()
-    firmware = with_bugs(config.bugs)
+    firmware = firmware_of(memory)
     terminal = Terminal(wire_for(config.connect), memory, firmware=firmware)
     endpoint = parse(config.connect)
     if endpoint.tls is not None and endpoint.tls.insecure:
         typer.echo("warning: insecure=1: this line takes any certificate, so anyone can play the host", err=True)
-    line = TcpLine(
-        endpoint, clock, connect_timeout_s=config.connect_timeout_s, tries=config.connect_tries, firmware=firmware
-    )
+    timeout_s, tries = config.connect_timeout_s, config.connect_tries
+    line = TcpLine(endpoint, clock, connect_timeout_s=timeout_s, tries=tries, firmware=firmware)
     driver = Driver(terminal, flash, line, clock, Screen(as_json))
     try:
         return driver.run(event), driver.spoke
     finally:
         line.close()
+
+
+def firmware_of(memory: Memory) -> Firmware:
+    """How this terminal deviates from the reference. Raises: ConfigError for a bug that this program does not know."""
+    from terminal_sim.firmware import REFERENCE
+
+    if not memory.config.bugs:
+        return REFERENCE
+    from terminal_sim.bugs import with_bugs
+
+    return with_bugs(memory.config.bugs)
 
 
 class Screen:

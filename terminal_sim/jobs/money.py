@@ -138,7 +138,7 @@ def finish(turn: Turn, reply: Reply) -> Result:
 def rows_with(turn: Turn, row: Row, rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """The journal with one more row; its key is unique (failure-catalogue 84)."""
     if not turn.firmware.full_refuses:
-        rows = rows[-(turn.memory.config.rows_max - 1) :]
+        rows = rows[max(0, len(rows) + 1 - turn.memory.config.rows_max) :]
     if not turn.firmware.unique_rows:
         return (*rows, row)
     return (*(other for other in rows if (other.stan, other.kind) != (row.stan, row.kind)), row)

@@ -63,7 +63,8 @@ def _freeze(turn: Turn, day: str) -> Settlement:
     turn.note("frozen")
     # A cut before this write: an open batch, nothing was said to the host. After it: sales stay blocked and the same
     # totals are sent, whether or not the 0500 ever left; no sale can slip into a batch that the host may have closed.
-    turn.store("freeze", first=turn.firmware.freeze_first, settlement=settlement)
+    first = turn.firmware.freeze_first or turn.firmware.clears_on_send
+    turn.store("freeze", first=first, settlement=settlement)
     return settlement
 
 

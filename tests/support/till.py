@@ -11,7 +11,7 @@ from terminal_sim.bugs import with_bugs
 from terminal_sim.driver import Driver
 from terminal_sim.errors import PowerCut
 from terminal_sim.flash import CutPower, MemoryFlash, SteadyPower
-from terminal_sim.moves import Boot, Event, Key, Order, Result
+from terminal_sim.moves import Boot, End, Event, Key, Order, Result, SignOn
 from terminal_sim.state import Config, Memory, Slip
 from terminal_sim.terminal import Terminal
 from terminal_sim.wire import Wire
@@ -97,6 +97,14 @@ class Till:
         finally:
             self.flash.power = SteadyPower()
         return False
+
+
+def a_till(*bugs: str, dialect: str = "cup", **config: Any) -> Till:
+    """A till with bugs, signed on where that is needed."""
+    till = Till(dialect, bugs=bugs, **config)
+    if dialect == "cup":
+        assert till.press(SignOn()).end is End.OK
+    return till
 
 
 def agree(till: Till) -> None:

@@ -5,21 +5,21 @@ What must come of a schedule is worked out from failure-catalogue.md section 2, 
 
 from __future__ import annotations
 
-from specs.operation import Kind
-from terminal_sim.moves import End, Sale, SignOn
-from terminal_sim.state import RowState
-from tests.support.scripted_host import drop
-from tests.support.till import CARD, Till
+from dataclasses import replace
 
+import pytest
+
+from specs.operation import Entry, Kind
+from terminal_sim.bugs import with_bugs
+from terminal_sim.flash import MemoryFlash
+from terminal_sim.moves import ClearReversal, Echo, End, OfflineSale, Sale, Settle, SignOn, Void
+from terminal_sim.operators import documented_operators
+from terminal_sim.state import ROLL_FORWARD, RowState
+from tests.support.scripted_host import Fault, change, drop, garbage, hang_up
+from tests.support.till import CARD, Till, a_till
+
+CHIP = replace(CARD, entry=Entry.CHIP)
 Rows = list[tuple[str, int, RowState]]
-
-
-def a_till(*bugs: str, dialect: str = "cup", **config: object) -> Till:
-    """Signed on where that is needed."""
-    till = Till(dialect, bugs=bugs, **config)
-    if dialect == "cup":
-        assert till.press(SignOn()).end is End.OK
-    return till
 
 
 def rows(till: Till) -> Rows:
@@ -147,3 +147,251 @@ def test_the_reference_reverses_what_it_waited_for() -> None:
     assert till.press_and_cut(Sale(100, CARD), "send", "after")
     till.power_up()
     assert (till.host.live(), till.host.books["000002"].kind) == ({}, Kind.SALE)
+
+
+# --- 10, 22, 80: doubts that nobody reverses
+
+
+def keyed_again(*bugs: str) -> dict[str, int]:
+    """The first answer is lost, the operator keys again; what stands at the host."""
+    till = a_till(*bugs)
+    till.host.faults["0200", 1] = drop
+    assert till.press(Sale(100, CARD)).end is End.UNKNOWN
+    assert till.press(Sale(100, CARD)).end is End.APPROVED
+    assert [row.amount for row in till.memory.rows] == [100]
+    return till.host.live()
+
+
+def test_no_rev_leaves_both_sales_at_the_host() -> None:
+    assert keyed_again("no-rev") == {"000002": 100, "000003": 100}
+    assert keyed_again() == {"000003": 100}
+
+
+@pytest.mark.parametrize("fault", [hang_up, garbage])
+def test_no_rev_means_a_lost_line_and_bytes_that_are_no_answer_too(fault: Fault) -> None:
+    till = a_till("no-rev")
+    till.host.faults["0200", 1] = fault
+    till.press(Sale(100, CARD))
+    till.power_up()
+    assert till.host.sent("0400") == []
+
+
+def bad_mac(*bugs: str) -> tuple[End, dict[str, int]]:
+    till = a_till(*bugs)
+    till.host.faults["0200", 1] = change({64: "0000000000000000"})
+    end = till.press(Sale(100, CARD)).end
+    till.power_up()
+    return end, till.host.live()
+
+
+def test_mac_declined_says_no_to_what_the_host_has_captured() -> None:
+    assert bad_mac("mac-declined") == (End.DECLINED, {"000002": 100})
+    assert bad_mac() == (End.UNKNOWN, {})
+
+
+def refused_by_the_card(*bugs: str) -> tuple[End, dict[str, int]]:
+    till = a_till(*bugs)
+    end = till.press(Sale(100, CHIP, chip_refuses=True)).end
+    till.power_up()
+    return end, till.host.live()
+
+
+def test_chip_declined_leaves_the_approval_at_the_host() -> None:
+    assert refused_by_the_card("chip-declined") == (End.DECLINED, {"000002": 100})
+    assert refused_by_the_card() == (End.DECLINED, {})
+
+
+# --- 1, 11: only at the next sale
+
+
+def an_idle_night(*bugs: str) -> tuple[list[int], list[int]]:
+    """A lost answer, then boots and a settlement, then a sale: what stands at the host before it and after."""
+    till = a_till(*bugs)
+    till.press(Sale(50, CARD))
+    till.host.faults["0200", 2] = drop
+    till.press(Sale(100, CARD))
+    till.press(Echo())
+    till.power_up()
+    till.press(SignOn())
+    till.press(Settle())
+    before = list(till.host.live().values())
+    till.press(Sale(70, CARD))
+    return before, list(till.host.live().values())
+
+
+def test_rev_next_sale_lets_the_0500_overtake_the_reversal() -> None:
+    assert an_idle_night("rev-next-sale") == ([50, 100], [50, 70])
+    assert an_idle_night() == ([50], [50, 70])
+
+
+def test_rev_next_sale_has_no_idle_timer() -> None:
+    assert (with_bugs(("rev-next-sale",)).idle_timer, with_bugs(()).idle_timer) == (False, True)
+
+
+# --- 79: under a name that nobody knows
+
+
+@pytest.mark.parametrize("dialect", ["cup", "nac", "iso87"])
+def test_rev_new_stan_undoes_nothing_and_takes_25_for_done(dialect: str) -> None:
+    found = {}
+    for bugs in ((), ("rev-new-stan",)):
+        till = a_till(*bugs, dialect=dialect)
+        till.host.faults["0200", 1] = drop
+        sold = till.press(Sale(100, CARD)).stan
+        till.power_up()
+        assert till.memory.pending is None
+        found[bugs] = till.host.live() == {sold: 100}
+    assert found == {(): False, ("rev-new-stan",): True}
+
+
+# --- 23: the MAC of another day
+
+
+def with_new_keys(*bugs: str) -> tuple[bool, str]:
+    """A reversal was stored under other keys; it is sent with today's: whether it is owed still, and its MAC."""
+    till = a_till(*bugs)
+    till.host.faults["0200", 1] = drop
+    till.press(Sale(100, CARD))
+    assert till.memory.pending is not None
+    image = till.memory.pending.image.with_fields({64: "0000000000000000"})
+    if bugs:  # what it would have been under yesterday's keys
+        till.flash = MemoryFlash(replace(till.memory, pending=replace(till.memory.pending, image=image)))
+    till.power_up(SignOn())
+    return till.memory.pending is not None, till.host.sent("0400")[-1][64]
+
+
+def test_old_mac_is_refused_for_ever() -> None:
+    owed, mac = with_new_keys("old-mac")
+    assert (owed, mac) == (True, "0000000000000000")
+    owed, mac = with_new_keys()
+    assert not owed
+    assert mac != "0000000000000000"
+
+
+def test_old_mac_keeps_the_mac_of_the_day_in_the_image() -> None:
+    for bugs, kept in (((), False), (("old-mac",), True)):
+        till = a_till(*bugs)
+        till.host.faults["0200", 1] = drop
+        till.press(Sale(100, CARD))
+        assert till.memory.pending is not None
+        assert (64 in till.memory.pending.image) is kept
+        till.power_up()
+        assert till.host.live() == {}, "as long as the keys are the same it is a good MAC"
+
+
+# --- 54: done and undone
+
+
+@pytest.mark.parametrize("dialect", ["cup", "nac", "iso87"])
+def test_void_marks_leaves_the_sale_voided_here_and_live_at_the_host(dialect: str) -> None:
+    for bugs, state in (((), RowState.JOURNALED), (("void-marks",), RowState.VOIDED)):
+        till = a_till(*bugs, dialect=dialect)
+        sale = till.press(Sale(100, CARD))
+        till.host.faults["0200", 2] = drop
+        assert till.press(Void(stan=sale.stan)).end is End.UNKNOWN
+        till.power_up()
+        assert till.host.live() == {sale.stan: 100}
+        assert till.memory.rows[0].state is state
+        assert till.memory.pending is None
+
+
+# --- 21: by hand
+
+
+def test_the_reference_gives_up_a_reversal_with_slip_and_record() -> None:
+    till = a_till()
+    till.host.faults["0200", 1] = drop
+    sold = till.press(Sale(100, CARD)).stan
+    given_up = till.press(ClearReversal())
+    assert given_up.end is End.OK
+    assert till.memory.pending is None
+    assert [(e.event, e.stan, e.detail) for e in till.memory.events][-1] == ("rev-abandoned", sold, "by 01")
+    (copy,) = till.screen.slips[-1].copies
+    assert sold in copy
+    assert till.press(ClearReversal()).end is End.REFUSED_LOCALLY
+    assert till.host.live() == {sold: 100}
+
+
+def test_admin_clear_is_silent_and_takes_a_settlement_along() -> None:
+    till = a_till("admin-clear")
+    till.press(Sale(100, CARD))
+    till.host.faults["0500", 1] = drop
+    assert till.press(Settle()).end is End.UNANSWERED
+    seen = len(till.screen.slips), len(till.screen.lines), till.memory.events
+    assert till.press(ClearReversal()).end is End.OK
+    assert (len(till.screen.slips), len(till.screen.lines), till.memory.events) == seen
+    assert till.memory.settlement is None
+    till.host.faults["0200", 2] = drop
+    till.press(Sale(200, CARD))
+    assert till.press(ClearReversal()).end is End.OK
+    assert till.memory.pending is None
+    assert "rev-abandoned" not in {event.event for event in till.memory.events}
+
+
+def test_the_reference_does_not_give_up_a_settlement() -> None:
+    till = a_till()
+    till.press(Sale(100, CARD))
+    till.host.faults["0500", 1] = drop
+    till.press(Settle())
+    assert till.press(ClearReversal()).end is End.REFUSED_LOCALLY
+    assert till.memory.settlement is not None
+
+
+def test_only_the_supervisor_gives_up_a_reversal() -> None:
+    till = a_till()
+    till.host.faults["0200", 1] = drop
+    till.press(Sale(100, CARD))
+    for number, end in (("01", End.REFUSED_LOCALLY), ("00", End.OK)):
+        till.flash = MemoryFlash(replace(till.memory, operators=documented_operators(), operator=number))
+        till._boot()
+        assert till.press(ClearReversal()).end is end
+
+
+# --- 84: the mark moves behind the row
+
+
+def test_row_twice_writes_the_row_again_at_boot() -> None:
+    till = a_till("row-twice", dialect="nac")
+    assert till.press_and_cut(Sale(100, CARD), "rev-clear", "before")
+    till.power_up()
+    assert rows(till) == [("000001", 100, RowState.JOURNALED)] * 2
+    assert till.host.live() == {"000001": 100}
+
+
+def test_the_reference_that_rolls_forward_writes_it_once() -> None:
+    till = a_till(dialect="nac", profile=ROLL_FORWARD)
+    assert till.press_and_cut(Sale(100, CARD), "journal", "before")
+    till.power_up()
+    till.power_up()
+    assert rows(till) == [("000001", 100, RowState.JOURNALED)]
+
+
+# --- 49: the STAN behind the message
+
+
+def stans_of_two(*bugs: str) -> list[str]:
+    """A sale is cut while it waits, the boot reverses it, the next sale follows: their STANs."""
+    till = a_till(*bugs, dialect="nac")
+    assert till.press_and_cut(Sale(100, CARD), "recv", "after")
+    till.power_up()
+    till.host.books.clear()  # this host would not have a STAN twice
+    till.press(Sale(200, CARD))
+    return [message[11] for message in till.host.sent("0200")]
+
+
+def test_stan_late_uses_one_number_twice() -> None:
+    assert stans_of_two("stan-late") == ["000001", "000001"]
+    assert stans_of_two() == ["000001", "000002"]
+
+
+@pytest.mark.parametrize("dialect", ["cup", "nac", "iso87"])
+def test_stan_late_counts_on_while_the_power_stays(dialect: str) -> None:
+    till, reference = a_till("stan-late", dialect=dialect), a_till(dialect=dialect)
+    for one in (till, reference):
+        one.press(Sale(100, CARD))
+        one.press(OfflineSale(50, CARD))
+        one.press(Sale(200, CARD))
+        one.power_up(Settle())
+        one.press(Sale(300, CARD))
+    assert [m.get(11) for m in till.host.seen] == [m.get(11) for m in reference.host.seen]
+    assert till.memory.stan == reference.memory.stan
