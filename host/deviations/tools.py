@@ -14,11 +14,11 @@ from host.engine.context import Context
 from host.engine.draft import Draft
 from host.engine.effects import EFFECTS
 from host.engine.events import Ask, Decision, Event, Request
-from host.engine.identity import Match, find, time_of
+from host.engine.identity import LIVE_BATCH, Match, batch_of_number, find, time_of
 from host.engine.working import WorkingSet
 from host.group import Decide
 from host.rows import Row, Terminal, Txn
-from specs.operation import Kind
+from specs.operation import DEBITS, Kind, UploadItem
 from specs.values import replace
 
 Change = Callable[[WorkingSet, Decision], Decision]
@@ -66,9 +66,11 @@ def match_of(ws: WorkingSet, event: Event, ctx: Context) -> Match | None:
     return find(ws, terminal, event, ctx.now)
 
 
-def also(decision: Decision, draft: Draft, asks: Iterable[Ask] = ()) -> Decision:
-    """The decision, with what a draft over the same books has put, noted and asked beside it; last forms count."""
-    puts = {(type(row), row.id): row for row in (*decision.puts, *draft.puts)}
+def also(decision: Decision, draft: Draft, asks: Iterable[Ask] = (), *, before: bool = False) -> Decision:
+    """The decision, with what a draft over the same books has put, noted and asked after it (or before it): of a row
+    that both have put the later form counts."""
+    rows = (*draft.puts, *decision.puts) if before else (*decision.puts, *draft.puts)
+    puts = {(type(row), row.id): row for row in rows}
     notes = (*decision.notes, *draft.notes)
     return replace(decision, puts=tuple(puts.values()), notes=notes, asks=(*decision.asks, *asks, *draft.asks))
 
@@ -118,3 +120,19 @@ def beside(ws: WorkingSet, decision: Decision) -> Decision:
 
 def _live_key(txn: Txn) -> tuple[str, str, int, int, str, str]:
     return txn.tid, txn.stan, txn.epoch, txn.batch_id, txn.wire_batch, time_of(txn)
+
+
+def is_closed_number(ws: WorkingSet, request: Request) -> bool:
+    """Whether the message names a batch whose latest generation is closed."""
+    terminal = ws.terminal(request.operation.tid)
+    batch = batch_of_number(ws, terminal, request.operation.batch or "") if terminal is not None else None
+    return batch is not None and batch.state not in LIVE_BATCH
+
+
+def sold_offline(request: Request, unknown: Callable[[UploadItem], bool]) -> Request:
+    """An upload of which these items are taken for offline sales that the terminal's word captures."""
+    items = (
+        replace(item, kind=Kind.OFFLINE_SALE) if unknown(item) and (item.kind or Kind.SALE) in DEBITS else item
+        for item in request.operation.items
+    )
+    return replace(told(request, items=tuple(items)), profile=replace(request.profile, offline_unknown="capture"))
