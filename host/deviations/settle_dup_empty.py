@@ -12,6 +12,7 @@ from host.engine.working import WorkingSet
 from host.group import Decide
 from host.rows import Batch, BatchState, Row, Txn
 from specs.kinds import Kind
+from specs.values import replace
 
 _NO_ITEMS = ("", "{}")
 
@@ -25,7 +26,7 @@ def _wrap(decide: Decide) -> Decide:
         if is_repeat(ws, event) and (disputed or batch.running in _NO_ITEMS):
             return decide(ws, told(event, batch=batch.number), ctx)
         if asks_for(event, Kind.UPLOAD, Kind.UPLOAD_END) and disputed and _is_closed_one(ws, batch):
-            return _booked_again(decide, ws, told(event, batch=event.operation.batch and batch.number), ctx)
+            return _booked_again(decide, ws, _into(batch, event), ctx)
         return decide(ws, event, ctx)
 
     return deviant
@@ -35,6 +36,15 @@ def _is_closed_one(ws: WorkingSet, batch: Batch) -> bool:
     """Whether what is in dispute is the settlement of the batch before it, once more."""
     before = [b for b in ws.batches(batch.tid) if b.id < batch.id]
     return bool(before) and before[-1].claimed == batch.claimed
+
+
+def _into(batch: Batch, request: Request) -> Request:
+    """The upload as one of this batch; its items keep the number that they were sold under."""
+    number = request.operation.batch
+    if number is None:
+        return request
+    items = (replace(i, ref=replace(i.ref, batch=i.ref.batch or number)) for i in request.operation.items)
+    return told(request, batch=batch.number, items=tuple(items))
 
 
 def _booked_again(decide: Decide, ws: WorkingSet, request: Request, ctx: Context) -> Decision:

@@ -76,8 +76,9 @@ def _answered(decide: Decide, ws: WorkingSet, event: Event, ctx: Context, moved:
     assert waiting is not None, event.txn_id
     undo = asks.undo(draft, leg, asks.APPROVED)
     booking.decline(draft, waiting, Refusal.ORIGINAL_REVERSED)
-    taken = booking.accept(draft, moved, event.approved_amount)
-    owed = asks.owe(draft, taken, asks.DEBIT, event.approved_amount)
+    code = outcomes.PARTIAL if event.approved_amount < moved.amount else outcomes.APPROVED
+    taken = booking.accept(draft, moved, event.approved_amount, code=code)
+    owed = asks.owe(draft, taken, leg.purpose, event.approved_amount)
     profile, terminal = booking.profile_of(ctx, taken.dialect), ws.terminal(taken.tid)
     outcome = outcomes.of_txn(ctx, ws.txn(taken.id) or taken, profile.key_scheme)
     signs = terminal is not None and profile.mac and terminal.signed_on

@@ -10,8 +10,8 @@ from specs.codes import Refusal
 from specs.operation import Kind
 from specs.profile import Profile
 from tests.support.engine import CUP, NAC, Desk, approve, code, refuse, silent
-from tests.support.engine_money import owed_by_cards
 from tests.support.host_engine import EngineHost
+from tests.support.money import a_desk
 
 BOTH = pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
 DOWN = refuse(Refusal.ISSUER_DOWN)
@@ -112,13 +112,14 @@ def test_a_crash_while_the_issuer_says_yes(
     profile: Profile, bugs: tuple[str, ...], undone: list[tuple[str, bool]], owed: int
 ) -> None:
     """FC 17: «no in-flight log: CNS in pure form»: debited, unknown to the host; the terminal is done with it."""
-    desk = Desk(profile, bugs=bugs, issuer=silent)
+    desk = a_desk(profile, bugs=bugs)
+    desk.bank.mode = "lost"
     desk.sale(1)
     desk.restart()
     desk.silence(restart=True)
     assert told_to_the_issuer(desk)[1:] == undone
     assert code(desk.reverse(1)) == "12"
-    assert (desk.payable(), owed_by_cards(desk)) == (0, owed)
+    assert (desk.payable(), desk.bank.debited) == (0, owed)
     assert all(g.state == "done" for g in desk.rows(Leg)) is bool(bugs)
 
 
@@ -136,22 +137,23 @@ def test_no_inflight_waits_like_the_reference_while_it_lives() -> None:
 @pytest.mark.parametrize(("bugs", "owed"), [(("gives-up",), 10_000), ((), 0)], ids=["deviant", "reference"])
 def test_an_issuer_that_was_heard_by_nobody(profile: Profile, bugs: tuple[str, ...], owed: int) -> None:
     """FC 19: «H gives up: CNS»: the terminal has its no, the card stays debited."""
-    desk = Desk(profile, bugs=bugs, issuer=silent)
+    desk = a_desk(profile, bugs=bugs)
+    desk.bank.mode = "lost"
     desk.sale(1)
     asked = desk.asked[0]
     assert [o.code for o in desk.silence()] == ["98" if profile is CUP else "91"]
-    desk.issuer = approve
+    desk.bank.mode = "answers"
     desk.silence()
-    assert (desk.payable(), owed_by_cards(desk)) == (0, owed)
+    assert (desk.payable(), desk.bank.debited) == (0, owed)
     desk.answer(asked)  # its yes, at last
-    assert (desk.txn(1).state, desk.payable(), owed_by_cards(desk)) == (TxnState.DECLINED, 0, owed)
+    assert (desk.txn(1).state, desk.payable(), desk.bank.debited) == (TxnState.DECLINED, 0, owed)
 
 
 def test_gives_up_tells_the_issuer_of_a_reversal() -> None:
-    desk = Desk(bugs=("gives-up",))
+    desk = a_desk(bugs=("gives-up",))
     desk.sale(1)
     desk.reverse(1)
-    assert owed_by_cards(desk) == 0
+    assert desk.bank.debited == 0
 
 
 # ---- late-captured (case 20)
@@ -161,13 +163,13 @@ def test_gives_up_tells_the_issuer_of_a_reversal() -> None:
 @pytest.mark.parametrize(("bugs", "sold"), [(("late-captured",), 10_000), ((), 0)], ids=["deviant", "reference"])
 def test_a_yes_that_comes_too_late(profile: Profile, bugs: tuple[str, ...], sold: int) -> None:
     """FC 20: «H captures: CNSale»: the shop said no, the card pays, the merchant has too much."""
-    desk = Desk(profile, bugs=bugs, issuer=silent)
+    desk = a_desk(profile, bugs=bugs)
+    desk.bank.mode = "late"
     desk.sale(1)
-    asked = desk.asked[0]
     desk.silence()
-    desk.issuer = approve
-    desk.answer(asked)
-    assert (desk.payable(), owed_by_cards(desk)) == (sold, sold)
+    desk.bank.mode = "answers"
+    desk.send(desk.bank.late[0])
+    assert (desk.payable(), desk.bank.debited) == (sold, sold)
     assert desk.txn(1).state is (TxnState.CAPTURED if bugs else TxnState.DECLINED)
 
 

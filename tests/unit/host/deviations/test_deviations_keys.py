@@ -7,9 +7,9 @@ import pytest
 from host.rows import Txn, TxnState
 from specs.operation import Kind
 from specs.profile import Profile
-from tests.support.engine import CUP, ISO87, NAC, TID, Desk, code
-from tests.support.engine_money import owed_by_cards
+from tests.support.engine import CUP, NAC, TID, code
 from tests.support.host_engine import EngineHost
+from tests.support.money import ISO87, a_desk
 
 BOTH = pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
 EACH = pytest.mark.parametrize("profile", [CUP, NAC, ISO87], ids=["cup", "nac", "iso87"])
@@ -22,23 +22,23 @@ EACH = pytest.mark.parametrize("profile", [CUP, NAC, ISO87], ids=["cup", "nac", 
 @pytest.mark.parametrize(("bugs", "left"), [(("rev-twice",), -10_000), ((), 0)], ids=["deviant", "reference"])
 def test_a_repeated_reversal(profile: Profile, bugs: tuple[str, ...], left: int) -> None:
     """FC 3: «H undoes twice (C gains)»: the merchant pays 100.00 for a sale that never was, the card gets it."""
-    desk = Desk(profile, bugs=bugs)
+    desk = a_desk(profile, bugs=bugs)
     desk.sale(1)
     assert [code(desk.reverse(1)) for _ in range(2)] == ["00", "00"]
-    assert (desk.payable(), owed_by_cards(desk)) == (left, left)
+    assert (desk.payable(), desk.bank.debited) == (left, left)
     assert desk.txn(1).state is TxnState.REVERSED
 
 
 def test_rev_twice_after_the_close_is_a_second_adjustment() -> None:
-    desk = Desk(bugs=("rev-twice",))
+    desk = a_desk(bugs=("rev-twice",))
     desk.sale(1)
     desk.close_batch()
     assert [code(desk.reverse(1)) for _ in range(3)] == ["00"] * 3
-    assert (desk.payable(), owed_by_cards(desk)) == (-20_000, -20_000)
+    assert (desk.payable(), desk.bank.debited) == (-20_000, -20_000)
 
 
 def test_rev_twice_does_not_undo_what_was_never_seen() -> None:
-    desk = Desk(bugs=("rev-twice",))
+    desk = a_desk(bugs=("rev-twice",))
     assert [code(desk.reverse(1)) for _ in range(2)] == ["25", "25"]
     assert desk.asked == []
 
@@ -52,10 +52,10 @@ def test_rev_twice_does_not_undo_what_was_never_seen() -> None:
 )
 def test_the_original_behind_its_reversal(profile: Profile, bugs: tuple[str, ...], said: str, charged: int) -> None:
     """FC 6: «H approves the orphan»: the terminal is done with it, the card has paid."""
-    desk = Desk(profile, bugs=bugs)
+    desk = a_desk(profile, bugs=bugs)
     assert code(desk.reverse(1)) == "25"
     assert code(desk.sale(1)) == said
-    assert (desk.payable(), owed_by_cards(desk)) == (charged, charged)
+    assert (desk.payable(), desk.bank.debited) == (charged, charged)
 
 
 # ---- dup-posts (case 9)
@@ -65,17 +65,17 @@ def test_the_original_behind_its_reversal(profile: Profile, bugs: tuple[str, ...
 @pytest.mark.parametrize(("bugs", "times"), [(("dup-posts",), 2), ((), 1)], ids=["deviant", "reference"])
 def test_a_request_that_is_delivered_twice(profile: Profile, bugs: tuple[str, ...], times: int) -> None:
     """FC 9: «DC, H count +1»."""
-    desk = Desk(profile, bugs=bugs)
+    desk = a_desk(profile, bugs=bugs)
     day, time = ("0302", "090000") if profile is ISO87 else ("", "")
     assert [code(desk.sale(1, local_date=day, local_time=time)) for _ in range(2)] == ["00", "00"]
-    assert (desk.payable(), owed_by_cards(desk)) == (times * 10_000, times * 10_000)
+    assert (desk.payable(), desk.bank.debited) == (times * 10_000, times * 10_000)
     batch = desk.books.open_batch(TID)
     assert batch is not None
     assert batch.running == f'{{"sale": [{times}, {times * 10_000}]}}'
 
 
 def test_dup_posts_keeps_tombstones() -> None:
-    desk = Desk(bugs=("dup-posts",))
+    desk = a_desk(bugs=("dup-posts",))
     desk.reverse(1)
     assert code(desk.sale(1)) == "12"
 
@@ -96,17 +96,17 @@ def test_dup_posts_passes_the_store_that_forbids_two_of_one_key(profile: Profile
 @pytest.mark.parametrize(("bugs", "times"), [(("forget-keys",), 2), ((), 1)], ids=["deviant", "reference"])
 def test_a_repeat_after_a_restart(profile: Profile, bugs: tuple[str, ...], times: int) -> None:
     """FC 18: «H restart loses dedupe table: repeat posts again, DC»."""
-    desk = Desk(profile, bugs=bugs)
+    desk = a_desk(profile, bugs=bugs)
     assert [code(desk.sale(1)) for _ in range(2)] == ["00", "00"]
     assert desk.payable() == 10_000
     desk.restart()
     assert [code(desk.sale(1)) for _ in range(3)] == ["00"] * 3
-    assert (desk.payable(), owed_by_cards(desk)) == (times * 10_000, times * 10_000)
+    assert (desk.payable(), desk.bank.debited) == (times * 10_000, times * 10_000)
 
 
 def test_forget_keys_is_told_when_its_process_began() -> None:
     """A process that is resumed from a snapshot has not restarted."""
-    desk = Desk(bugs=("forget-keys",))
+    desk = a_desk(bugs=("forget-keys",))
     desk.sale(1)
     desk.restart(since=0)
     desk.sale(1)
