@@ -10,13 +10,12 @@ is held only until its capture at the settlement (profile TC), which is no messa
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from host.checker.books import ACQUIRER, FINANCIAL_KINDS, Finding, HostBooks, grouped, is_clearing
+from host.checker.books import ACQUIRER, FINANCIAL_KINDS, Finding, HostBooks, fields_of, grouped, is_clearing
 from host.checker.delivery import written_by_fault
 from host.checker.items import sign_of
 from host.checker.kin import group_of, root_of
@@ -202,7 +201,7 @@ def _effect(books: HostBooks, truth: _Truth, request: MessageRow, answer: Messag
 def _new_total(books: HostBooks, request: MessageRow) -> int | None:
     """Of a tip or adjustment."""
     amount = amount_of(request, request)
-    tip = _fields(request).get(TIP_DE) if books.family_named(request.dialect) == "cup" else None
+    tip = fields_of(request.fields).get(TIP_DE) if books.family_named(request.dialect) == "cup" else None
     if amount is None or not (tip is None or (isinstance(tip, str) and tip.isdigit())):
         return None
     return amount + int(str(tip or 0))
@@ -236,15 +235,7 @@ def is_yes(books: HostBooks, answer: MessageRow) -> bool:
 def amount_of(answer: MessageRow, request: MessageRow) -> int | None:
     """DE 4 of the answer (a partial approval says less), else of the request; minor units."""
     for message in (answer, request):
-        value = _fields(message).get(AMOUNT_DE)
+        value = fields_of(message.fields).get(AMOUNT_DE)
         if isinstance(value, str) and value.isdigit():
             return int(value)
     return None
-
-
-def _fields(message: MessageRow) -> Mapping[str, object]:
-    try:
-        found = json.loads(message.fields or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TypeVar
 
 from host.rows import (
@@ -165,6 +165,11 @@ class HostBooks:
     def txns_by_stan(self) -> Mapping[tuple[str, str], list[Txn]]:
         """(TID, STAN) -> transactions, oldest first: a STAN comes again after its wrap."""
         return grouped(self.txns, lambda txn: (txn.tid, txn.stan))
+
+    @cached_property
+    def txns_by_number(self) -> Mapping[tuple[str, str], list[Txn]]:
+        """(TID, number on the wire) -> transactions, oldest first; none where the wire has no number."""
+        return grouped((txn for txn in self.txns if txn.wire_batch), lambda txn: (txn.tid, txn.wire_batch))
 
     @cached_property
     def txns_by_tid(self) -> Mapping[str, list[Txn]]:
@@ -338,11 +343,31 @@ def profile_of(dialect: str) -> Profile | None:
     return profiles.profile_of(loaded.name, loaded.profile)
 
 
-def running_of(batch: Batch) -> dict[str, tuple[int, int]]:
+TEXTS_KEPT = 8_192
+"""Texts whose meaning is kept: the same few stand in the books of every run that begins alike."""
+
+
+@lru_cache(TEXTS_KEPT)
+def fields_of(fields: str) -> Mapping[str, object]:
+    """MessageRow.fields: number of the element -> what the log shows of it; empty when it is no JSON object."""
+    try:
+        found = json.loads(fields or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def running_of(batch: Batch) -> Mapping[str, tuple[int, int]]:
     """Batch.running: kind -> (count, amount), zero rows left out. Raises ValueError when it is no such JSON."""
-    return {kind: (n, a) for kind, (n, a) in json.loads(batch.running or "{}").items() if (n, a) != (0, 0)}
+    return _running_of(batch.running)
 
 
+@lru_cache(TEXTS_KEPT)
+def _running_of(running: str) -> Mapping[str, tuple[int, int]]:
+    return {kind: (n, a) for kind, (n, a) in json.loads(running or "{}").items() if (n, a) != (0, 0)}
+
+
+@lru_cache(TEXTS_KEPT)
 def totals_of(text: str) -> Totals | None:
     """Batch.claimed or .answered; None before a settlement."""
     return Totals.from_json(json.loads(text)) if text else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from host.checker.books import Finding, HostBooks, describe
-from host.checker.cards import describe_leg
+from host.checker.cards import debit_of, describe_leg
 from host.checker.kin import groups
 from host.rows import Txn, TxnState
 from specs.journal import TerminalBook
@@ -22,7 +22,8 @@ def e6(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     """Every debit at the issuer is captured, settled or in an open batch, or it was credited; so is every refund.
 
     Purchase by purchase: what its legs come to is what its rows are worth. Left out: what the issuer has still to say
-    or to hear. No live pre-authorisation is older than its dialect lets it hold, by the last moment the rows speak of.
+    or to hear. No leg of the issuer's that stands is of a transaction that the host does not have. No live
+    pre-authorisation is older than its dialect lets it hold, by the last moment the rows speak of.
     """
     for group in groups(books):
         if not group.in_flight and group.debited != group.worth:
@@ -32,6 +33,11 @@ def e6(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
             legs = (g for txn in group.members for g in books.issuer_legs_by_txn.get(txn.id, ()))
             shown = (*map(describe, group.members), *map(describe_leg, legs))
             yield Finding("E6", f"txn {group.root.id}", text, shown)
+    for txn_id, orphans in books.issuer_legs_by_txn.items():
+        taken = sum(debit_of(leg) for leg in orphans)
+        if taken and txn_id not in books.txn_by_id:
+            text = f"the issuer has debited {taken}, and the host has no such transaction"
+            yield Finding("E6", f"txn {txn_id}", text, tuple(map(describe_leg, orphans)))
     if books.latest:
         now = datetime.fromisoformat(books.latest)
         for txn in books.txns:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from host.checker.books import (
     ACQUIRER,
     KEYED_KINDS,
+    STANDING,
     Finding,
     HostBooks,
     describe,
+    fields_of,
     grouped,
     is_clearing,
 )
@@ -29,18 +31,43 @@ ANSWER_BY_FAULT = re.compile(r"fault \d+: answer\b")
 
 
 def a3(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
-    """Deliveries of one message for one transaction get equal DE 37, 38 and 39, and it is captured once at most.
+    """Deliveries of one message lead to one transaction and get equal DE 37, 38 and 39; it is captured once at most.
 
-    The same message is the same digest of its bytes. An original that comes after its reversal was acknowledged gets
+    The same message is the same digest of its bytes; in another batch of a dialect whose wire has neither number nor
+    year the same bytes may be another sale. An original that comes after its reversal was acknowledged gets
     12; a code that is never stored (transient, format, identity, key) is no answer to compare; nor is one that a fault
     rule wrote. What moves money and is captured has exactly one capture entry in the ledger.
     """
     for txn in books.txns:
         if txn.kind in DEBITS:
             yield from _captured_once(books, txn)
+    booked: dict[tuple[str, str, int], int] = {}
     for txn_id, messages in books.messages_by_txn.items():
         if txn_id:
+            yield from _booked_once(books, txn_id, messages, booked)
             yield from _answered_alike(books, txn_id, messages)
+
+
+def _booked_once(
+    books: HostBooks, txn_id: int, messages: Iterable[MessageRow], booked: dict[tuple[str, str, int], int]
+) -> Iterator[Finding]:
+    """booked: (TID, digest, batch) -> the transaction that it has led to; each new one is added."""
+    txn = books.txn_by_id.get(txn_id)
+    if txn is None or txn.kind not in KEYED_KINDS or txn.state not in _MOVED:
+        return
+    for message in messages:
+        if message.direction == "in" and message.digest and message.kind == txn.kind:
+            first = booked.setdefault((txn.tid, message.digest, txn.batch_id), txn_id)
+            if first != txn_id:
+                text = (
+                    f"was booked for a message that txn {first} was booked for already (digest {message.digest[:12]})"
+                )
+                yield Finding("A3", f"txn {txn_id}", text, (describe(books.txn_by_id[first]), describe(txn)))
+                return
+
+
+_MOVED = STANDING | {TxnState.REVERSED, TxnState.EXPIRED}
+"""What was approved once."""
 
 
 def _captured_once(books: HostBooks, sale: Txn) -> Iterator[Finding]:
@@ -119,18 +146,25 @@ NOT_ITS_OWN = frozenset({"12", "22", "80", "94"})
 """What a message is told whose key is taken or closed: no answer to the transaction that has the key."""
 
 
+def is_own_answer(answer: MessageRow) -> bool:
+    """Whether it says what was decided for its transaction, for good, and no fault rule wrote it."""
+    return _counts(answer) and answer.code not in NOT_ITS_OWN
+
+
 def steady_answers(books: HostBooks) -> Iterator[Finding]:
     """A13, the host's half: its answer to a key never changes once final, however the message is wrapped.
 
     A3 holds deliveries of the same bytes against each other; here a repeat may have another MAC, header or connection.
+    12 is the answer to what has been reversed; an approved request that is told 12 with no reversal of it in the log
+    has lost its answer.
     """
     for txn_id, messages in books.messages_by_txn.items():
         txn = books.txn_by_id.get(txn_id)
         deliveries = [m for m in messages if txn is not None and m.direction == "in" and m.kind == txn.kind]
-        if len({m.digest for m in deliveries}) < 2:
+        if txn is None or len({m.digest for m in deliveries}) < 2:
             continue
         said = [a for m in deliveries for a in books.answers_by_request.get(m.id, ())]
-        final = [a for a in said if _counts(a) and a.code not in NOT_ITS_OWN]
+        final = [a for a in said if (is_own_answer(a) or _lost(books, txn, messages, a))]
         by_bytes = [{(_own_rrn(books, a), a.auth_code, a.code) for a in same} for same in _by_bytes(books, final)]
         seen = set().union(*by_bytes)
         changed = len({rrn for rrn, _, _ in seen} - {_ECHOED}) > 1 or len({(auth, code) for _, auth, code in seen}) > 1
@@ -139,6 +173,21 @@ def steady_answers(books: HostBooks) -> Iterator[Finding]:
             shown = " / ".join(f"{rrn or '-'} {auth or '-'} {code or '-'}" for rrn, auth, code in sorted(seen))
             text = f"its final answer changed, DE 37, 38, 39: {shown}"
             yield Finding("A13", f"txn {txn_id}", text, tuple(map(_line, final)))
+
+
+def _lost(books: HostBooks, txn: Txn, messages: Iterable[MessageRow], answer: MessageRow) -> bool:
+    """Whether 12 is said to an approved request, sent once more, of which no reversal has come before."""
+    if answer.code != ORIGINAL_REVERSED or txn.advice or txn.state not in STANDING:
+        return False
+    asked = books.message_by_id[answer.reply_to]
+    first = next(m for m in messages if m.direction == "in" and m.kind == txn.kind)
+    was, now = fields_of(first.fields), fields_of(asked.fields)
+    same = all(was.get(de) == now.get(de) for de in _CONTENT)
+    return same and not any(m.kind == Kind.REVERSAL and m.id < answer.id for m in messages)
+
+
+_CONTENT = ("2", "3", "4")
+"""Of what every dialect compares (rules.md, section 1), what the log shows: masked card, processing code, amount."""
 
 
 _ECHOED = "as sent"

@@ -1,7 +1,7 @@
 """The table of invariants (failure-catalogue.md, section 3), each as a function over both ends' books.
 
 The docstring of each function states it for the rows of this host. A1-A14 hold at any moment; E1-E8 speak of what has
-come to its end, and leave out whatever has not. E3, E4 and E7 are about funding.
+come to its end, and leave out whatever has not; L1 and L2 of what somebody has seen after the last fault.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from host.checker.closing import a7, a8, a9
 from host.checker.delivery import a3
 from host.checker.differences import e1
 from host.checker.limits import a11
+from host.checker.liveness import Healed, l1, l2
 from host.checker.membership import a1, a2, a4
 from host.checker.money import a10
 from host.checker.numbers import a12, a13
@@ -25,6 +26,7 @@ from host.checker.statement import e8
 from host.checker.terminal_side import a5, a6
 from specs.journal import TerminalBook
 
+AfterHealing = Callable[[HostBooks, Mapping[str, TerminalBook], Iterable[Healed]], Iterable[Finding]]
 Check = Callable[[HostBooks, Mapping[str, TerminalBook]], Iterable[Finding]]
 
 INVARIANTS: Mapping[str, Check] = MappingProxyType(
@@ -50,3 +52,15 @@ INVARIANTS: Mapping[str, Check] = MappingProxyType(
         "E8": e8,
     }
 )
+
+LIVENESS: Mapping[str, AfterHealing] = MappingProxyType({"L1": l1, "L2": l2})
+"""What the books alone cannot say: the world, and whoever else heals a terminal, tells how that went."""
+
+WAITING: Mapping[str, str] = MappingProxyType(
+    {
+        "E3": "paid, held and suspended against settled, fees and adjustments: there are no payouts yet",
+        "E4": "the fee of each item: there are no fees yet",
+        "E7": "the day on which a batch is paid: there are no payouts yet",
+    }
+)
+"""Invariants of the catalogue that nothing checks yet, and what they wait for: the money that is paid out."""

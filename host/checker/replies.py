@@ -11,11 +11,11 @@ from specs.journal import TerminalBook
 from specs.mti import Mti
 
 
-def a14(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
+def a14(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     """Each outgoing message answers an earlier incoming one: its MTI, the same STAN and TID, on the same connection.
 
-    What one of the two does not carry is not compared. The log is the host's; whether a terminal took what does not
-    fit (RT5) shows in its journal, against the host's books (A6, E1, E8).
+    What one of the two does not carry is not compared. No terminal has taken what does not fit (RT5): the RRN of a row
+    in its journal was on the wire under that row's STAN and TID, if it was in any answer at all.
     """
     for answer in books.messages:
         if answer.direction != "out":
@@ -31,6 +31,31 @@ def a14(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
             if asked and said and asked != said:
                 text = f"answers message {request.id} with {what} {said}, expected {asked}"
                 yield Finding("A14", f"message {answer.id}", text, (_line(request), _line(answer)))
+    for book in terminals.values():
+        yield from _taken(books, book)
+
+
+def _taken(books: HostBooks, book: TerminalBook) -> Iterator[Finding]:
+    said = _rrns(books)
+    for row in book.rows:
+        others = said.get(row.rrn) if row.rrn else None
+        if others is None or (book.tid, row.stan) in others:
+            continue
+        own = books.messages_by_stan.get((book.tid, row.stan), ())
+        if any(message.rrn == row.rrn for message in own) or not (own or books.log_covers(row.at)):
+            continue
+        tid, stan = min(others)
+        text = f"STAN {row.stan} of batch {row.batch} has RRN {row.rrn}, which answered STAN {stan} of {tid}"
+        yield Finding("A14", f"terminal {book.tid}", text, tuple(map(_line, own)))
+
+
+def _rrns(books: HostBooks) -> Mapping[str, set[tuple[str, str]]]:
+    """RRN -> (TID, STAN) of the answers that carried it; stars are of messages that nobody could read."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for message in books.messages:
+        if message.direction == "out" and message.rrn and "*" not in message.tid + message.stan:
+            found.setdefault(message.rrn, set()).add((message.tid, message.stan))
+    return found
 
 
 def _compared(request: MessageRow, answer: MessageRow) -> tuple[tuple[str, str, str], ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from host.checker.archives import Ends, ends
 from host.checker.books import STANDING, Finding, HostBooks, describe
 from host.checker.compare import Pair, echoes_rrn
+from host.checker.delivery import is_own_answer
 from host.rows import Txn
 from specs.journal import JournalRow, TerminalBook
 
@@ -16,9 +17,10 @@ LIVE_ROWS = frozenset({"journaled", "voided"})
 def e8(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     """What both ends hold has one response code, one approval code, one RRN and one side; a slip has the row's code.
 
-    What the terminal has archived is in a closed batch of the host's (or was carried into an open one). Amounts and
-    states are E1's. A stored advice is compared once it is delivered, and its approval code not at all: it may be one
-    that was given before, by voice or for a reservation.
+    What the host has put on the wire for it is what its own row says: whoever asks the host (query, statement) hears
+    what the terminal was told. What the terminal has archived is in a closed batch of the host's (or was carried into
+    an open one). Amounts and states are E1's. A stored advice is compared once it is delivered, and its approval code
+    not at all: it may be one that was given before, by voice or for a reservation.
     """
     for both in ends(books, terminals):
         for pair in both.comparison.rows:
@@ -26,6 +28,28 @@ def e8(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Find
             if pair.row is not None and txn is not None:
                 yield from _same(books, both, pair, pair.row, txn)
         yield from _slips(both)
+    yield from _told(books)
+
+
+def _told(books: HostBooks) -> Iterator[Finding]:
+    """Of what stands: its own answer on the wire against the row. Answers that differ among themselves are A3's and
+    A13's."""
+    for txn_id, messages in books.messages_by_txn.items():
+        txn = books.txn_by_id.get(txn_id)
+        if txn is None or txn.state not in STANDING:
+            continue
+        said = [m for m in messages if m.direction == "out" and m.kind == txn.kind and is_own_answer(m)]
+        if len({(m.code, m.auth_code, m.rrn) for m in said}) > 1:
+            continue
+        for message in said[:1]:
+            for what, row, wire in (
+                ("response code", txn.response_code, message.code),
+                ("approval code", "" if txn.advice else txn.auth_code, message.auth_code),
+                ("RRN", "" if echoes_rrn(books, txn) else txn.rrn, message.rrn),
+            ):
+                if row and wire and row != wire:
+                    text = f"{what} {wire} on the wire (message {message.id}), {row} in the host's row"
+                    yield Finding("E8", f"txn {txn_id}", text, (describe(txn),))
 
 
 def _same(books: HostBooks, both: Ends, pair: Pair, row: JournalRow, txn: Txn) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from host.checker.delivery import written_by_fault
 from host.rows import MessageRow, Txn
 from specs.codes import FAMILIES, REVERSAL_ACK, is_approved
 from specs.journal import TerminalBook, TerminalEvent
+from specs.operation import Kind
 
 ALL_ACKS = frozenset().union(*REVERSAL_ACK.values())
 STAN_TWICE = "94"
@@ -21,7 +22,9 @@ def a5(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Find
 
     Each rev-stored is followed, before the next one, by rev-abandoned, or by rev-cleared with a code that the dialect
     takes as acknowledgement, with the code of the answer that was shown for the same STAN, or because nothing was sent
-    (then the host has nothing under that STAN). The last one may still be pending: then it is the journal's own.
+    (then the host has nothing under that STAN). A code that acknowledges was on the wire in an answer to the reversal,
+    or else the approval is in the journal: what the host holds live is not forgotten on the way from one to the other.
+    The last one may still be pending: then it is the journal's own.
     """
     for book in terminals.values():
         tid = book.tid
@@ -55,12 +58,33 @@ def _cleared(
             yield Finding("A5", f"terminal {book.tid}", text, (*evidence, *map(describe, held)))
         return
     if cleared.code in REVERSAL_ACK.get(books.family_of(book.tid), ALL_ACKS):
+        yield from _given_away(books, book, owed, cleared)
         return
     said = (e for e in after if e.event in ("slip", "shown") and e.stan == owed.stan and e.code == cleared.code)
     answer = next((e for e in said if e.detail in ("approved", "declined")), None)
     if not cleared.code or answer is None:
         text = f"reversal of STAN {owed.stan} cleared by code {cleared.code or 'none'}, which acknowledges nothing"
         yield Finding("A5", f"terminal {book.tid}", text, evidence)
+
+
+def _given_away(books: HostBooks, book: TerminalBook, owed: TerminalEvent, cleared: TerminalEvent) -> Iterator[Finding]:
+    """Cleared as if acknowledged, and what it was to undo stands at the host with no row here and no such answer."""
+    if owed.batch not in remembered(book) or any(row.stan == owed.stan for row in book.rows):
+        return
+    held = [txn for txn in _named(books, book.tid, owed) if txn.state in STANDING]
+    if not held or not books.log_covers(owed.at):
+        return
+    answers = [m for txn in held for m in books.messages_by_txn.get(txn.id, ()) if m.direction == "out"]
+    answers += [m for m in books.messages_by_stan.get((book.tid, owed.stan), ()) if m.direction == "out"]
+    if not any(m.kind == Kind.REVERSAL and m.code == cleared.code for m in answers):
+        text = f"reversal of STAN {owed.stan} cleared by code {cleared.code}, but no reversal was answered with it"
+        evidence = (_line(owed), _line(cleared), *map(describe, held), *map(_message, answers))
+        yield Finding("A5", f"terminal {book.tid}", text, evidence)
+
+
+def remembered(book: TerminalBook) -> frozenset[str]:
+    """The batch numbers of which the journal has everything: the open one and those in its archive."""
+    return frozenset((book.batch, *(archived.batch for archived in book.archived), *(row.batch for row in book.rows)))
 
 
 def a6(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Finding]:
@@ -73,7 +97,7 @@ def a6(books: HostBooks, terminals: Mapping[str, TerminalBook]) -> Iterator[Find
     for book in terminals.values():
         tid = book.tid
         rows = {(row.batch, row.stan) for row in book.rows}
-        known = {book.batch, *(archived.batch for archived in book.archived), *(row.batch for row in book.rows)}
+        known = remembered(book)
         for event in book.events:
             if event.event not in ("slip", "shown") or not event.stan:
                 continue

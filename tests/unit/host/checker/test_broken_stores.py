@@ -327,7 +327,7 @@ LIES: dict[str, tuple[str, set[str], str]] = {
     ),
     "told-otherwise": (
         "AUDIT",
-        set(),
+        {"E8"},
         "UPDATE message SET code = '51', rrn = '' WHERE stan = '000012' AND direction = 'out'",
     ),
 }
