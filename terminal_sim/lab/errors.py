@@ -1,4 +1,8 @@
-"""The one exception of the lab."""
+"""The exceptions of the lab, one tree.
+
+    LabError
+    └── ScenarioError     a scenario file is wrong: which file, line, key, why
+"""
 
 from __future__ import annotations
 
@@ -7,3 +11,12 @@ from terminal_sim.errors import TerminalError
 
 class LabError(TerminalError):
     """A process did not start, did not answer, or said what the lab cannot go on with; the text says which."""
+
+
+class ScenarioError(LabError):
+    """A scenario file that cannot be played: one line. line: from 1, 0 = no line of it can be named."""
+
+    def __init__(self, file: str, line: int, key: str, why: str) -> None:
+        where = f"{file}:{line}" if line else file
+        super().__init__(f"{where}: {key}: {why}" if key else f"{where}: {why}")
+        self.file, self.line, self.key, self.why = file, line, key, why
