@@ -18,11 +18,10 @@ _RESERVED = (HOST, ISSUER, ANY_TERMINAL)
 """What points call others than a terminal."""
 
 
-def checked(scenario: Scenario, spot: Spot) -> None:
-    """Raises: ScenarioError."""
+def checked(scenario: Scenario, rows: Sequence[int], spot: Spot) -> None:
+    """rows: of each step its place in the file's list. Raises: ScenarioError."""
     _world(scenario, spot)
-    _steps(scenario, spot.at("steps"))
-    _intents(scenario, spot.at("steps"))
+    _steps(scenario, [spot.at("steps", row) for row in rows], spot.at("steps"))
     _operator(scenario.operator.rekey_on, scenario, spot.at("operator"))
     _expect(scenario.expect, scenario, spot.at("expect"))
     _variants(scenario, spot.at("variants"))
@@ -48,11 +47,8 @@ def _world(scenario: Scenario, spot: Spot) -> None:
     spoken = {scenario.world.dialect, *(one.dialect for one in scenario.terminals if one.dialect)}
     _switches(scenario.world.switches, spoken, spot.at("world", tables.SWITCHES))
     for nth, variant in enumerate(scenario.variants):
-        turned = {
-            name.partition(".")[2]: value
-            for name, value in variant.world.items()
-            if name.startswith(f"{tables.SWITCHES}.")
-        }
+        turned = variant.world.get(tables.SWITCHES, {})
+        assert isinstance(turned, Mapping)
         own = {str(variant.world["dialect"])} if "dialect" in variant.world else spoken
         _switches(turned, own, spot.at("variants", nth, "world", tables.SWITCHES))
 
@@ -71,16 +67,17 @@ def _switches(switches: Table, spoken: Iterable[str], spot: Spot) -> None:
 # ---- steps
 
 
-def _steps(scenario: Scenario, spot: Spot) -> None:
+def _steps(scenario: Scenario, places: Sequence[Spot], spot: Spot) -> None:
     if not scenario.steps and not scenario.waiting:
         raise spot.error("there is none: one at least, or say why it is «waiting»")
     for nth, name in _twice(step.id for step in scenario.steps):
-        raise spot.at(nth, "id").error(f"a second step {name!r}")
+        raise places[nth].at("id").error(f"a second step {name!r}")
     place_of = {step.id: nth for nth, step in enumerate(scenario.steps)}
     for nth, step in enumerate(scenario.steps):
         if "of" in step.args:
-            _of(str(step.args["of"]), nth, scenario, place_of, spot.at(nth, "of"))
-        _together(step, spot.at(nth))
+            _of(str(step.args["of"]), nth, scenario, place_of, places[nth].at("of"))
+        _together(step, places[nth])
+    _intents(scenario, places)
 
 
 def _of(named: str, nth: int, scenario: Scenario, place_of: Mapping[str, int], spot: Spot) -> None:
@@ -99,29 +96,31 @@ def _of(named: str, nth: int, scenario: Scenario, place_of: Mapping[str, int], s
 def _together(step: StepSpec, spot: Spot) -> None:
     """Arguments that need or exclude each other."""
     deed = tables.DEED[step.do]
-    for group, least in ((deed.one_of, 1), (deed.most_one_of, 0)):
-        given = [name for name in group if name in step.args]
-        if group and len(given) > 1:
-            raise spot.at(given[-1]).error(f"give «{group[0]}» or «{group[1]}», not both")
-        if group and len(given) < least:
-            raise spot.error(f"a «{step.do}» needs «{group[0]}» or «{group[1]}»")
-    if deed.any_of and not any(name in step.args for name in deed.any_of):
-        raise spot.error(f"a «{step.do}» needs «{deed.any_of[0]}» or «{deed.any_of[1]}»")
+    given = [name for name in deed.one_of if name in step.args]
+    if len(given) > 1:
+        raise spot.at(given[-1]).error(f"give one of {_or(deed.one_of)}")
+    for group in (deed.one_of, deed.any_of):
+        if group and not any(name in step.args for name in group):
+            raise spot.error(f"a «{step.do}» needs {_or(group)}")
     parts = sum(_whole(step.args.get(name)) for name in ("tip", "cash"))
     if parts and parts >= _whole(step.args.get("amount")):
         raise spot.at("tip" if "tip" in step.args else "cash").error("«tip» and «cash» are parts of «amount», so less")
+
+
+def _or(words: Iterable[str]) -> str:
+    return " or ".join(f"«{word}»" for word in words)
 
 
 def _whole(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _intents(scenario: Scenario, spot: Spot) -> None:
+def _intents(scenario: Scenario, places: Sequence[Spot]) -> None:
     bought = {step.intent for step in scenario.steps if step.do in tables.STARTING}
     for nth, step in enumerate(scenario.steps):
         if step.intent and step.intent not in bought:
             words = ", ".join(sorted(tables.STARTING))
-            raise spot.at(nth, "intent").error(f"nobody buys {step.intent!r}: no step of it is one of {words}")
+            raise places[nth].at("intent").error(f"nobody buys {step.intent!r}: no step of it is one of {words}")
 
 
 # ---- the end

@@ -15,7 +15,6 @@ AMOUNT_MAX = 999_999_999_999
 """Twelve digits: DE 4."""
 NUMBER_DIGITS = 6
 """Of a STAN and a batch number."""
-PERCENT_MAX = 1_000
 COUNT_MAX = 1_000_000
 SECONDS_MAX = 400 * times.DAY_S
 """A scenario that lasts longer has been mistyped; STANs, keys and holds have all run out by then."""
@@ -275,7 +274,6 @@ KINDS: Mapping[str, Kind] = {
     "count": Kind("whole number", _range(0, COUNT_MAX), _just(_integers(0, COUNT_MAX))),
     "times": Kind("whole number from 1", _range(1, COUNT_MAX), _just(_integers(1, COUNT_MAX))),
     "multiple": Kind("whole number", _range(-COUNT_MAX, COUNT_MAX), _just(_integers(-COUNT_MAX, COUNT_MAX))),
-    "percent": Kind("whole number", _range(1, PERCENT_MAX), _just(_integers(1, PERCENT_MAX))),
     "seconds": Kind("seconds, or text like «10m»", _seconds, _just(SECONDS_SCHEMA)),
     "switch": Kind("true or false", _switch, _just({"type": "boolean"})),
     "moment": Kind(

@@ -123,13 +123,14 @@ class Expect:
 @dataclass(frozen=True, slots=True)
 class Variant:
     """Another run of the same file: with bugs, other switches, other habits, and its own end. bugs: of every terminal
-    named in `units` (all when empty)."""
+    named in `units` (all when empty). world, operator: fields of WorldSpec and OperatorSpec that are other; `switches`
+    are all of them, the file's included."""
 
     name: str
     bugs: tuple[str, ...] = ()
     host_bugs: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
-    world: Table = field(default_factory=dict)
+    world: Mapping[str, Value | Table] = field(default_factory=dict)
     operator: Table = field(default_factory=dict)
     expect: Expect = field(default_factory=Expect)
 

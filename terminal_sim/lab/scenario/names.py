@@ -20,8 +20,9 @@ CLASSES = ("clean", "late", "CNS", "SNC", "CNSale", "SNF", "DC", "DS", "AMT", "T
 """failure-catalogue.md, section 2."""
 LIVENESS = ("L1", "L2")
 HABITS = ("query-then-rekey", "rekey", "rekey-on", "wait", "nothing")
-STEP_ENDS = ("power-cut", "done")
-"""Ends of a step that are no end of an order (record.StepEnd)."""
+STEP_ENDS = ("power-cut", "power-off", "nothing-to-name", "given-up", "done")
+"""Ends of a step that are no end of an order: the power failed and the purchase was not taken up again, the terminal
+was off, what the step names was never made, the operator gave up, and what is no order (record.StepEnd)."""
 _OF_THE_WORLD = frozenset({"tid", "mid", "connect", "api", "profile", "bugs"})
 """Fields of a terminal's Config that a scenario says elsewhere, or that the world has its own for."""
 _OF_THE_DIALECT = frozenset({"family", "key_scheme", "capture"})
@@ -82,7 +83,7 @@ def habits() -> tuple[str, ...]:
 def bugs() -> tuple[str, ...]:
     """Planted bugs of the terminal."""
     try:
-        from terminal_sim.bugs import BUGS  # STAND-IN
+        from terminal_sim.bugs import BUGS
     except ImportError:
         return ("rev-clear-first", "rev-drop-n")
     return tuple(BUGS)
@@ -92,7 +93,7 @@ def bugs() -> tuple[str, ...]:
 def host_bugs() -> tuple[str, ...]:
     """Planted bugs of the host."""
     try:
-        from host.deviations import DEVIATIONS  # STAND-IN
+        from host.deviations import DEVIATIONS
     except ImportError:
         return ("late-accept",)
     return tuple(DEVIATIONS)

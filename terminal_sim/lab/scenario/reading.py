@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -70,9 +72,7 @@ def loads(text: str, name: str) -> Scenario:
         raise _no_toml(text, name, str(error)) from None
     spot = Spot(name, lines(text))
     top = read_table(data, tables.TOP, spot)
-    scenario = _scenario(top, spot, _notice(text))
-    checked(scenario, spot)
-    return scenario
+    return _scenario(top, spot, _notice(text))
 
 
 def _no_toml(text: str, name: str, error: str) -> ScenarioError:
@@ -128,10 +128,7 @@ def _table_of_tables(key: Key, value: object, spot: Spot) -> dict[str, dict[str,
 
 
 def _steps(key: Key, value: object, spot: Spot) -> list[dict[str, Any]]:
-    given = _as_list(value, spot)
-    if len(given) > STEPS_MAX:
-        raise spot.error(f"{len(given)} steps: at most {STEPS_MAX}")
-    return [_step(as_table(one, spot.at(nth)), spot.at(nth)) for nth, one in enumerate(given)]
+    return [_step(as_table(one, spot.at(nth)), spot.at(nth)) for nth, one in enumerate(_as_list(value, spot))]
 
 
 def _step(data: Mapping[str, object], spot: Spot) -> dict[str, Any]:
@@ -187,8 +184,8 @@ def _scenario(top: dict[str, Any], spot: Spot, notice: str) -> Scenario:
     terminals = tuple(TerminalSpec(**_tupled(one)) for one in top["terminals"])
     check_terminals(terminals, spot.at("terminals"))
     name = PurePath(spot.file).name
-    steps = _step_specs(top["steps"], terminals, world, spot.at("steps"))
-    return Scenario(
+    rows, steps = _step_specs(top["steps"], terminals, world, spot.at("steps"))
+    scenario = Scenario(
         slug=name.removesuffix(SUFFIX),
         world=world,
         terminals=terminals,
@@ -196,13 +193,15 @@ def _scenario(top: dict[str, Any], spot: Spot, notice: str) -> Scenario:
         faults=_fault_list(top.get("faults", ()), world, terminals, steps, spot.at("faults")),
         operator=OperatorSpec(**top.get("operator", {})),
         expect=_expect(top.get("expect", {})),
-        variants=tuple(_variant(one) for one in top.get("variants", ())),
+        variants=tuple(_variant(one, world) for one in top.get("variants", ())),
         notice=notice,
         title=top.get("title", ""),
         case=top.get("case", 0),
         source=spot.file if name.endswith(SUFFIX) else "",
         waiting=top.get("waiting", ""),
     )
+    checked(scenario, rows, spot)
+    return scenario
 
 
 def _fault_list(
@@ -224,38 +223,53 @@ def _tupled(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _step_specs(
     given: Sequence[dict[str, Any]], terminals: tuple[TerminalSpec, ...], world: WorldSpec, spot: Spot
-) -> tuple[StepSpec, ...]:
-    start, found = times.start_of(world.start), list[StepSpec]()
+) -> tuple[list[int], tuple[StepSpec, ...]]:
+    """The steps, and of each its place in the list."""
+    start, found, rows = times.start_of(world.start), list[StepSpec](), list[int]()
     before: float | None = 0.0
     latest = 0.0
     for nth, table in enumerate(given):
-        place = spot.at(nth)
-        at = -1.0
+        place, at = spot.at(nth), -1.0
         if "at" in table:
-            try:
-                at = times.moment(table["at"], start, before)
-            except ValueError as error:
-                raise place.at("at").error(str(error)) from None
-            if at < latest:
-                raise place.at("at").error(f"goes back: {_earlier(table['at'], at, latest)}")
-            latest = at
-        before = at if at >= 0 else None
-        found.append(
-            StepSpec(
-                id=table["id"],
-                do=table["do"],
-                at=at,
-                unit=_unit_of(table, terminals, found, place),
-                intent=table.get("intent", ""),
-                args={name: value for name, value in table.items() if name not in _COMMON},
-                expect=_step_expect(table.get("expect", {})),
-                line=place.line,
-            )
+            at = latest = _moment(table["at"], start, before, latest, place.at("at"))
+        step = StepSpec(
+            id=table["id"],
+            do=table["do"],
+            at=at,
+            unit=_unit_of(table, terminals, found, place),
+            intent=table.get("intent", ""),
+            args={name: value for name, value in table.items() if name not in _COMMON},
+            expect=_step_expect(table.get("expect", {})),
+            line=place.line,
         )
-    return tuple(found)
+        found += _repeated(step, table.get("times", 1), place)
+        rows += [nth] * (len(found) - len(rows))
+        before = at if at >= 0 and found[-1] is step else None
+    if len(found) > STEPS_MAX:
+        raise spot.error(f"{len(found)} steps: at most {STEPS_MAX}")
+    return rows, tuple(found)
 
 
 _COMMON = frozenset(key.name for key in tables.STEP)
+
+
+def _moment(value: str | float, start: datetime, before: float | None, latest: float, spot: Spot) -> float:
+    try:
+        at = times.moment(value, start, before)
+    except ValueError as error:
+        raise spot.error(str(error)) from None
+    if at < latest:
+        raise spot.error(f"goes back: {_earlier(value, at, latest)}")
+    return at
+
+
+def _repeated(step: StepSpec, count: int, spot: Spot) -> list[StepSpec]:
+    """The step, and the further ones that follow it at once."""
+    if count > 1 and step.intent:
+        raise spot.at("times").error("one purchase is not made several times: leave «intent» out")
+    if count > STEPS_MAX:
+        raise spot.at("times").error(f"{count}: at most {STEPS_MAX} steps")
+    return [step, *(replace(step, id=f"{step.id}-{nth}", at=-1.0) for nth in range(2, count + 1))]
 
 
 def _earlier(written: object, at: float, latest: float) -> str:
@@ -314,15 +328,16 @@ def _expect(table: Mapping[str, Any]) -> Expect:
     )
 
 
-def _variant(table: Mapping[str, Any]) -> Variant:
+def _variant(table: Mapping[str, Any], usual: WorldSpec) -> Variant:
     world = dict(table.get("world", {}))
-    switches = world.pop(tables.SWITCHES, {})
+    if tables.SWITCHES in world:
+        world[tables.SWITCHES] = {**usual.switches, **world[tables.SWITCHES]}
     return Variant(
         name=table["name"],
         bugs=table.get("bugs", ()),
         host_bugs=table.get("host_bugs", ()),
         units=table.get("units", ()),
-        world={**world, **{f"{tables.SWITCHES}.{name}": value for name, value in switches.items()}},
+        world=world,
         operator=table.get("operator", {}),
         expect=_expect(table.get("expect", {})),
     )

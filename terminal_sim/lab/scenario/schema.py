@@ -84,8 +84,6 @@ def _step(deed: tables.Deed) -> Schema:
     together: list[Schema] = []
     if deed.one_of:
         together.append({"oneOf": [{"required": [name]} for name in deed.one_of]})
-    if deed.most_one_of:
-        together.append({"not": {"required": list(deed.most_one_of)}})
     if deed.any_of:
         together.append({"anyOf": [{"required": [name]} for name in deed.any_of]})
     return made | ({"allOf": together} if together else {})

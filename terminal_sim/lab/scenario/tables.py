@@ -102,6 +102,7 @@ STEP = (
     Key("do", "word", "what is done", needed=True, names=names.deeds),
     Key("tid", "text", "the terminal: its unit or TID", default="the only one, or that of `of`"),
     Key("intent", "name", "the purchase that it is part of"),
+    Key("times", "times", "how often, one after the other; the further ones are called ID-2, ID-3, …", default="1"),
     Key("expect", "table", "how it ends", keys=STEP_EXPECT),
 )
 TOP = (
@@ -126,7 +127,7 @@ TERMINAL_WORKS, HOST_WORKS, NOBODY_WORKS = "terminal", "host", "nobody"
 class Deed:
     """One thing that a step may do. at: who needs a terminal named: TERMINAL_WORKS for what is done there, HOST_WORKS
     for what the host does about one, NOBODY_WORKS. of: what the step that `of` names must do. one_of: exactly one of
-    these; most_one_of: at most one; any_of: at least one. intent: whether it may be part of a purchase."""
+    these is given; any_of: at least one. intent: whether it may be part of a purchase."""
 
     name: str
     meaning: str
@@ -134,22 +135,23 @@ class Deed:
     at: str = TERMINAL_WORKS
     of: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
-    most_one_of: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
     intent: bool = False
 
 
-_AMOUNT = Key("amount", "amount", "the whole", needed=True)
+_AMOUNT = Key("amount", "amount", "minor units, the whole", needed=True)
 _CARD = Key("card", "card", "what is put in", default="credit1", names=names.cards)
 _ENTRY = Key("entry", "word", "how it is read", default="swipe", names=names.entries)
 _PIN = Key("pin", "text", "what is keyed; «card»: the card's own")
 _OF = Key("of", "name", "the earlier step that it is about", needed=True)
 _MAYBE_OF = replace(_OF, needed=False)
-_PART = Key("amount", "amount", "another amount than the whole")
-_PERCENT = Key("percent", "percent", "the amount in percent of that step's")
+_STAN = Key("stan", "serial", "or a STAN, whatever has it")
+_NAMED = (_MAYBE_OF, _STAN)
+_BY = ("of", "stan")
+_PART = replace(_AMOUNT, needed=False)
 _AUTH = Key("auth_code", "text", "of a phone approval")
-_OFF = Key("seconds", "seconds", "how long it is off", default="5")
 _SOLD = ("sale", "offline-sale", "complete", "refund", "void", "adjust", "tip", "recover")
+WHICH = ("last", "settlement", "detail")
 _DEEDS = (
     Deed(
         "sale",
@@ -165,70 +167,76 @@ _DEEDS = (
     Deed("offline-sale", "sell without asking the host", (_AMOUNT, _CARD, _ENTRY, _AUTH), intent=True),
     Deed(
         "preauth",
-        "reserve",
-        (
-            *(_AMOUNT, _CARD, _ENTRY, _PIN),
-            replace(_MAYBE_OF, meaning="the reservation that it adds to"),
-        ),
+        "reserve; with `of` add to a reservation",
+        (_AMOUNT, _CARD, _ENTRY, _PIN, _MAYBE_OF),
         of=("preauth",),
         intent=True,
     ),
     Deed(
         "complete",
-        "take money on a reservation",
-        (_OF, _PART, _PERCENT, Key("advice", "switch", "tell the host afterwards", default="false")),
+        "take money on a reservation, all of it or `amount`",
+        (*_NAMED, _PART, Key("advice", "switch", "tell the host afterwards", default="false")),
         of=("preauth",),
-        most_one_of=("amount", "percent"),
+        one_of=_BY,
         intent=True,
     ),
-    Deed("preauth-void", "drop a reservation", (_OF,), of=("preauth",), intent=True),
+    Deed("preauth-void", "drop a reservation", _NAMED, of=("preauth",), one_of=_BY, intent=True),
     Deed(
         "refund",
-        "give money back: for an earlier step, or to a card without one",
-        (
-            *(_MAYBE_OF, _PART, _PERCENT, _CARD, _ENTRY),
-            Key("how", "word", "how the sale is named", default="stan", names=lambda: ("stan", "rrn", "card")),
-        ),
+        "give money back: for an earlier sale, or to a card without one",
+        (_AMOUNT, *_NAMED, _CARD, _ENTRY),
         of=_SOLD,
-        most_one_of=("amount", "percent"),
-        any_of=("of", "card"),
+        any_of=("of", "stan", "card"),
         intent=True,
     ),
-    Deed("void", "cancel", (_OF,), of=_SOLD, intent=True),
-    Deed("adjust", "another total", (_OF, _PART, _PERCENT), of=_SOLD, one_of=("amount", "percent"), intent=True),
-    Deed("tip", "a tip on top", (_OF, _PART, _PERCENT), of=_SOLD, one_of=("amount", "percent"), intent=True),
+    Deed("void", "cancel", _NAMED, of=_SOLD, one_of=_BY, intent=True),
+    Deed("adjust", "another total", (_AMOUNT, *_NAMED), of=_SOLD, one_of=_BY, intent=True),
+    Deed("tip", "a tip on top", (_AMOUNT, *_NAMED), of=_SOLD, one_of=_BY, intent=True),
     Deed("balance", "ask for the card's balance", (_CARD, _ENTRY, _PIN)),
     Deed("signon", "sign on: keys, date, batch number"),
     Deed("signoff", "sign off"),
     Deed("echo", "is the host there?"),
     Deed("settle", "close the batch"),
     Deed("send-stored", "send what is stored"),
-    Deed("boot", "power off and on", (_OFF,)),
+    Deed("boot", "power off and on"),
     Deed("recover", "ask the host, then do one of reprint, sell again, wait", (_MAYBE_OF,), of=_SOLD, intent=True),
     Deed(
         "reprint",
-        "print again",
-        (
-            _MAYBE_OF,
-            Key("which", "word", "which slip", default="last", names=lambda: ("last", "settlement", "detail")),
-        ),
+        "print again: the slip of a step, or `which`",
+        (_MAYBE_OF, Key("which", "word", "the slip", default="last", names=lambda: WHICH)),
         of=(*_SOLD, "preauth"),
         intent=True,
     ),
     Deed("clear-rev", "the supervisor deletes the reversal that is owed"),
     Deed("force-settle", "the service menu clears the journal, nothing is sent"),
-    Deed("swap", "another, empty unit takes its place"),
-    Deed("restore", "the flash is put back as it was before the step `of`, or at the beginning", (_MAYBE_OF,)),
+    Deed(
+        "swap",
+        "another, empty unit takes its place",
+        (
+            Key("stan", "serial", "the last STAN that it has taken", default="000000"),
+            Key("batch", "serial", "its open batch", default="000001"),
+        ),
+    ),
+    Deed(
+        "restore",
+        "the flash is put back as it was before the step `of`",
+        (_OF, Key("numbers", "switch", "its STAN goes on behind all that were taken since", default="true")),
+    ),
     Deed("wipe-row", "the journal loses the row of a step", (_OF,), of=_SOLD),
     Deed(
         "force-close",
-        "somebody at the host closes the terminal's batch",
-        (Key("batch", "serial", "its number", default="the open one"),),
+        "somebody at the host closes the terminal's open batch",
+        (Key("reason", "text", "why", default="back office"),),
         at=HOST_WORKS,
     ),
     Deed("reset-terminal", "the host forgets the terminal's numbers", at=HOST_WORKS),
     Deed("cutoff", "the host's day ends now", at=NOBODY_WORKS),
-    Deed("restart-host", "the host stops and starts", (_OFF,), at=NOBODY_WORKS),
+    Deed(
+        "restart-host",
+        "the host stops and starts",
+        (Key("seconds", "seconds", "how long it is away", default="1"),),
+        at=NOBODY_WORKS,
+    ),
     Deed("wait", "nobody does anything", (Key("seconds", "seconds", "how long", needed=True),), at=NOBODY_WORKS),
 )
 DEED: Mapping[str, Deed] = {deed.name: deed for deed in _DEEDS}

@@ -98,20 +98,12 @@ def _one_or_many(words: Sequence[str]) -> object:
 
 
 def _variant(variant: Variant) -> dict[str, Any]:
-    world: dict[str, Any] = {}
-    switches: dict[str, Any] = {}
-    for name, value in variant.world.items():
-        prefix, dot, switch = name.partition(".")
-        if dot and prefix == tables.SWITCHES:
-            switches[switch] = value
-        else:
-            world[name] = value
     told = {
         "name": variant.name,
         "bugs": variant.bugs,
         "host_bugs": variant.host_bugs,
         "units": variant.units,
-        "world": world | ({tables.SWITCHES: switches} if switches else {}),
+        "world": variant.world,
         "operator": variant.operator,
         "expect": _expect(variant.expect),
     }

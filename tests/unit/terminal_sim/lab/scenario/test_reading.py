@@ -9,6 +9,7 @@ import pytest
 from specs.faults import Fault
 from terminal_sim.lab.errors import LabError, ScenarioError
 from terminal_sim.lab.scenario import model, reading, tables
+from terminal_sim.lab.scenario.kinds import Key
 from terminal_sim.lab.scenario.model import Expect, SettledSpec, StepSpec, TerminalSpec, WorldSpec
 from terminal_sim.lab.scenario.reading import load, loads
 
@@ -69,7 +70,7 @@ def test_a_text_without_a_file_has_a_slug_and_no_source() -> None:
     assert (scenario.slug, scenario.source) == ("found-1", "")
 
 
-def test_dotted_keys_are_tables_and_switches_of_a_variant_keep_their_dot() -> None:
+def test_dotted_keys_are_tables_and_a_variant_keeps_the_switches_of_the_file() -> None:
     text = 'world.switches.duplicates = "refuse"\nworld.timeout = "45s"\n'
     text += ONE + 'steps = [{id="A", do="echo"}]\n'
     text += '[[variants]]\nname = "v"\nworld.profile = "TC"\nworld.switches.dup_hours = 2\nexpect.steps.A.end = "ok"\n'
@@ -77,7 +78,7 @@ def test_dotted_keys_are_tables_and_switches_of_a_variant_keep_their_dot() -> No
     assert scenario.world.switches == {"duplicates": "refuse"}
     assert scenario.world.timeout == 45.0
     (variant,) = scenario.variants
-    assert variant.world == {"profile": "TC", "switches.dup_hours": 2}
+    assert variant.world == {"profile": "TC", "switches": {"duplicates": "refuse", "dup_hours": 2}}
     assert variant.expect.steps == {"A": {"end": "ok"}}
 
 
@@ -149,6 +150,23 @@ def test_no_error_shows_a_card_number() -> None:
         assert number not in str(caught.value)
 
 
+def test_a_step_may_be_made_many_times_one_after_the_other() -> None:
+    text = (
+        ONE
+        + 'steps = [{id="A", at="10:00", do="sale", amount=100, times=3, expect={end="approved"}}, {id="B", do="echo"}]'
+    )
+    steps = steps_of(text)
+    assert [(step.id, step.at, step.line) for step in steps] == [
+        ("A", 3600.0, 2),
+        ("A-2", -1.0, 2),
+        ("A-3", -1.0, 2),
+        ("B", -1.0, 2),
+    ]
+    assert {step.expect["end"] for step in steps[:3]} == {"approved"}
+    with pytest.raises(ScenarioError, match=r"steps\[2\]\.id: a second step 'A-2'"):
+        loads(text.replace('"B"', '"A-2"'), "day.toml")
+
+
 # ---- files
 
 
@@ -167,7 +185,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
 
 def test_a_file_of_too_many_steps_is_refused() -> None:
     steps = ", ".join(f'{{id="s{n}", do="echo"}}' for n in range(reading.STEPS_MAX + 1))
-    with pytest.raises(ScenarioError, match="2001 steps: at most 2000"):
+    with pytest.raises(ScenarioError, match="at most 2000"):
         loads(f"{ONE}steps = [{steps}]", "day.toml")
 
 
@@ -189,7 +207,7 @@ def test_the_tables_have_every_field_of_the_model() -> None:
     def fields(kind: type) -> set[str]:
         return set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
 
-    def keys(rows: tuple[tables.Key, ...]) -> set[str]:
+    def keys(rows: tuple[Key, ...]) -> set[str]:
         return {key.name for key in rows}
 
     assert keys(tables.WORLD) == fields(WorldSpec)

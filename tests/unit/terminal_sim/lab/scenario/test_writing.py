@@ -47,6 +47,11 @@ def _words(words: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
     return st.lists(_word(words), max_size=3).map(tuple)
 
 
+def _with_usual(switches: dict[str, Any]) -> dict[str, Any]:
+    """A variant keeps the switches of its file."""
+    return _USUAL | switches
+
+
 _SETTINGS = st.fixed_dictionaries(
     {},
     optional={"timeout_s": _SECONDS, "settle_empty": st.booleans(), "merchant_name": _TEXT, "tip_percent": st.just(5)},
@@ -56,6 +61,7 @@ _SWITCHES: dict[str, st.SearchStrategy[Any]] = {
     "dup_hours": st.integers(1, 99),
     "de60_batch": st.booleans(),
 }
+_USUAL = {"reversal_unseen": "00"}
 _WORLD: dict[str, st.SearchStrategy[Any]] = {
     "dialect": _word(names.dialects()),
     "profile": _word(("HC", "TC")),
@@ -67,7 +73,6 @@ _WORLD: dict[str, st.SearchStrategy[Any]] = {
 }
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "amount": st.integers(100_000, 10**12 - 1),
-    "percent": st.integers(1, 1000),
     "seconds": _SECONDS,
     "switch": st.booleans(),
     "text": _TEXT,
@@ -96,16 +101,18 @@ def _steps(draw: st.DrawFn) -> tuple[StepSpec, ...]:
     for nth in range(draw(st.integers(0, 4))):
         deed = draw(st.sampled_from(list(tables.DEED.values())))
         about = [step for step in found if not deed.of or step.do in deed.of]
-        choice = draw(st.sampled_from(deed.one_of or deed.most_one_of or ("",)))
+        by = draw(st.sampled_from(deed.one_of or ("",)))
         args: dict[str, Any] = {}
         for key in deed.args:
-            other = key.name in (*deed.one_of, *deed.most_one_of) and key.name != choice
-            wanted = key.needed or key.name in (choice, *deed.any_of) or draw(st.booleans())
-            if key.name == "of" and about:
-                args["of"] = draw(st.sampled_from(about)).id
-            elif key.name != "of" and wanted and not other:
+            other = key.name in deed.one_of and key.name != by
+            wanted = key.needed or key.name in (by, *deed.any_of) or draw(st.booleans())
+            if not wanted or other:
+                continue
+            if key.name != "of":
                 args[key.name] = draw(_argument(key))
-        if any(key.name == "of" and key.needed and "of" not in args for key in deed.args):
+            elif about:
+                args["of"] = draw(st.sampled_from(about)).id
+        if not about and (by == "of" or any(key.name == "of" and key.needed for key in deed.args)):
             continue
         timed = draw(st.booleans())
         at += draw(_SECONDS) if timed else 0.0
@@ -159,7 +166,7 @@ _VARIANTS = st.lists(
         host_bugs=_words(names.host_bugs()),
         units=_words(UNITS),
         world=st.fixed_dictionaries(
-            {}, optional=_WORLD | {f"{tables.SWITCHES}.{name}": value for name, value in _SWITCHES.items()}
+            {}, optional=_WORLD | {tables.SWITCHES: st.fixed_dictionaries({}, optional=_SWITCHES).map(_with_usual)}
         ),
         operator=st.fixed_dictionaries({}, optional={"on_unknown": _word(names.habits()), "rekey_on": st.just("left")}),
         expect=_EXPECT,
@@ -173,7 +180,7 @@ _SCENARIOS = st.builds(
         WorldSpec,
         **_WORLD,
         holidays=st.lists(st.just("2026-04-06"), max_size=2).map(tuple),
-        switches=st.fixed_dictionaries({}, optional=_SWITCHES),
+        switches=st.just(_USUAL),
         bugs=_words(names.host_bugs()),
     ),
     terminals=st.tuples(
