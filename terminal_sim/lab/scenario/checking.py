@@ -135,11 +135,11 @@ def _operator(rekey_on: str, scenario: Scenario, spot: Spot) -> None:
 def _expect(expect: Expect, scenario: Scenario, spot: Spot) -> None:
     if expect.classes and "clean" in expect.classes and len(expect.classes) > 1:
         raise spot.at("class").error("«clean» stands alone: nothing is wrong then")
-    intents = sorted({step.intent for step in scenario.steps if step.intent})
+    bought = sorted({step.intent or step.id for step in scenario.steps if step.do in tables.STARTING})
     for name in expect.purchases:
-        if name not in intents:
-            hint = nearest(name, intents) if intents else "there is none in the file"
-            raise spot.at("purchases", name).error(f"no step has the intent {name!r}; {hint}")
+        if name not in bought:
+            hint = nearest(name, bought) if bought else "there is none in the file"
+            raise spot.at("purchases", name).error(f"no purchase {name!r}; {hint}")
     ids = [step.id for step in scenario.steps]
     for name in expect.steps:
         if name not in ids:

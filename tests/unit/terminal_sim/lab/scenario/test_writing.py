@@ -212,7 +212,7 @@ def without_lines(scenario: Scenario) -> Scenario:
     return replace(scenario, steps=steps, faults=tuple(replace(fault, line=0) for fault in scenario.faults))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_SCENARIOS)
 def test_what_is_written_is_read_as_the_same_and_fits_the_schema(scenario: Scenario) -> None:
     text = dumps(scenario)
