@@ -1,0 +1,109 @@
+"""The page of played runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from terminal_sim.lab.report import words
+from terminal_sim.lab.report.html import Child, Html, el
+from terminal_sim.lab.report.pieces import chip, chips
+from terminal_sim.lab.report.run_section import heading, only_run, run_section
+from terminal_sim.lab.report.shape import ReportShape, RunShape
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+"""Nothing is fetched from anywhere, whatever a text on the page tries."""
+OPEN_MAX = 3
+"""So many runs stand open from the start; of more, only those that did not end as expected."""
+
+
+def report_page(report: ReportShape) -> str:
+    """All runs on one page."""
+    runs = report["runs"]
+    keys = [f"r{number}" for number in range(1, len(runs) + 1)]
+    few = len(runs) <= OPEN_MAX
+    title = runs[0]["title"] if len(runs) == 1 else "Scenarios played"
+    body: list[Child] = [_top(runs)]
+    if len(runs) == 1:
+        body.append(only_run(runs[0], keys[0]))
+    else:
+        body.append(_index(runs, keys))
+        body += [run_section(run, key, unfolded=few or not run["ok"]) for run, key in zip(runs, keys, strict=True)]
+    return document(title, body)
+
+
+def document(title: str, body: Sequence[Child]) -> str:
+    """A whole HTML file: style and script inside, nothing outside."""
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+        el("meta", name="color-scheme", content="light dark"),
+        el("title", f"{title} · Closeout"),
+        el("style", Html(_asset("style.css"))),
+    )
+    page = el("body", el("main", *body), el("script", Html(_asset("script.js"))))
+    return f"<!DOCTYPE html>\n{el('html', head, page, lang='en')}\n"
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+# ---- the top
+
+
+def _top(runs: Sequence[RunShape]) -> Html:
+    wrong = sum(not run["ok"] for run in runs)
+    found = Counter(name for run in runs for name in run["classes"])
+    faults = [fault for run in runs for fault in run["faults"]]
+    unfired = sum(not fault["fired"] for fault in faults)
+    right = el("li", el("b", f"{len(runs) - wrong:,}"), " as expected", cls="clean")
+    bad = el("li", el("b", f"{wrong:,}"), " not", cls="bad" if wrong else "")
+    never = el("li", el("b", f"{unfired:,}"), f" {'fault' if unfired == 1 else 'faults'} never struck", cls="late")
+    return el(
+        "header",
+        el("p", "Closeout · scenarios", cls="brand"),
+        heading(runs[0], "h1") if len(runs) == 1 else el("h1", words.many(len(runs), "run")),
+        el(
+            "ul",
+            right,
+            bad,
+            never if unfired else None,
+            *(_class_count(found, name) for name in words.worst_first(found)),
+        ),
+        cls="top",
+    )
+
+
+def _class_count(found: Counter[str], name: str) -> Html:
+    return el("li", chip(name), f" {found[name]:,}", title=words.tag(name).meaning)
+
+
+def _index(runs: Sequence[RunShape], keys: Sequence[str]) -> Html:
+    rows = [_index_row(run, key) for run, key in zip(runs, keys, strict=True)]
+    heads = ("Case", "Run", "With", "End", "Class", "Faults", "Frames")
+    head = el(
+        "tr",
+        *(el("th", name, scope="col", cls="n" if name in ("Case", "Faults", "Frames") else None) for name in heads),
+    )
+    return el("div", el("table", el("thead", head), el("tbody", *rows), cls="index"), cls="scroll")
+
+
+def _index_row(run: RunShape, key: str) -> Html:
+    end = el("span", "as expected", cls="ok") if run["ok"] else el("span", "not as expected", cls="wrong")
+    return el(
+        "tr",
+        el("td", run["case"] or None, cls="n"),
+        el("td", el("a", run["title"], href=f"#{key}")),
+        el("td", run["variant"] or "reference"),
+        el("td", end),
+        el("td", chips(run["classes"])),
+        el("td", len(run["faults"]), cls="n"),
+        el("td", f"{run['messages']:,}", cls="n"),
+        cls=None if run["ok"] else "struck",
+    )

@@ -1,0 +1,33 @@
+"""Small pieces that both pages share: a class as a coloured word, a table with its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from terminal_sim.lab.report import words
+from terminal_sim.lab.report.html import Html, el, join
+
+
+def chip(name: str) -> Html:
+    """A class as a coloured word."""
+    tag = words.tag(name)
+    return el("span", name, cls=f"chip {tag.tone}", title=tag.meaning)
+
+
+def chips(classes: Sequence[str]) -> Html:
+    """Several of them."""
+    return join((chip(name) for name in classes), " ")
+
+
+def table(caption: str, heads: Sequence[str | Html], rows: Sequence[Html], cls: str = "") -> Html:
+    """A table that scrolls by itself where the page is narrow. heads: texts, or cells that are made already."""
+    head = el("tr", *(h if isinstance(h, Html) else el("th", h, scope="col") for h in heads))
+    body = el(
+        "table", el("caption", caption) if caption else None, el("thead", head), el("tbody", *rows), cls=cls or None
+    )
+    return el("div", body, cls="scroll")
+
+
+def number(text: str) -> Html:
+    """The head of a column of figures."""
+    return el("th", text, scope="col", cls="n")

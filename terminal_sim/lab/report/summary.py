@@ -1,0 +1,113 @@
+"""What a terminal window shows after a run: a few lines, exact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from terminal_sim.lab.report import words
+from terminal_sim.lab.report.shape import ExplorationShape, ExploredFindingShape, RunShape
+
+_STYLES: Mapping[str, str] = {"clean": "green", "late": "yellow", "bad": "red"}
+NAMES_MAX = 6
+"""Points and actions that a line names before it counts the rest."""
+
+
+def summary(runs: Sequence[RunShape], console: Console) -> None:
+    """How many runs ended as expected and in which classes; then every one that did not."""
+    for line in run_lines(runs):
+        console.print(line, soft_wrap=True)
+
+
+def summary_exploration(found: ExplorationShape, console: Console) -> None:
+    """What was played, what was found, what was missed."""
+    for line in exploration_lines(found):
+        console.print(line, soft_wrap=True)
+
+
+def run_lines(runs: Sequence[RunShape]) -> Iterator[Text]:
+    """The lines of `summary`."""
+    wrong = [run for run in runs if not run["ok"]]
+    frames = sum(run["messages"] for run in runs)
+    head = Text(f"{words.many(len(runs), 'run')}: {len(runs) - len(wrong):,} as expected")
+    head.append(f", {len(wrong):,} not", "bold red" if wrong else "")
+    yield head.append(f" · {words.many(frames, 'frame')}")
+    if runs:
+        yield _classes(Counter(name for run in runs for name in run["classes"]))
+    for run in wrong:
+        yield from _wrong(run)
+
+
+def _wrong(run: RunShape) -> Iterator[Text]:
+    named = f"{run['slug']} with {run['variant']}" if run["variant"] else run["slug"]
+    yield Text("✗ ", "bold red").append(named, "bold").append(f": {run['sentence']}", "")
+    for sentence in run["mismatches"]:
+        yield Text(f"    {sentence}")
+    for fault in run["faults"]:
+        if not fault["fired"]:
+            yield Text(f"    never struck: {fault['text']}", "yellow")
+
+
+def _classes(found: Counter[str]) -> Text:
+    line = Text("classes: ")
+    for place, name in enumerate(words.worst_first(found)):
+        line.append(", " if place else "").append(f"{name} {found[name]:,}", _STYLES[words.tag(name).tone])
+    return line
+
+
+# ---- the explorer
+
+
+def exploration_lines(found: ExplorationShape) -> Iterator[Text]:
+    """The lines of `summary_exploration`."""
+    counts = found["counts"]
+    played = sum(counts[name] for name in ("baseline", "singles", "doubles", "swarm"))
+    rate = played / found["seconds"] if found["seconds"] else 0.0
+    kinds = [words.many(counts["singles"], "single"), words.many(counts["doubles"], "double")]
+    kinds += [f"{counts['swarm']:,} of the swarm"] if counts["swarm"] else []
+    yield Text(f"{found['slug']}, {found['setting']}", "bold")
+    time = f"in {words.span(found['seconds'])}, {rate:,.0f} a second"
+    spared = f"{counts['pruned']:,} pruned, {counts['shrinking']:,} to shrink"
+    yield Text(f"{words.many(played, 'schedule')} ({', '.join(kinds)}) {time}; {spared}")
+    if found["interrupted"]:
+        yield Text("stopped early: what follows is what was found until then", "yellow")
+    if found["differing"]:
+        yield Text(f"{words.many(found['differing'], 'schedule')} ended otherwise when played again", "bold red")
+    elif found["repeated"]:
+        yield Text(f"{words.many(found['repeated'], 'schedule')} played twice: all equal")
+    yield from _findings(found["findings"])
+    yield from _bugs(found)
+    for noun, names in (("points never reached", found["unreached"]), ("actions never fired", found["unfired"])):
+        if names:
+            yield _named(noun, [unused["name"] for unused in names])
+
+
+def _findings(findings: Sequence[ExploredFindingShape]) -> Iterator[Text]:
+    if not findings:
+        yield Text("no findings", "green")
+        return
+    schedules = sum(finding["count"] for finding in findings)
+    yield Text(f"{words.many(len(findings), 'finding')} in {words.many(schedules, 'schedule')}", "bold red")
+    for finding in findings:
+        classes, broken = " + ".join(finding["classes"]), ", ".join(finding["invariants"]) or "no invariant"
+        line = Text(f"  {finding['id']} ").append(classes, "red")
+        yield line.append(f" ({broken}), {finding['count']:,} ×: ", "").append("; ".join(finding["schedule"]), "")
+
+
+def _bugs(found: ExplorationShape) -> Iterator[Text]:
+    bugs = found["bugs"]
+    if not bugs:
+        return
+    missed = sorted({bug["name"] for bug in bugs if not bug["found"]})
+    names = {bug["name"] for bug in bugs}
+    yield Text(f"planted bugs: {len(names) - len(missed):,} of {len(names):,} found", "red" if missed else "green")
+    if missed:
+        yield Text(f"  missed: {', '.join(missed)}", "red")
+
+
+def _named(noun: str, names: Sequence[str]) -> Text:
+    rest = f" and {len(names) - NAMES_MAX:,} more" if len(names) > NAMES_MAX else ""
+    return Text(f"{noun}: {', '.join(names[:NAMES_MAX])}{rest}", "yellow")

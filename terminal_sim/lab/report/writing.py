@@ -1,0 +1,77 @@
+"""A folder with a report: one page to read, one JSON for machines, one scenario file a run to play it again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from terminal_sim.lab.report import shape as shapes
+from terminal_sim.lab.report.exploration_page import exploration_page
+from terminal_sim.lab.report.machine import masked, run_shape
+from terminal_sim.lab.report.page import report_page
+from terminal_sim.lab.report.replay import Writer, file_name, text_of
+
+if TYPE_CHECKING:
+    from terminal_sim.lab.world.record import Run
+
+PAGE, REPORT, EXPLORATION = "index.html", "report.json", "exploration.json"
+SCENARIOS, FINDINGS = "scenarios", "findings"
+
+
+def write(folder: Path, runs: Sequence[Run], *, dumps: Writer | None = None) -> Path:
+    """Write the report of played runs into a folder, made when it is not there; the page's path.
+
+    dumps: how a scenario becomes a file; None = terminal_sim.lab.scenario.writing.dumps. Raises: OSError.
+    """
+    dumps = dumps or _dumps()
+    (folder / SCENARIOS).mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    found = [_with_file(folder, run, dumps, taken) for run in runs]
+    report: shapes.ReportShape = {"schema": shapes.REPORT_SCHEMA, "runs": found}
+    _json(folder / REPORT, report)
+    return _text(folder / PAGE, report_page(report))
+
+
+def write_exploration(folder: Path, exploration: Mapping[str, object]) -> Path:
+    """Write the explorer's report (shape.ExplorationShape) into a folder; the page's path. Raises: OSError."""
+    found = cast(shapes.ExplorationShape, masked(dict(exploration)))
+    (folder / FINDINGS).mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    for finding in found["findings"]:
+        name = file_name(finding["id"], "", taken)
+        _text(folder / FINDINGS / name, finding["toml"])
+        finding["run"]["replay"] = _replay(folder, f"{FINDINGS}/{name}")
+    _json(folder / EXPLORATION, found)
+    return _text(folder / PAGE, exploration_page(found))
+
+
+def _dumps() -> Writer:
+    from terminal_sim.lab.scenario import writing  # type: ignore[import-untyped,attr-defined,unused-ignore]
+
+    return cast(Writer, writing.dumps)
+
+
+def _with_file(folder: Path, run: Run, dumps: Writer, taken: set[str]) -> shapes.RunShape:
+    found = run_shape(run)
+    if text := text_of(run, dumps):
+        name = file_name(run.scenario.slug, run.variant, taken)
+        _text(folder / SCENARIOS / name, text)
+        found["replay"] = _replay(folder, f"{SCENARIOS}/{name}")
+    return found
+
+
+def _replay(folder: Path, file: str) -> shapes.ReplayShape:
+    """The command as it is typed where the report was asked for."""
+    return {"file": file, "command": f"terminal-sim run {shlex.quote(str(folder / file))}"}
+
+
+def _json(path: Path, value: object) -> None:
+    _text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def _text(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
