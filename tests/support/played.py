@@ -5,6 +5,7 @@ Nothing here is played: every line of the trace and every row is written down, i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,14 @@ from host.checker.books import Finding
 from host.checker.purchases import Attempt, Intent, Money, Purchase
 from host.rows import Adjustment, ExceptionItem, IssuerLeg, MessageRow, Posting, Row
 from specs.faults import Fault
+from terminal_sim.lab.report.shape import (
+    EXPLORATION_SCHEMA,
+    BugShape,
+    CellShape,
+    ExplorationShape,
+    ExploredFindingShape,
+    RunShape,
+)
 from terminal_sim.lab.scenario.model import Expect, OperatorSpec, Scenario, StepSpec, TerminalSpec, Variant, WorldSpec
 from terminal_sim.lab.world.record import Happened, Lane, PointSeen, Run, Settled, StepEnd
 from tests.support.checker_books import Day, cup_totals
@@ -180,3 +189,97 @@ def a_run(**changes: Any) -> Run:
         terminals=day.terminals,
     )
     return replace(run, **changes)
+
+
+def an_exploration(runs: Sequence[RunShape]) -> ExplorationShape:
+    """An exploration with one finding a run, in the machine form; nothing in it is counted, all is written down."""
+    kinds = ["wire/T>H/0200", "wire/H>T/0210", "wire/T>H/0400", "wire/H>I/0200", "wire/I>H/0210", "conn/T", "link/T"]
+    kinds += ["crash/T/journal.before", "crash/T/rev-clear.after", "crash/H/commit.after", "store/T/journal", "clock/T"]
+    frames = ("drop", "delay", "dup", "truncate", "bad-mac")
+    cells: list[CellShape] = []
+
+    def cell(kind: str, action: str, worst: list[str], single: list[str], **counts: int) -> None:
+        cells.append(
+            {
+                "kind": kind,
+                "action": action,
+                "schedules": sum(counts.values()),
+                "worst": worst,
+                "single": single,
+                "counts": {name.replace("_", " "): number for name, number in counts.items()},
+            }
+        )
+
+    for kind in kinds[:5]:
+        for action in frames:
+            cell(kind, action, ["clean"], ["clean"], clean=96)
+    cell("conn/T", "refuse", ["clean"], ["clean"], clean=41)
+    cell("link/T", "down", ["late"], ["late"], late=60, clean=12)
+    cell("crash/T/journal.before", "stop", ["CNSale", "TM"], ["CNSale", "TM"], CNSale_TM=88, clean=5)
+    cell("crash/T/rev-clear.after", "stop", ["CNSale"], ["clean"], CNSale=2, clean=90)
+    cell("crash/H/commit.after", "stop", ["clean"], ["clean"], clean=70)
+    cell("store/T/journal", "lost-write", ["DC"], ["CNSale"], DC=1, CNSale=71)
+    cell("clock/T", "skew", ["STUCK"], [], STUCK=3)
+    findings: list[ExploredFindingShape] = [
+        {
+            "id": f"F{number}",
+            "problem": "",
+            "classes": run["classes"],
+            "invariants": ["A5", "E1"],
+            "kinds": ["crash/T/journal.before stop"],
+            "count": 88,
+            "faults": 1,
+            "steps": 2,
+            "schedule": run["schedule"],
+            "first": [*run["schedule"], "wire/T0000001>H/0500#1: drop"],
+            "toml": "# case 14\n",
+            "run": run,
+            "tries": 23,
+        }
+        for number, run in enumerate(runs, start=1)
+    ]
+    bug: BugShape = {
+        "name": BUG,
+        "meaning": "the reversal is deleted on receipt, before the journal row",
+        "case": 14,
+        "profile": "HC",
+        "found": True,
+        "schedule": ["crash/T0000001/journal.before#1: stop"],
+        "classes": ["CNSale", "TM"],
+        "invariants": ["A5", "E1"],
+        "schedules": 16056,
+    }
+    return {
+        "schema": EXPLORATION_SCHEMA,
+        "slug": "standard-day",
+        "title": "The standard day",
+        "setting": f"cup, profile HC, operator query-then-rekey, with {BUG}",
+        "faults_max": 2,
+        "seed": 7,
+        "jobs": 2,
+        "seconds": 74.5,
+        "stopped": "",
+        "spent": {"world": 80.0, "checker": 40.0, "snapshot": 20.0, "hashing": 10.0},
+        "counts": {
+            "schedules": 16056,
+            "singles": 170,
+            "doubles": 15885,
+            "random": 0,
+            "windows": 12,
+            "legs": 9000,
+            "shared": 7000,
+            "whole": 3,
+            "twice": 800,
+            "verified": 50,
+            "steps": 48000,
+        },
+        "classes": {"clean": 15900, "late": 60, "CNSale TM": 88, "CNSale": 8},
+        "kinds": kinds,
+        "actions": [*frames, "refuse", "down", "stop", "lost-write", "skew"],
+        "cells": cells,
+        "findings": findings,
+        "unreached": ["crash/H/stage.after", "wire/H>I/0420"],
+        "unfired": ["paper-out", "holiday"],
+        "bugs": [bug, {**bug, "name": "late-accept", "case": 5, "found": False, "schedule": [], "classes": []}],
+        "sample": None,
+    }

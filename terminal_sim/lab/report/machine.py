@@ -45,6 +45,7 @@ def run_shape(run: Run) -> RunShape:
     trace = told(run, currency)
     purchases = [_purchase(purchase) for purchase in run.purchases]
     money = _sum([purchase["money"] for purchase in purchases])
+    end = _end(run, money, currency)
     shape: RunShape = {
         "slug": scenario.slug,
         "title": scenario.title or scenario.slug,
@@ -53,7 +54,8 @@ def run_shape(run: Run) -> RunShape:
         "variant": run.variant,
         "ok": not run.mismatches and not run.unfired,
         "clean": run.clean,
-        "sentence": _sentence(run, money, currency),
+        "sentence": _sentence(run, end),
+        "end": end,
         "classes": words.worst_first(run.classes),
         "mismatches": list(run.mismatches),
         "world": _world(run),
@@ -93,16 +95,20 @@ def _masked(value: object, key: str = "") -> object:
 # ---- the verdict
 
 
-def _sentence(run: Run, money: MoneyShape, currency: str) -> str:
-    """The verdict in one sentence."""
+def _end(run: Run, money: MoneyShape, currency: str) -> str:
+    """The classes, what they mean, and who is out how much."""
     end = f"{_names(run.classes)}: {words.meaning(run.classes)}"
-    if losses := words.losses(money, currency):
-        end += f" ({losses})"
+    losses = words.losses(money, currency)
+    return f"{end} ({losses})" if losses else end
+
+
+def _sentence(run: Run, end: str) -> str:
+    """The verdict in one sentence."""
     if run.mismatches:
         return f"Not as expected: {end}."
     if run.unfired:
         return f"A fault never struck, so the run shows nothing: {end}."
-    return f"As expected: {end}." if run.scenario.expect.classes is not None or run.variant else f"Ends {end}."
+    return f"As expected: {end}."
 
 
 def _names(classes: Sequence[str]) -> str:

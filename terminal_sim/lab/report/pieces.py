@@ -31,3 +31,10 @@ def table(caption: str, heads: Sequence[str | Html], rows: Sequence[Html], cls: 
 def number(text: str) -> Html:
     """The head of a column of figures."""
     return el("th", text, scope="col", cls="n")
+
+
+def verdict(sentence: str, tone: str, wrong: Sequence[str] = ()) -> Html:
+    """What it comes to, in a box. tone: "good", "noted" (as expected, and not good) or "wrong"."""
+    mark = el("span", "✗" if tone == "wrong" else "✓", cls="mark", aria_hidden="true")
+    listed = el("ul", *(el("li", text) for text in wrong)) if wrong else None
+    return el("div", el("p", mark, sentence), listed, cls=f"verdict {tone}")

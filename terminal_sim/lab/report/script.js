@@ -14,13 +14,8 @@ addEventListener("hashchange", reveal);
 addEventListener("load", reveal);
 // Paper has no folds.
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((node) => { node.open = true; }));
-// The matrix shows one row for all occurrences of a point; a press shows each of them.
-for (const button of document.querySelectorAll("button.more")) {
-  const rows = document.querySelectorAll(`tr[data-of="${button.dataset.group}"]`);
-  const show = (open) => {
-    button.setAttribute("aria-expanded", String(open));
-    rows.forEach((row) => { row.hidden = !open; });
-  };
-  show(false);
-  button.addEventListener("click", () => show(button.getAttribute("aria-expanded") !== "true"));
-}
+// A link out of a field of the matrix closes the field's sheet.
+addEventListener("click", (event) => {
+  const sheet = event.target instanceof Element && event.target.closest("a") && event.target.closest("[popover]");
+  if (sheet) sheet.hidePopover();
+});

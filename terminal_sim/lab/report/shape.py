@@ -6,7 +6,7 @@ seconds since the world's start unless a name says otherwise. No value holds cle
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 REPORT_SCHEMA = "closeout.report/1"
 EXPLORATION_SCHEMA = "closeout.exploration/1"
@@ -135,8 +135,9 @@ class ReplayShape(TypedDict):
 
 
 class RunShape(TypedDict):
-    """A whole run. ok: it ended as its file expects and every fault struck. sentence: the verdict in one sentence.
-    schedule: its faults in one or two lines. messages: frames on the wire."""
+    """A whole run. ok: it ended as its file expects and every fault struck. sentence: the verdict in one sentence. end:
+    the classes, what they mean, and who is out how much. schedule: its faults, one a line. messages: frames on the
+    wire."""
 
     slug: str
     title: str
@@ -146,6 +147,7 @@ class RunShape(TypedDict):
     ok: bool
     clean: bool
     sentence: str
+    end: str
     classes: list[str]
     mismatches: list[str]
     world: WorldShape
@@ -176,59 +178,59 @@ class ReportShape(TypedDict):
 
 
 class CountsShape(TypedDict):
-    """Complete schedules that were played, by what they are. pruned: left out, since an equal future was played.
-    shrinking: played to make findings smaller."""
+    """Complete schedules (explore.result.Counts): schedules = the run without a fault + singles + doubles + random.
+    windows: those with an outage window. The rest says what was done for them."""
 
-    baseline: int
+    schedules: int
     singles: int
     doubles: int
-    swarm: int
-    pruned: int
-    shrinking: int
-
-
-class ScheduleShape(TypedDict):
-    """One schedule that was played. text: its faults, one or two lines. finding: the id of what it led to, "" none."""
-
-    text: str
-    classes: list[str]
-    finding: str
+    random: int
+    windows: int
+    legs: int
+    shared: int
+    whole: int
+    twice: int
+    verified: int
+    steps: int
 
 
 class CellShape(TypedDict):
-    """A point and an action. classes: of the single, ("clean",) when all was well. runs: schedules played that begin
-    with it, the single included. schedules: the single first, then those that did not end clean (bounded); `left_out`
-    more of them are not listed."""
+    """A kind of point and an action. single: tags of the worst end of this fault alone, [] = never alone. worst: of any
+    schedule with it. counts: schedules by their tags, joined by a space."""
 
-    point: str
+    kind: str
     action: str
-    classes: list[str]
-    runs: int
-    schedules: list[ScheduleShape]
-    left_out: NotRequired[int]
+    schedules: int
+    worst: list[str]
+    single: list[str]
+    counts: dict[str, int]
 
 
 class ExploredFindingShape(TypedDict):
     """A group of runs with one signature, shown by its smallest. id: short and stable ("F1"), a file name too.
-    classes, invariants, points: the signature (points: kinds, "wire/T>H/0400"). count: schedules with it. faults,
-    steps: sizes of the smallest. schedule: its faults in one or two lines. toml: the scenario file to replay.
-    explained: why it is no mistake of the rules, "" = it is one (or nobody knows yet)."""
+    problem: what is wrong with the exploring itself, "" = a finding about the day. classes, invariants, kinds: the
+    signature (kinds: "wire/T>H/0400 drop"). count: schedules with it. schedule: the smallest, one fault a line; first:
+    as it was found. toml: the scenario file to replay, "" = none. run: of the smallest, None = it was not played.
+    tries: runs that the shrinking took."""
 
     id: str
+    problem: str
     classes: list[str]
     invariants: list[str]
-    points: list[str]
+    kinds: list[str]
     count: int
     faults: int
     steps: int
     schedule: list[str]
+    first: list[str]
     toml: str
-    run: RunShape
-    explained: NotRequired[str]
+    run: RunShape | None
+    tries: int
 
 
 class BugShape(TypedDict):
-    """A planted bug that was looked for. schedule: the smallest that shows it, [] = missed. runs: played to find it."""
+    """A planted bug that was looked for. schedule: the smallest that shows it, [] = missed or not told. schedules: how
+    many were played to look for it. case: in the catalogue, 0 = not told."""
 
     name: str
     meaning: str
@@ -238,48 +240,33 @@ class BugShape(TypedDict):
     schedule: list[str]
     classes: list[str]
     invariants: list[str]
-    faults: int
-    runs: int
-
-
-class UnusedShape(TypedDict):
-    """A point never reached or an action never fired. why: in one clause, "" = not known."""
-
-    name: str
-    why: str
-
-
-class SwarmShape(TypedDict):
-    """The random tier. seeds: how many were played, from `seed` on."""
-
-    seed: int
-    seeds: int
-    seconds: float
-    failures: int
+    schedules: int
 
 
 class ExplorationShape(TypedDict):
-    """`exploration.json`. setting: profile, operator, bugs in a line. depth: the largest number of faults. points: in
-    the order in which the run without a fault passes them, then those met later. actions: in the order of their
-    columns. interrupted: stopped by hand or by the time limit. differing: schedules that ended otherwise when played
-    again, of `repeated` that were played twice."""
+    """`exploration.json`. setting: profile, operator and bugs in a line. faults_max: the most faults of a schedule,
+    the random tier left out. stopped: "" = it went to its end. spent: seconds by what they went for. classes: all
+    schedules by their tags, joined by a space. kinds: of points that were reached, in the order of the day. actions:
+    the columns of the matrix."""
 
     schema: str
     slug: str
     title: str
     setting: str
-    depth: int
+    faults_max: int
+    seed: int
     jobs: int
     seconds: float
-    interrupted: bool
+    stopped: str
+    spent: dict[str, float]
     counts: CountsShape
-    repeated: int
-    differing: int
-    points: list[str]
+    classes: dict[str, int]
+    kinds: list[str]
     actions: list[str]
     cells: list[CellShape]
     findings: list[ExploredFindingShape]
-    unreached: list[UnusedShape]
-    unfired: list[UnusedShape]
+    unreached: list[str]
+    unfired: list[str]
     bugs: list[BugShape]
-    swarm: NotRequired[SwarmShape]
+    sample: RunShape | None
+    """The run without a fault."""

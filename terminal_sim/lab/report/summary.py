@@ -53,8 +53,9 @@ def _wrong(run: RunShape) -> Iterator[Text]:
 
 def _classes(found: Counter[str]) -> Text:
     line = Text("classes: ")
-    for place, name in enumerate(words.worst_first(found)):
-        line.append(", " if place else "").append(f"{name} {found[name]:,}", _STYLES[words.tag(name).tone])
+    for place, name in enumerate(words.by_rank(found)):
+        tone = words.worst(name.split()).tone
+        line.append(", " if place else "").append(f"{name} {found[name]:,}", _STYLES[tone])
     return line
 
 
@@ -63,26 +64,20 @@ def _classes(found: Counter[str]) -> Text:
 
 def exploration_lines(found: ExplorationShape) -> Iterator[Text]:
     """The lines of `summary_exploration`."""
-    counts = found["counts"]
-    played = sum(counts[name] for name in ("baseline", "singles", "doubles", "swarm"))
-    rate = played / found["seconds"] if found["seconds"] else 0.0
+    counts, seconds = found["counts"], found["seconds"]
     kinds = [words.many(counts["singles"], "single"), words.many(counts["doubles"], "double")]
-    kinds += [f"{counts['swarm']:,} of the swarm"] if counts["swarm"] else []
-    yield Text(f"{found['slug']}, {found['setting']}", "bold")
-    time = f"in {words.span(found['seconds'])}, {rate:,.0f} a second"
-    spared = f"{counts['pruned']:,} pruned, {counts['shrinking']:,} to shrink"
-    yield Text(f"{words.many(played, 'schedule')} ({', '.join(kinds)}) {time}; {spared}")
-    if found["interrupted"]:
-        yield Text("stopped early: what follows is what was found until then", "yellow")
-    if found["differing"]:
-        yield Text(f"{words.many(found['differing'], 'schedule')} ended otherwise when played again", "bold red")
-    elif found["repeated"]:
-        yield Text(f"{words.many(found['repeated'], 'schedule')} played twice: all equal")
+    kinds += [f"{counts['random']:,} random"] if counts["random"] else []
+    rate = f", {counts['schedules'] / seconds:,.0f} a second" if seconds else ""
+    yield Text(f"{found['slug']}: {found['setting']}", "bold")
+    yield Text(f"{words.many(counts['schedules'], 'schedule')} ({', '.join(kinds)}) in {words.span(seconds)}{rate}")
+    if found["stopped"]:
+        yield Text(f"stopped early ({found['stopped']}): what follows is what was found until then", "yellow")
+    yield _classes(Counter(found["classes"]))
     yield from _findings(found["findings"])
     yield from _bugs(found)
     for noun, names in (("points never reached", found["unreached"]), ("actions never fired", found["unfired"])):
         if names:
-            yield _named(noun, [unused["name"] for unused in names])
+            yield _named(noun, names)
 
 
 def _findings(findings: Sequence[ExploredFindingShape]) -> Iterator[Text]:
@@ -92,9 +87,9 @@ def _findings(findings: Sequence[ExploredFindingShape]) -> Iterator[Text]:
     schedules = sum(finding["count"] for finding in findings)
     yield Text(f"{words.many(len(findings), 'finding')} in {words.many(schedules, 'schedule')}", "bold red")
     for finding in findings:
-        classes, broken = " + ".join(finding["classes"]), ", ".join(finding["invariants"]) or "no invariant"
-        line = Text(f"  {finding['id']} ").append(classes, "red")
-        yield line.append(f" ({broken}), {finding['count']:,} ×: ", "").append("; ".join(finding["schedule"]), "")
+        broken = f" ({', '.join(finding['invariants'])})" if finding["invariants"] else ""
+        line = Text(f"  {finding['id']} ").append(finding["problem"] or " + ".join(finding["classes"]), "red")
+        yield line.append(f"{broken}, {finding['count']:,} ×: {'; '.join(finding['schedule']) or 'no fault'}", "")
 
 
 def _bugs(found: ExplorationShape) -> Iterator[Text]:

@@ -85,9 +85,7 @@ def _chapter(
         before = spots[0]
     return el(
         "details",
-        el(
-            "summary", _band(run, place, chapter), style=f"padding-top:{chapter.first.gap_px // 2}px" if place else None
-        ),
+        el("summary", *_band(run, place, chapter), style=room),
         el("ol", *rows),
         open=chapter.eventful or not fold,
         cls="chapter struck" if chapter.eventful else "chapter",

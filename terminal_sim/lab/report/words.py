@@ -79,6 +79,11 @@ def worst_first(classes: Iterable[str]) -> list[str]:
     return sorted(set(classes), key=lambda name: (_RANK.get(name, -1), name))
 
 
+def by_rank(ends: Iterable[str]) -> list[str]:
+    """Ends, each of one class or of several with blanks between, the worst first."""
+    return sorted(ends, key=lambda end: (_RANK.get(worst(end.split()).name, -1), end))
+
+
 def worst(classes: Iterable[str]) -> Tag:
     """The worst of several classes; `clean` of none."""
     return tag(next(iter(worst_first(classes)), CLEAN))

@@ -39,11 +39,12 @@ def write_exploration(folder: Path, exploration: Mapping[str, object]) -> Path:
     """Write the explorer's report (shape.ExplorationShape) into a folder; the page's path. Raises: OSError."""
     found = cast(shapes.ExplorationShape, masked(dict(exploration)))
     (folder / FINDINGS).mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
     for finding in found["findings"]:
-        name = file_name(finding["id"], "", taken)
-        _text(folder / FINDINGS / name, finding["toml"])
-        finding["run"]["replay"] = _replay(folder, f"{FINDINGS}/{name}")
+        name = f"{FINDINGS}/{file_name(finding['id'], '', set())}"
+        if finding["toml"]:
+            _text(folder / name, finding["toml"])
+        if finding["toml"] and finding["run"] is not None:
+            finding["run"]["replay"] = _replay(folder, name)
     _json(folder / EXPLORATION, found)
     return _text(folder / PAGE, exploration_page(found))
 
