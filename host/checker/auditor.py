@@ -29,6 +29,9 @@ DONE = "00"
 NOTHING_DECIDED = re.compile(r"fault \d+: [^\"]*before the commit")
 """How a note says that a fault rule took a request away before anything was decided."""
 
+AUDIT = "AUDIT"
+"""The name of what the auditor finds, beside those of the invariants."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
@@ -79,7 +82,7 @@ def audit(books: HostBooks) -> Iterator[Finding]:
         if differing:
             text = f"by its messages it comes to {sum(said.values())}, by the ledger to {sum(kept.values())}"
             lines = (f"STAN {s}: messages {said.get(s, 0)}, ledger {kept.get(s, 0)}" for s in differing)
-            yield Finding("AUDIT", f"terminal {tid}", text, tuple(lines))
+            yield Finding(AUDIT, f"terminal {tid}", text, tuple(lines))
 
 
 def _ledger(books: HostBooks) -> tuple[Mapping[str, Counter[str]], Mapping[str, set[str]]]:

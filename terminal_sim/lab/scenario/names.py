@@ -6,6 +6,7 @@ from dataclasses import fields
 from functools import cache
 
 from host.checker.differences import KNOWN, MEMBERSHIP
+from host.checker.auditor import AUDIT
 from host.checker.invariants import INVARIANTS
 from specs.dialect_file import builtin_names
 from specs.faults.errors import nearest as nearest
@@ -65,8 +66,8 @@ def classes() -> tuple[str, ...]:
 
 
 def findings() -> tuple[str, ...]:
-    """Invariants that a run may break."""
-    return (*INVARIANTS, *LIVENESS)
+    """Invariants that a run may break, and the auditor's own word."""
+    return (*INVARIANTS, *LIVENESS, AUDIT)
 
 
 def reasons() -> tuple[str, ...]:

@@ -135,7 +135,8 @@ def _healed(world: World, till: Till, cycles: int, messages: int) -> Healed:
         closed = ask(world, till, Settle())
         if closed.end in (End.AGREED, End.NOT_AGREED):
             break
-    sells = sold is not None and sold.end is End.APPROVED and closed is not None and closed.end is End.AGREED
+    closes = closed is not None and closed.end in (End.AGREED, End.NOT_AGREED)
+    sells = sold is not None and sold.end is End.APPROVED and closes
     most = MESSAGES_A_STEP * (len(world.scenario.steps) + CYCLES) * len(world.tills)
     return Healed(till.tid, sells, owed, cycles, messages, most)
 

@@ -29,7 +29,7 @@ from host.faults import FaultTable
 from host.flight import InFlight
 from host.issuer.cards import index_test_cards
 from host.issuer.link import FaultKind, ImmediateLink, LinkFault
-from host.rows import Batch, BatchState, IssuerAccount, Posting, Txn
+from host.rows import Batch, BatchState, IssuerAccount, Posting, Txn, TxnState
 from host.rows import Row as HostRow
 from host.rows import Terminal as TerminalRow
 from host.runner import Runner
@@ -227,12 +227,15 @@ class HostParty:
         return False
 
     def _facts(self) -> Facts:
-        event, _ = self._doing
+        event, decision = self._doing
         if isinstance(event, Request):
             op = event.operation
             return Facts(
                 op.tid, "", op.kind.value, op.stan, -1 if op.amount is None else op.amount, "", self.scene.step_id
             )
+        txn = _booked(decision)
+        if txn is not None:
+            return Facts(txn.tid, "", str(txn.kind), txn.stan, txn.amount, "", self.scene.step_id)
         return Facts(step=self.scene.step_id)
 
     def _deciding(self, decide_: Any) -> Any:
@@ -376,15 +379,13 @@ def _connection(store: Store) -> sqlite3.Connection:
 
 
 def _name_of(event: Event | None, decision: Decision | None) -> str:
-    """The step of the catalogue that a commit is; "" for one that only hands over to the issuer (the crash before and
-    after it is that of recv and issuer-sent) or books nothing."""
-    if decision is None or decision.asks:
+    """The step of the catalogue that a commit is; "" for one that books nothing, or only hands over to the issuer (a
+    crash before and after it is that of recv and issuer-sent)."""
+    if decision is None:
         return ""
     if isinstance(event, CloseBatch):
         return "close"
-    if not isinstance(event, Request):
-        return "commit"
-    kind = event.operation.kind
+    kind = event.operation.kind if isinstance(event, Request) else None
     if kind is Kind.REVERSAL:
         return "rev-commit"
     if kind is Kind.UPLOAD:
@@ -392,7 +393,14 @@ def _name_of(event: Event | None, decision: Decision | None) -> str:
     if kind in (Kind.SETTLE, Kind.UPLOAD_END):
         closed = any(isinstance(row, Batch) and row.state not in LIVE for row in decision.puts)
         return "close" if closed else "compare"
-    return "commit"
+    booked = _booked(decision)
+    return "commit" if booked is not None and booked.state is not TxnState.PENDING else ""
+
+
+def _booked(decision: Decision | None) -> Txn | None:
+    """The transaction that a decision is about, as it leaves it."""
+    rows = decision.puts if decision is not None else ()
+    return next((row for row in reversed(rows) if isinstance(row, Txn)), None)
 
 
 class _Commits:

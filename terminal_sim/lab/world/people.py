@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from host.checker.purchases import Attempt, Intent
 from specs.faults.checking import params_of
 from specs.kinds import Kind
-from terminal_sim import hostquery, recovery
+from terminal_sim import hostquery, recovery, reprints
 from terminal_sim.lab.scenario.model import SELLING, OperatorSpec, Scenario, StepSpec
 from terminal_sim.lab.world import deeds
 from terminal_sim.lab.world.agenda import Again, Idle
@@ -120,6 +120,9 @@ class People:
             sign = -1 if step.do == "refund" else 1
             self.wanted[name] = Wanted(name, sign * int(step.args.get("amount", 0)))
         self.scene.tell(Lane.OPERATOR, step.unit, f"{step.id}: {step.do} {step.args.get('amount', '')}".rstrip())
+        if step.do == "reprint":
+            self._reprint(self.tasks[step.unit])
+            return
         if step.do == "boot":
             self.tills[step.unit].power_off()
             self.tills[step.unit].power_on()
@@ -131,6 +134,28 @@ class People:
             self._recover(step.unit, 0, IDLE_S)
             return
         self._press(self.tasks[step.unit])
+
+    def _reprint(self, task: Task) -> None:
+        """A slip once more, at the desk: nothing is sent (terminal_sim.reprints)."""
+        step, till = self._step(task), self.tills[task.unit]
+        what = str(step.args.get("what", "last"))
+        stan = self.stans.get(str(step.args.get("of", "")), str(step.args.get("stan", "")))
+        firmware, family = till.firmware, till.wire.name
+        if stan:
+            again = reprints.transaction(till.flash, family, stan=stan, firmware=firmware)
+        elif what == "settlement":
+            again = reprints.settlement(till.flash, firmware)
+        elif what == "detail":
+            again = reprints.listing(till.flash, family, firmware=firmware)
+        else:
+            again = reprints.last(till.flash, firmware)
+        if again.slip is not None:
+            till.meddle(reprints.noted(till.flash, again, what, till.time()))
+            till.print_again(again.slip)
+        for text in filter(None, (again.why, again.remark)):
+            till.screen.append(text)
+            self.scene.tell(Lane.SCREEN, till.name, text)
+        self._finish(task, "done" if again.slip is not None else "refused-locally")
 
     def _press(self, task: Task) -> None:
         step = self._step(task)
@@ -239,13 +264,9 @@ class People:
             return
         task.handed = True
         wanted.delivered += 1
-        if amount is not None:
-            wanted.amount = amount
-        elif "tip" in self._step(task).args and self._step(task).do == "sale":
-            wanted.amount = int(self._step(task).args["amount"])
-        elif not wanted.amount:
-            row = self._row(task)
-            wanted.amount = row if row is not None else 0
+        sign = -1 if self._step(task).do == "refund" else 1
+        own = amount or int(self._step(task).args.get("amount", 0)) or self._row(task) or 0
+        wanted.amount = sign * own if wanted.delivered == 1 else wanted.amount
         what = "the money is given back" if wanted.amount < 0 else "the goods are handed over"
         self.scene.tell(Lane.OPERATOR, task.unit, f"{wanted.name}: {what}")
 
@@ -281,7 +302,8 @@ class People:
     def _mend(self, task: Task, order: Order) -> None:
         """Something else first, then the same again."""
         till = self.tills[task.unit]
-        if task.mended >= 2 or not till.on:
+        asked = task.last is not None and task.last.end is not End.REFUSED_LOCALLY  # a try that the host has seen
+        if task.mended >= 2 or not till.on or (asked and task.tries >= self.habits.max_tries):
             self._finish(task, str(task.last.end) if task.last else "given-up")
             return
         task.mended += 1
@@ -410,7 +432,8 @@ class People:
             return
         row = memory.row(stan=task.stan) if task.stan else None
         live = row is not None and row.state is RowState.JOURNALED
-        if live and (memory.pending is None or memory.pending.stan != task.stan):
+        looks = task.handed or self.habits.on_unknown in ("query", "query-then-rekey", "wait")
+        if live and looks and (memory.pending is None or memory.pending.stan != task.stan):
             assert row is not None
             task.stan = row.stan
             self.stans[step.id] = row.stan

@@ -218,6 +218,12 @@ class Till:
             self.scene.tell(Lane.SCREEN, self.name, f"slip {slip.title}")
         self._power("print", "after")
 
+    def print_again(self, slip: Slip) -> None:
+        """A slip at the desk; what it says is told, so that its mark can be looked for."""
+        self.slips.append(slip)
+        self.screen.append(slip.copies[0])
+        self.scene.tell(Lane.SCREEN, self.name, f"slip {slip.title} again: {slip.copies[0].splitlines()[0].strip()}")
+
     def _send(self, action: Send) -> Event | None:
         self._power("send", "before")
         machine = self._machine
