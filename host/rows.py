@@ -75,6 +75,7 @@ class Terminal:
     serial: str = ""  # as its last sign-on showed it: two units under one TID differ here (FC 47)
     status: str = ""  # of the last status upload, hex
     spent_mak: str = ""  # the one before the key in use: verifies nothing, but tells whose MAC a wrong one is
+    restart_stan: str = ""  # of a sign-on that may mean a re-flash, until a later message tells (rules.md 4)
 
     @property
     def key_in_use(self) -> str:

@@ -104,6 +104,8 @@ def _request(draft: Draft, request: Request) -> Decision:
     if kind is Kind.OTHER:
         return refused(case, request.unserved or Refusal.UNKNOWN_TYPE)
     if kind is not Kind.SIGN_ON:  # which must still see the last STAN, to tell a re-flashed terminal
+        if kind in EFFECTS and (waits := signon.told(case)) is not None:
+            return waits
         case.terminal = provisioning.seen(draft, request, case.known_terminal, case.key)
     return _signed(case, _HANDLERS[kind](case))
 

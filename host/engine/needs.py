@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from host.engine.effects import EFFECTS
 from host.engine.events import CloseBatch, Event, Expire, IssuerAnswer, LegOverdue, Record, Request
+from host.engine.provisioning import TELLING_STANS_MAX
 from host.engine.working import Needs
 from specs.kinds import ADJUSTMENTS, RESERVATIONS, VOIDS
 from specs.operation import Kind, OriginalRef
@@ -10,6 +12,8 @@ from specs.profile import KeyScheme
 
 #: A sign-on may find a re-flashed terminal, whose open batch is then closed with all its items.
 _WHOLE_BATCH = frozenset({Kind.SETTLE, Kind.UPLOAD, Kind.UPLOAD_END, Kind.TC_UPLOAD, Kind.SIGN_ON})
+#: The first original or settlement after a sign-on that may be that of a re-flashed terminal closes it too.
+_TELLING_STANS = frozenset(f"{number:06d}" for number in range(2, TELLING_STANS_MAX + 1))
 _COMPLETIONS = frozenset({Kind.COMPLETION, Kind.COMPLETION_ADVICE})
 #: Of the terminal itself, by RRN or invoice.
 _NAMES_OWN = (
@@ -44,7 +48,7 @@ def _of_request(request: Request) -> Needs:
     if operation.mid:
         found.mids.add(operation.mid)
     _add(found, tid, stan=operation.stan, batch=operation.batch or "")
-    if kind in _WHOLE_BATCH:
+    if kind in _WHOLE_BATCH or (operation.stan in _TELLING_STANS and kind in EFFECTS):
         found.items_of_tids.add(tid)
     if operation.day:
         found.days.add((tid, operation.day))

@@ -16,6 +16,8 @@ AUTO = "auto"
 _LAST_BEFORE_WRAP = 999_000
 _REUSE_DISTANCE = 50
 """Out-of-order and repeated messages stay within this many numbers of the newest (rules.md, section 4)."""
+TELLING_STANS_MAX = 5
+"""A re-flashed terminal goes on from 000001: the first message after its sign-on has one of these numbers."""
 
 
 def terminal(draft: Draft, request: Request) -> Terminal | Refusal:
@@ -105,12 +107,30 @@ def newest_stan(last: str, stan: str) -> str:
 
 
 def starts_again(last: str, stan: str) -> bool:
-    """Whether a sign-on with this STAN means a re-flashed terminal (rules.md, section 4, `terminal_reset`).
-
-    000001 after a higher one, or more than 50 below the last; a wrap from above 999000 aside. The same number twice is
-    case 49, not a reset.
+    """Whether a sign-on with this STAN means a re-flashed terminal (rules.md, section 4, `terminal_reset`): more than
+    50 below the last; a wrap from above 999000 aside. The same number twice is case 49, not a reset.
     """
-    if not (last and stan.isdigit()) or int(last) > _LAST_BEFORE_WRAP:
+    return _comparable(last, stan) and int(last) - int(stan) > _REUSE_DISTANCE
+
+
+def may_start_again(last: str, stan: str) -> bool:
+    """Whether a sign-on with this STAN may mean one: 000001 after a higher one that is less than 50 above.
+
+    The first sign-on of a young terminal, held up on the way or delivered twice, looks the same, and closing the
+    batch for it would part a day that goes on. So the next message tells: see `tells`.
+    """
+    return _comparable(last, stan) and int(stan) == 1 and 0 < int(last) - int(stan) <= _REUSE_DISTANCE
+
+
+def tells(terminal: Terminal, stan: str) -> bool | None:
+    """What a message after such a sign-on says of it: True = re-flashed, since it goes on from that sign-on's number;
+    False = it goes on from where the terminal was; None = nothing."""
+    if not (terminal.restart_stan and stan.isdigit() and terminal.last_stan):
+        return None
+    if int(stan) > int(terminal.last_stan):
         return False
-    below = int(last) - int(stan)
-    return below > _REUSE_DISTANCE or (int(stan) == 1 and below > 0)
+    return True if int(terminal.restart_stan) < int(stan) <= TELLING_STANS_MAX else None
+
+
+def _comparable(last: str, stan: str) -> bool:
+    return bool(last) and stan.isdigit() and int(last) <= _LAST_BEFORE_WRAP

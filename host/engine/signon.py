@@ -5,11 +5,11 @@ Source: rules.md, section 4; security.md, section 1; failure-catalogue 23, 26, 3
 
 from __future__ import annotations
 
-from host.engine import batches, closing, download, outcomes, provisioning
+from host.engine import batches, closing, download, identity, outcomes, provisioning
 from host.engine.checks import Case
 from host.engine.draft import Draft
 from host.engine.events import Decision
-from host.rows import Terminal
+from host.rows import Terminal, TxnState
 from specs.security import KEY_LAYOUTS, WorkingKeys, wrap_keys
 from specs.values import replace
 
@@ -19,6 +19,7 @@ _MAK_BYTES = 8
 _TDK_BYTES = 16
 _UNUSED_MAX = 3
 """Keys of sign-ons in a row that are kept beside the one last used; a terminal with an older one is told A0."""
+_HELD_UP = frozenset({TxnState.TOMBSTONE, TxnState.REVERSED})
 RESET_ALARM = "terminal-reset"
 TWO_UNITS = "two-serials"
 
@@ -37,6 +38,7 @@ def sign_on(case: Case) -> Decision:
             # The old epoch's batch cannot close while one of its items is at the issuer: at most the issuer timeout.
             return Decision(waits_tid=True)
         terminal = _new_epoch(case, terminal)
+    terminal = replace(terminal, restart_stan=operation.stan if _may_start_again(case, terminal) else "")
     terminal = provisioning.seen(draft, case.request, terminal, case.key)
     terminal = _same_unit(draft, terminal, operation.serial.strip())
     terminal = download.done(draft, terminal, download.SIGN_ON_AGAIN)
@@ -84,17 +86,50 @@ def _same_unit(draft: Draft, terminal: Terminal, serial: str) -> Terminal:
     """Another serial number than last time means two units under one TID, which mix up their batches (FC 47)."""
     if not serial or serial == terminal.serial:
         return terminal
-    if terminal.serial:
+    if terminal.serial and not terminal.restart_stan:  # a re-flash may bring another unit
         text = f"two serials under one TID: {serial} signs on where {terminal.serial} did before"
         draft.alarm(terminal.tid, TWO_UNITS, text)
     return draft.put(replace(terminal, serial=serial))
 
 
-def _starts_again(case: Case, terminal: Terminal) -> bool:
+def _looks_for_resets(case: Case) -> bool:
     """`terminal_reset = "epoch"` with provisioning auto; strict keeps (rules.md, section 4)."""
     settings = case.draft.ctx.settings
-    on = settings.terminal_reset == "epoch" and settings.provisioning == provisioning.AUTO
-    return on and provisioning.starts_again(terminal.last_stan, case.operation.stan)
+    return settings.terminal_reset == "epoch" and settings.provisioning == provisioning.AUTO
+
+
+def _starts_again(case: Case, terminal: Terminal) -> bool:
+    return _looks_for_resets(case) and provisioning.starts_again(terminal.last_stan, case.operation.stan)
+
+
+def _may_start_again(case: Case, terminal: Terminal) -> bool:
+    return _looks_for_resets(case) and provisioning.may_start_again(terminal.last_stan, case.operation.stan)
+
+
+def told(case: Case) -> Decision | None:
+    """A message after a sign-on that may have been that of a re-flashed terminal: it tells, or says nothing of it.
+
+    What is tombstoned or reversed under its key is a copy that was held up, and no sign. The reset waits for what is at
+    the issuer, and the message with it; a crash before its commit leaves the question open.
+    """
+    draft, terminal, stan = case.draft, case.known_terminal, case.operation.stan
+    verdict = provisioning.tells(terminal, stan)
+    if verdict is None:
+        return None
+    if verdict:
+        match = identity.find(draft.ws, terminal, case.request, draft.ctx.now)
+        if match is not None and match.txn.state in _HELD_UP:
+            return None
+        if draft.ws.unfinished_legs(terminal.tid):
+            return Decision(waits_tid=True)
+        first = terminal.restart_stan
+        closed = closing.close_for_reset(draft, terminal)
+        text = f"signed on with STAN {first} after {terminal.last_stan} and goes on with {stan}: taken for re-flashed"
+        text += f", epoch {terminal.epoch + 1}"
+        draft.alarm(terminal.tid, RESET_ALARM, text, batch_id=closed.id if closed else 0)
+        terminal = replace(terminal, epoch=terminal.epoch + 1, last_stan=first)
+    case.terminal = draft.put(replace(terminal, restart_stan=""))
+    return None
 
 
 def _new_epoch(case: Case, terminal: Terminal) -> Terminal:

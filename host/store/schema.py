@@ -35,12 +35,16 @@ from host.rows import (
 )
 from specs.kinds import DEBITS, Kind
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised with every change of a table; a store with a higher one is refused (StoreVersion)."""
 
 R = TypeVar("R")
 
-ADDED: dict[int, tuple[tuple[type, str], ...]] = {3: ((MessageRow, "raw"), (Terminal, "spent_mak")), 4: ()}
+ADDED: dict[int, tuple[tuple[type, str], ...]] = {
+    3: ((MessageRow, "raw"), (Terminal, "spent_mak")),
+    4: (),
+    5: ((Terminal, "restart_stan"),),
+}
 """Columns by the version they came with: an upgrade adds them, "" or 0 in every row that was there before."""
 _LATER = {column for columns in ADDED.values() for column in columns}
 
