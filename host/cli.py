@@ -291,6 +291,9 @@ def faults_add(
     delay: Annotated[float | None, typer.Option(help="seconds: how late, or between two copies or bytes")] = None,
     rc: Annotated[str | None, typer.Option(help="response code that `answer` says")] = None,
     byte: Annotated[int | None, typer.Option(help="which byte `corrupt` spoils, counted from the MTI [0]")] = None,
+    at: Annotated[str | None, typer.Option(help="the point, as wire/T>H/0200#2 (docs/faults.md)")] = None,
+    until: Annotated[str | None, typer.Option(help="how long an `outage` holds, as +10m")] = None,
+    more: Annotated[list[str] | None, typer.Option("--set", help="another parameter of the action: KEY=VALUE")] = None,
     api: Api = None,
 ) -> None:
     """Set a fault rule; prints its id."""
@@ -298,9 +301,9 @@ def faults_add(
 
     asked: dict[str, object] = {"tid": tid, "mti": mti, "kind": kind, "stan": stan, "amount": amount, "nth": nth}
     asked |= {"phase": phase, "times": times, "probability": probability, "seed": seed}
-    asked |= {"delay": delay, "rc": rc, "byte": byte}
+    asked |= {"delay": delay, "rc": rc, "byte": byte, "at": at, "until": until}
     given = {key: value for key, value in asked.items() if value is not None}
-    raise typer.Exit(_to_host(api, lambda base: faults.add(base, action, given)))
+    raise typer.Exit(_to_host(api, lambda base: faults.add(base, action, given, more or [])))
 
 
 @faults_app.command("list")

@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         *("_choked_at", "_ending_at", "_first_byte_at", "_handing", "_held", "_paused", "_reader", "_server"),
         *("_socket", "_stalled", "_touched_at", "_transport", "_was_reset"),
-        *("address", "endpoint", "in_flight", "latest", "peer", "serial"),
+        *("address", "endpoint", "in_flight", "latest", "peer", "serial", "tid"),
     )
 
     def __init__(
@@ -59,6 +59,8 @@ class Connection(asyncio.Protocol):
         """What is being read now: a payload that is none is looked for in it, to tell where its frame really ends."""
         self.peer = "?"
         self.serial = server.next_serial()
+        self.tid = ""
+        """The terminal that spoke last on it; a fault may send another's answer here (`cross`)."""
 
     # ---- what the loop calls
 
@@ -155,6 +157,14 @@ class Connection(asyncio.Protocol):
         if server.tap is not None:
             server.tap.sent(self.serial, frame)
         return True
+
+    def request_again(self) -> None:
+        """A payload that was handed over is handled once more: it ends once more too."""
+        self.in_flight += 1
+
+    def line_of(self, tid: str) -> Connection | None:
+        """The open line on which this terminal spoke last; None when it has none."""
+        return self._server.line_of(tid)
 
     def request_ended(self) -> None:
         """One payload that was handed over has come to its end: answered, refused or dropped. Called once for each."""

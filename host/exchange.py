@@ -49,8 +49,17 @@ class Exchange:
     encoded: Outcome | None = None
     """The outcome that `frame` says."""
     fault: Fault | None = None
+    struck: Fault | None = None
+    """The rule that has struck the request on its way in; it meets no other."""
     raw: str = ""
     """What `kept_raw` made of bytes that `message` cannot give back; else ""."""
+
+
+def payload_of(exchange: Exchange) -> bytes:
+    """The payload that the request was read from."""
+    message, form = exchange.message, exchange.dialect.frame
+    head = (message.tpdu if form.tpdu else "") + (message.header if form.header else "")
+    return bytes.fromhex(head) + exchange.body
 
 
 def ask_of(exchange: Exchange) -> Operation | Unreadable:
@@ -129,22 +138,6 @@ def signed(answer: Message, dialect: Dialect, key: bytes, algorithm: str) -> tup
     """The answer with its MAC (security.md, section 3: over MTI to the last element before it, with its bit set), and
     its payload."""
     return sealed(answer, dialect, lambda covered: security.MAC_ALGORITHMS[algorithm](key, covered))
-
-
-def spoken_otherwise(answer: Message, code: str) -> Message:
-    """The lying host: another response code than the books have, and no authorisation code with a refusal."""
-    changes: dict[int, str | None] = {39: code}
-    if code != "00":
-        changes |= {38: None, 54: None, 64: None, 128: None}
-    return answer.with_fields(changes)
-
-
-def ill_signed(answer: Message) -> Message:
-    """The answer with every bit of its MAC turned; without a MAC as it is."""
-    de = mac_de(answer.fields)
-    if de not in answer:
-        return answer
-    return answer.with_fields({de: bytes(byte ^ 0xFF for byte in bytes.fromhex(answer[de])).hex().upper()})
 
 
 def framed(answer: Message, dialect: Dialect, payload: bytes = b"") -> bytes:

@@ -162,6 +162,10 @@ class Server:
         self.counters.accepted += 1
         return True
 
+    def line_of(self, tid: str) -> Connection | None:
+        """The newest open line on which this terminal spoke last."""
+        return max((line for line in self._connections if line.tid == tid), key=lambda line: line.serial, default=None)
+
     def opened(self, connection: Connection) -> None:
         """The line is up."""
         self._connections.add(connection)

@@ -14,12 +14,12 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from json.encoder import encode_basestring_ascii as quoted
 
 import structlog
 
-from host.delivery import deliver, fate_of, fault_text
+from host.delivery import UNDECIDED, WRITTEN_OTHERWISE, Delivery, effects_of, end_line, fate_of, fault_text
 from host.doctor import Doctor, framing, greeting
 from host.engine.context import Context
 from host.engine.events import Decision, Event, Record, Remark, Request
@@ -30,20 +30,20 @@ from host.exchange import (
     facts_of,
     format_refusal,
     framed,
-    ill_signed,
     kept_raw,
     mac_evidence,
     note_json,
     note_of,
+    payload_of,
     placed,
     safe_hex,
     signed,
-    spoken_otherwise,
     storable,
 )
 from host.faults import Fault, FaultTable, Phase
 from host.group import OnDone
 from host.limits import LogRate
+from host.link_faults import LinkFaults
 from host.magic import fault_by_amount
 from host.pan_hash import pan_hash
 from host.rows import MessageRow, Row
@@ -53,9 +53,10 @@ from specs import masking
 from specs.bins import DIGITS_MAX, DOMESTIC, Bins
 from specs.codec import decode_payload, inspect_payload
 from specs.codes import Refusal
-from specs.dialect import Dialect
+from specs.dialect import MAC_FIELDS, Dialect
 from specs.errors import DecodeError, FrameError, SecurityError, SpecError
 from specs.families import family
+from specs.faults import Behind, Put
 from specs.framing import LENGTH_BYTES, frame
 from specs.inspection import Inspection, Note
 from specs.kinds import Kind
@@ -68,6 +69,9 @@ TrackKey = Callable[[str], bytes]
 """The working track key of a terminal by its id; b"" = it has none."""
 
 log = structlog.get_logger("host.service")
+CRASHES = "stop"
+"""The action that ends the host itself."""
+LINE_ENDS = frozenset({"reset", "fin", "half-open"})
 _AFTER_THE_GATE = frozenset({Refusal.UNKNOWN_TYPE, Refusal.NOT_OFFERED})
 """12 and 40 stand behind terminal, merchant, sign-on and MAC (rules.md, section 2, order of checks)."""
 
@@ -99,11 +103,15 @@ class Service:
         """Whether the loop has been asked to look into the outbox and has not begun to."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runner: Runner | None = None
+        self._delivery: Delivery | None = None
+        self.link_faults = LinkFaults(faults)
+        """What the rules do to the issuer's link: its `strikes` is for the link to ask."""
 
     def start(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
         """Join writer and loop; before this nothing may arrive."""
         self._runner = runner
         self._loop = loop
+        self._delivery = Delivery(loop)
 
     @property
     def under_way(self) -> int:
@@ -112,27 +120,30 @@ class Service:
 
     # ---- in: the loop's thread
 
-    def received(self, connection: Connection, payload: bytes) -> None:
-        """A payload arrived: an operation for the engine, or a refusal that is only logged and answered."""
+    def received(self, connection: Connection, payload: bytes, struck: Fault | None = None) -> None:
+        """A payload arrived: an operation for the engine, or a refusal that is only logged and answered.
+
+        struck: the rule that has changed it, or its time, on the way in.
+        """
         dialect = connection.endpoint.dialect
         try:
             message = decode_payload(payload, dialect)
         except (DecodeError, FrameError) as error:
-            self._misread(connection, payload, error)
+            self._misread(connection, payload, error, struck)
             return
-        self._ask(self._exchange(connection, message, payload[dialect.frame.prefix_bytes :], []))
+        self._ask(self._exchange(connection, message, payload[dialect.frame.prefix_bytes :], [], struck))
 
-    def _misread(self, connection: Connection, payload: bytes, error: SpecError) -> None:
+    def _misread(self, connection: Connection, payload: bytes, error: SpecError, struck: Fault | None) -> None:
         """It breaks the dialect: read on where the listener is lenient and the reader found its way, else refuse."""
         dialect = connection.endpoint.dialect
         seen = inspect_payload(payload, dialect)
         if seen.message is None:
-            self._hopeless(connection, payload, seen)
+            self._hopeless(connection, payload, seen, struck)
             return
         # Bytes behind the last element belong to no message, so no MAC covers them.
         body = payload[dialect.frame.prefix_bytes :]
         body = body[: seen.read_to] if seen.complete else body
-        exchange = self._exchange(connection, seen.message, body, list(seen.notes))
+        exchange = self._exchange(connection, seen.message, body, list(seen.notes), struck)
         exchange.raw = kept_raw(payload, seen.message, dialect)
         if not seen.complete:
             exchange.notes += self._would_fit(connection, payload)
@@ -164,19 +175,34 @@ class Service:
         except SecurityError as error:
             exchange.notes.append(f"{error}; its check value is {kcv(tdk).hex().upper()}")
 
-    def _exchange(self, connection: Connection, message: Message, body: bytes, notes: list[Note | str]) -> Exchange:
+    def _exchange(
+        self,
+        connection: Connection,
+        message: Message,
+        body: bytes,
+        notes: list[Note | str],
+        struck: Fault | None = None,
+    ) -> Exchange:
         dialect = connection.endpoint.dialect
-        return Exchange(connection, dialect, family(dialect.family), message, body, notes=notes)
+        notes += fault_text(struck)
+        return Exchange(connection, dialect, family(dialect.family), message, body, notes=notes, struck=struck)
 
     def _take(self, exchange: Exchange, operation: Operation) -> None:
         assert self._runner is not None
+        assert self._delivery is not None
+        exchange.connection.tid = operation.tid
+        if self._delivery.waits and exchange.struck is None:
+            self._delivery.passed(operation.tid)
         fault: Fault | None = None
-        if not self._faults.empty:
+        if not self._faults.empty and exchange.struck is None:
             facts = facts_of(exchange.message, operation)
             fault = self._faults.fires(facts, Phase.BEFORE_COMMIT) or self._faults.fires(facts, Phase.AFTER_COMMIT)
         if fault is None and self._runner.settings.magic:
             fault = fault_by_amount(operation)
-        if fault is not None and fault.phase is Phase.BEFORE_COMMIT:
+        if fault is not None and fault.inward and fault.action not in UNDECIDED:
+            self._spoil_request(exchange, operation, fault)
+            return
+        if fault is not None and fault.phase is Phase.BEFORE_COMMIT and fault.action != CRASHES:
             self._spoil_before(exchange, fault)
             return
         exchange.fault = fault
@@ -253,9 +279,10 @@ class Service:
         exchange, rows = self._unreadable(connection, [note], data)
         self._record(exchange, rows, counted=False)
 
-    def _hopeless(self, connection: Connection, payload: bytes, seen: Inspection) -> None:
+    def _hopeless(self, connection: Connection, payload: bytes, seen: Inspection, struck: Fault | None) -> None:
         """Not even an MTI and a bitmap: nothing can be paired, so the line is closed after the log line."""
-        exchange, rows = self._unreadable(connection, [*seen.notes, *self._would_fit(connection, payload)], payload)
+        notes: list[Note | str] = [*seen.notes, *self._would_fit(connection, payload), *fault_text(struck)]
+        exchange, rows = self._unreadable(connection, notes, payload)
         self._record(exchange, rows)
         connection.close()
 
@@ -336,11 +363,29 @@ class Service:
             exchange.frame = framed(answer, exchange.dialect)
             return received, self._out_row(ctx, exchange, answer, 0)
 
-        if fault.action == "reset":
-            exchange.connection.reset()
-        elif fault.action == "stall":
-            exchange.connection.stall()
+        if fault.action in LINE_ENDS:
+            end_line(exchange.connection, fault.action)
         self._record(exchange, rows)
+
+    def _spoil_request(self, exchange: Exchange, operation: Operation, fault: Fault) -> None:
+        """A fault on the way in that lets the request arrive: changed, late, twice or behind others."""
+        assert self._loop is not None
+        assert self._delivery is not None
+        connection, form = exchange.connection, exchange.dialect.frame
+
+        def arrives(data: bytes) -> None:
+            self.received(connection, data[LENGTH_BYTES[form.length] :], fault)
+
+        for place, effect in enumerate(effects_of(fault, frame(payload_of(exchange), form), exchange.dialect)):
+            if place:
+                connection.request_again()
+            if isinstance(effect, Behind):
+                self._delivery.hold(operation.tid, effect.frames, partial(arrives, effect.data))
+            elif isinstance(effect, Put) and effect.after_s:
+                self._loop.call_later(effect.after_s, arrives, effect.data)
+            else:
+                assert isinstance(effect, Put), effect
+                arrives(effect.data)
 
     # ---- before the commit: the writer's thread
 
@@ -356,8 +401,15 @@ class Service:
         if exchange is None:
             return []
         made: list[Row] = []
+        fault, said = exchange.fault, decision.notes
+        if outcome is not None and fault is not None and fault.action == CRASHES and fault.phase is Phase.BEFORE_COMMIT:
+            log.warning("the host ends by a fault rule, before the commit", rule=fault.id)
+            assert self._delivery is not None
+            self._delivery.die()
+        if decision.asks and not self._faults.empty and exchange.operation is not None:
+            said += fault_text(self.link_faults.note(decision.asks, facts_of(exchange.message, exchange.operation)))
         if not waited:
-            made.append(self._in_row(ctx, exchange, decision.txn_id, decision.notes))
+            made.append(self._in_row(ctx, exchange, decision.txn_id, said))
         if outcome is not None:
             answer = self._answer(exchange, decision, outcome)
             said = fault_text(exchange.fault, answer) + (decision.notes if waited else ())
@@ -366,16 +418,28 @@ class Service:
 
     def _answer(self, exchange: Exchange, decision: Decision, outcome: Outcome) -> Message:
         answer = exchange.family.write_answer(exchange.message, outcome, exchange.dialect)
+        answer, exchange.frame = self._written(exchange, decision, answer)
+        exchange.encoded = outcome
         fault = exchange.fault
-        if fault is not None and fault.action == "answer":
-            answer = spoken_otherwise(answer, fault.rc)
+        if fault is not None and fault.action in WRITTEN_OTHERWISE:
+            (put,) = effects_of(
+                fault, exchange.frame, exchange.dialect, lambda told: self._resealed(exchange, decision, told)
+            )
+            assert isinstance(put, Put)
+            exchange.frame = put.data
+            answer = decode_payload(put.data[LENGTH_BYTES[exchange.dialect.frame.length] :], exchange.dialect)
+        return answer
+
+    def _written(self, exchange: Exchange, decision: Decision, answer: Message) -> tuple[Message, bytes]:
+        """The answer with its MAC, and its frame."""
         payload = b""
         if decision.sign_key and decision.mac and exchange.family.carries_mac(answer):
             answer, payload = signed(answer, exchange.dialect, bytes.fromhex(decision.sign_key), decision.mac)
-        if fault is not None and fault.action == "bad-mac":
-            answer, payload = ill_signed(answer), b""
-        exchange.frame, exchange.encoded = framed(answer, exchange.dialect, payload), outcome
-        return answer
+        return answer, framed(answer, exchange.dialect, payload)
+
+    def _resealed(self, exchange: Exchange, decision: Decision, told: Message) -> bytes:
+        """A changed answer with a right MAC, where one of its kind has one."""
+        return self._written(exchange, decision, told.with_fields(dict.fromkeys(MAC_FIELDS)))[1]
 
     def _in_row(self, ctx: Context, exchange: Exchange, txn_id: int, said: tuple[str | Remark, ...] = ()) -> MessageRow:
         notes = [*exchange.notes, *placed(exchange, said)] if said else exchange.notes
@@ -462,12 +526,12 @@ class Service:
 
     def _flush(self) -> None:
         """Everything that is ready leaves, each answer in one write; what has none ends here too (loop's thread)."""
-        assert self._loop is not None
+        assert self._delivery is not None
         self._flush_is_due = False  # first: what comes from here on asks anew
         while self._outbox:
             exchange = self._outbox.popleft()
             if exchange.frame:
-                deliver(self._loop, exchange)
+                self._delivery.deliver(exchange)
             exchange.connection.request_ended()
 
 

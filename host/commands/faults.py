@@ -9,7 +9,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.client import HTTPException, InvalidURL
 from typing import Any
 
@@ -18,6 +18,9 @@ from host.errors import ConfigError, HostError
 
 _TIMEOUT_S = 5.0
 _MATCH = ("tid", "mti", "kind", "stan", "amount", "nth")
+_TEXTS = ("tid", "rc", "sizes", "text")
+_KNOWN = frozenset({"id", "name", "action", "at", "phase", "match", "times", "probability", "seed", "seen", "fired"})
+"""Keys of a rule that are said elsewhere in its line; the others are parameters."""
 _OPTION_OF = {"/delay_s": "--delay", "/action": "ACTION"}
 """Key of a rule -> the option that says it, where the two differ."""
 
@@ -26,12 +29,27 @@ class NoHost(HostError):
     """Nobody answers at the address of the API: the rule was not set."""
 
 
-def add(base: str, action: str, given: Mapping[str, object]) -> str:
-    """Set one rule; its id. given: option -> value, without those that were left out. Raises ConfigError, NoHost."""
+def add(base: str, action: str, given: Mapping[str, object], more: Iterable[str] = ()) -> str:
+    """Set one rule; its id. given: option -> value, without those that were left out. more: KEY=VALUE of other
+    parameters. Raises ConfigError, NoHost."""
     match = {key: value for key, value in given.items() if key in _MATCH}
     rest = {("delay_s" if key == "delay" else key): value for key, value in given.items() if key not in _MATCH}
+    rest |= dict(map(_param, more))
     made = _call(base, "POST", "/faults", {"action": action, "match": match} | rest)
     return str(made["id"])
+
+
+def _param(text: str) -> tuple[str, object]:
+    """A parameter of the catalogue. What reads as a number is one, but for the texts that may look like one."""
+    key, mark, value = text.partition("=")
+    if not (key and mark):
+        raise ConfigError(f"--set {text}: expected KEY=VALUE")
+    if key in _TEXTS:
+        return key, value
+    try:
+        return key, float(value) if "." in value else int(value)
+    except ValueError:
+        return key, value
 
 
 def listing(base: str, *, as_json: bool) -> str:
@@ -56,7 +74,8 @@ def clear(base: str) -> str:
 
 def _line(rule: Shape) -> str:
     match = " ".join(f"{key}={value}" for key, value in rule["match"].items()) or "every request"
-    more = [f"{key} {rule[key]}" for key in ("rc", "delay_s", "byte") if key in rule]
+    more = [f"{key} {rule[key]}" for key in rule if key not in _KNOWN]
+    more += [f"at {rule['at']}"] if "/" in rule["at"].partition("/")[2] or "#" in rule["at"] else []
     if rule["probability"] < 1:
         more.append(f"probability {rule['probability']} seed {rule['seed']}")
     times = f"{rule['fired']} of {rule['times'] or 'any number of'} times"

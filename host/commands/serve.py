@@ -151,7 +151,7 @@ async def _serve(
     service = Service(faults, store.pan_hash_key, desk.track_key, configured.bins)
     cards = index_test_cards(store.pan_hash_key, configured.cards)
     scripts = ScriptTable(store.pan_hash_key, cards)
-    link = ImmediateLink(store, cards, bins=configured.bins, scripts=scripts)
+    link = ImmediateLink(store, cards, bins=configured.bins, scripts=scripts, by_rule=service.link_faults.strikes)
     writer = Runner(
         store,
         clock,

@@ -97,6 +97,8 @@ class ImmediateLink:
     faults: list[LinkFault] = field(default_factory=list)
     bins: Bins = field(default_factory=Bins)
     scripts: ScriptTable = field(default_factory=ScriptTable)
+    by_rule: Callable[[Ask, datetime], LinkFault | None] | None = None
+    """What the fault rules of users do to a message (host.link_faults); asked before `faults`."""
     _sent: list[_Sent] = field(default_factory=list)
     _on_the_way: list[tuple[datetime, int, IssuerAnswer]] = field(default_factory=list)
     _deliver: Callable[[Event], None] = field(default=lambda _event: None)
@@ -108,11 +110,12 @@ class ImmediateLink:
 
     def send(self, asks: tuple[Ask, ...], now: datetime) -> None:
         """Take messages whose legs are durable; a fault may lose or delay them. Never waits, never raises."""
-        if not self.faults:
+        if not self.faults and self.by_rule is None:
             self._sent += [(ask, None) for ask in asks]
             return
         for ask in asks:
-            fault = next((f for f in self.faults if f.strikes(ask)), None)
+            fault = self.by_rule(ask, now) if self.by_rule is not None else None
+            fault = fault or next((f for f in self.faults if f.strikes(ask)), None)
             kind = fault.kind if fault is not None else None
             if kind is FaultKind.OUTAGE and not ask.undo:
                 self._answer_at(now, _link_down(ask))  # an undo is simply tried again

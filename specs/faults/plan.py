@@ -217,7 +217,9 @@ class Plan:
     def windows(self, now: float) -> tuple[Window, ...]:
         """The windows that have begun, ended ones too; a line that is down without a given time among them."""
         places = sorted({*self._timed, *(place for place, _ in self._down)})
-        return tuple(Window(p, self._start[p], self._end[p]) for p in places if _ALWAYS < self._start[p] <= now < _NEVER)
+        return tuple(
+            Window(p, self._start[p], self._end[p]) for p in places if _ALWAYS < self._start[p] <= now < _NEVER
+        )
 
     # ---- what it knows
 

@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from host.checker import report
-from host.exchange import ill_signed
 from host.magic import FAULTS, fault_by_amount
 from host.rows import MessageRow, Txn
 from host.store.store import open_store
 from specs import security
 from specs.codec import encode, mab
 from specs.kinds import Kind
-from specs.message import Message
 from specs.operation import Operation
 from tests.support.wire_host import WireHost
 from tests.unit.host.test_service import SALE, Bench, FakeLine
@@ -198,8 +196,3 @@ def test_only_the_kinds_of_the_magic_codes_meet_a_fault(kind: Kind) -> None:
     assert (fault_by_amount(asked) is not None) == (kind in MEET)
     assert fault_by_amount(told) is None
     assert FAULTS[100_101].because == "by magic amount"
-
-
-def test_a_message_is_untouched_without_a_mac() -> None:
-    message = Message("0210", {39: "00"})
-    assert ill_signed(message) == message
