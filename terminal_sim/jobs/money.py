@@ -267,8 +267,8 @@ def _forgotten(turn: Turn, word: str, text: str, code: str = "") -> None:
     turn.note("shown", stan=pending.stan, code=code, detail=word)
     turn.save("rev-clear", pending=None)
     turn.show(text)
-    end = End.UNKNOWN if word == "unknown" else End.DECLINED
-    turn.stop(Result(end, text, code, pending.amount, stan=pending.stan, batch=pending.batch))
+    ended = End.DECLINED if word != "unknown" else End.UNKNOWN
+    turn.stop(Result(ended, text, code, pending.amount, stan=pending.stan, batch=pending.batch))
 
 
 def after_refused_number(turn: Turn) -> str:

@@ -114,15 +114,15 @@ def _sent_rows(turn: Turn) -> list[Row]:
 
 def on_failure(turn: Turn, job: Upload, failure: Failure) -> None:
     """The same records again, up to SENDS_MAX; then the settlement stays unfinished."""
-    if failure is Failure.NOT_SENT or job.sends >= SENDS_MAX:
+    resumes = turn.firmware.upload_resumes
+    left = job.sends < SENDS_MAX and (resumes or job.round < ROUNDS_MAX)
+    if failure is Failure.NOT_SENT or not left:
         closing.unanswered(turn, "upload")
-    elif turn.firmware.upload_resumes:
+    elif resumes:
         start(turn, job)
-    elif job.round < ROUNDS_MAX:
+    else:
         unflag(turn)
         start(turn, replace(job, round=job.round + 1))
-    else:
-        closing.unanswered(turn, "upload")
 
 
 def unflag(turn: Turn) -> None:
