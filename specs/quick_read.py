@@ -33,6 +33,9 @@ from specs.message import Message, in_order
 Reader = Callable[[bytes, str, str], Message | None]
 """Body, TPDU, message header -> the message; None to give up. Raises: LookupError, ValueError to give up too."""
 
+CAPITALS_MAX = 4
+"""Elements of hex whose letters are changed one by one; of more it is cheaper to change the whole message."""
+
 IS_TRACK = re.compile(r"[0-9A-Fa-f=]*", re.ASCII).fullmatch
 
 
@@ -126,7 +129,7 @@ class _Reading:
     def compiled(self) -> Reader:
         """The function."""
         head = [f"t = body.decode({self._charset!r})"]
-        upper = len(self._capitals) > 1  # then it is cheaper to change the whole message
+        upper = len(self._capitals) > CAPITALS_MAX
         if self._packed:
             head.append("h = body.hex().upper()" if upper else "h = body.hex()")
         if not upper:

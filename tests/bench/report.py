@@ -20,12 +20,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import books, disk, idle, startup
+from tests.bench import books, codec, disk, idle, startup
 from tests.bench.approvals import held, line, search
 from tests.bench.processes import CORES, Stage, end_on_sigterm
 
 Figures = dict[str, Any]
-BEGIN, END = "<!-- make bench -->", "<!-- end -->"
+MARK = "make bench"
+BEGIN, END = f"<!-- {MARK} -->", "<!-- end -->"
 PLACES = {True: "host and echo on one, the load on another", False: "all on one, so the load takes from the host"}
 
 
@@ -179,12 +180,13 @@ def ground(about: Figures) -> Iterable[str]:
     yield f"Store on {about['filesystem']}: a page and its fdatasync take {times}."
 
 
-def put_into(page: str, text: str) -> str:
-    """The page with this text between its marks. Raises ValueError when it has none."""
-    before, _, rest = page.partition(BEGIN)
+def put_into(page: str, text: str, mark: str = MARK) -> str:
+    """The page with this text between its marks, of which the first names the table. Raises ValueError without them."""
+    begin = f"<!-- {mark} -->"
+    before, _, rest = page.partition(begin)
     if END not in rest:
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}"
+        raise ValueError(f"the page has no {begin} and {END}")
+    return f"{before}{begin}\n{text}\n{END}{rest.partition(END)[2]}"
 
 
 def main() -> None:
@@ -207,16 +209,21 @@ def main() -> None:
             say(f"{folder} is in memory: name a folder on a disk with --folder, or these figures say nothing")
         found["start"] = startup.measure(folder, given.starts)
         say(startup.table(found["start"]))
+        found["codec"] = codec.measure()
+        say(codec.table(found["codec"]))
         (folder / "idle").mkdir()
         with Stage(folder / "idle") as stage:
             found["idle"] = idle.measure(stage, given.idle)
         say(idle.table(found["idle"]))
         numbers = [int(part) for part in given.lines.split(",")]
         found["profiles"] = [profile(folder / f"lines{n}", n, given.seconds, given.rounds) for n in numbers]
-    text = table(found)
-    print(text)
+    tables = {MARK: table(found), codec.MARK: codec.table(found["codec"])}
+    print("\n\n".join(tables.values()))
     if given.doc is not None:
-        given.doc.write_text(put_into(given.doc.read_text("utf8"), text), "utf8")
+        page = given.doc.read_text("utf8")
+        for mark, text in tables.items():
+            page = put_into(page, text, mark)
+        given.doc.write_text(page, "utf8")
     if given.json is not None:
         given.json.write_text(json.dumps(found, indent=1), "utf8")
 

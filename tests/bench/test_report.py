@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import codec
 from tests.bench.approvals import held
 from tests.bench.report import BEGIN, END, middle, put_into, table
 
@@ -69,6 +70,27 @@ def test_every_row_has_four_columns_and_the_ratio_of_its_own_figures() -> None:
     assert last["100 lines: p99 at that rate, ms"] == ["9.0", "3.0", "3.00"]
     assert last["memory of an idle line of 10,000, bytes"] == ["2,600", "1,300", "2.00"]
     assert "a page and its fdatasync take 0.08 ms, p99 0.35" in below
+
+
+def test_a_table_has_its_own_place() -> None:
+    page = f"<!-- codec -->\nold\n{END}\n{BEGIN}\nhost\n{END}\n<!-- explorer -->\n{END}\n"
+    assert put_into(page, "new", "codec") == page.replace("old", "new")
+    assert put_into(page, "new") == page.replace("host", "new")
+    assert put_into(page, "new", "explorer") == page.replace("explorer -->", "explorer -->\nnew")
+
+
+@pytest.mark.parametrize("name", codec.TYPICAL.values())
+def test_both_sides_of_the_codec_read_and_write_the_same_before_they_are_timed(name: str) -> None:
+    timed = codec.sides(name)
+    ours, theirs = (act() for act in timed.write)
+    assert isinstance(theirs, tuple)
+    assert ours == bytes(theirs[0])
+
+
+def test_the_codec_table_has_the_ratio_of_its_own_figures() -> None:
+    row = {"family": "CUP", "elements": 15, "bytes": 159, "read": [2.0, 30.0], "write": [1.0, 30.0]}
+    last = [line.rpartition("| ")[2] for line in codec.table([row]).splitlines()[2:]]
+    assert last == ["15.0 |", "30.0 |", "20.0 |"]
 
 
 def test_the_table_takes_the_place_of_the_last_one() -> None:
