@@ -50,6 +50,17 @@ def test_each_says_what_it_breaks_and_stands_in_a_file_of_its_own(name: str) -> 
     assert deviation.applied
 
 
+def test_the_page_has_a_row_for_each_and_for_nothing_else() -> None:
+    page = (HOST.parent / "docs" / "planted-bugs.md").read_text("utf-8").partition("## Of the host")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
+    ]
+    stated = {row[0].strip("`"): (row[2], row[3], row[4]) for row in rows}
+    assert stated == {d.name: (", ".join(map(str, d.cases)), d.rule, d.applied) for d in DEVIATIONS.values()}
+    assert len(rows) == len(stated)
+    assert all(f"`{name}`" in page for name in WAITING)
+
+
 def test_no_module_that_serves_imports_them() -> None:
     """Beside the import contract, from the source text."""
     for path in HOST.rglob("*.py"):
