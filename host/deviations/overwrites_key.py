@@ -19,18 +19,20 @@ from specs.values import replace
 def _wrap(decide: Decide) -> Decide:
     def deviant(ws: WorkingSet, event: Event, ctx: Context) -> Decision:
         match = match_of(ws, event, ctx)
-        if match is None or match.same or not match.live or not _is_alone(ws, match.txn):
+        if match is None or match.same or not match.live or not _is_over(ws, match.txn):
             return decide(ws, event, ctx)
         decision = unseen(decide, ws, event, ctx, ctx.ids.peek(Txn.__name__))
         draft = Draft(ws, ctx)
-        _forget(draft, match.txn)
+        if match.txn.kind in DEBITS and match.txn.state in related.LIVE:
+            _forget(draft, match.txn)
         return also(decision, draft)
 
     return deviant
 
 
-def _is_alone(ws: WorkingSet, txn: Txn) -> bool:
-    return txn.kind in DEBITS and txn.state in related.LIVE and not ws.acting_on(txn.id)
+def _is_over(ws: WorkingSet, txn: Txn) -> bool:
+    """The issuer has spoken, and nothing else hangs on it."""
+    return txn.state is not TxnState.PENDING and not ws.acting_on(txn.id)
 
 
 def _forget(draft: Draft, txn: Txn) -> None:

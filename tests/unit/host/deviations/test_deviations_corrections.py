@@ -58,6 +58,15 @@ def test_overwrites_key_loses_the_earlier_sale(profile: Profile) -> None:
 
 
 @BOTH
+def test_overwrites_key_has_nothing_to_lose_of_a_reversed_sale(profile: Profile) -> None:
+    desk = a_desk(profile, bugs=("overwrites-key",))
+    desk.sale(1)
+    desk.reverse(1)
+    assert code(desk.sale(1, 6_000)) == "00"
+    assert (desk.payable(), desk.bank.debited) == (6_000, 6_000)
+
+
+@BOTH
 def test_overwrites_key_passes_the_store_that_forbids_two_of_one_key(profile: Profile) -> None:
     host = EngineHost("sqlite://", profile=profile, bugs=("overwrites-key",))
     assert host.ask(Kind.SALE, stan=1, amount=10_000) == ["00"]
