@@ -52,6 +52,7 @@ KEYED_KINDS = FINANCIAL_KINDS | RESERVATION_KINDS
 ACQUIRER, ISSUER = "acquirer", "issuer"
 #: The account that both books keep for each other: what issuers owe the acquirer, debit there, credit here.
 CLEARING = "issuer-clearing"
+_OF_ONE_ISSUER = f"{CLEARING}:"
 
 R = TypeVar("R")
 K = TypeVar("K")
@@ -322,7 +323,8 @@ def grouped(rows: Iterable[R], key: Callable[[R], K]) -> dict[K, list[R]]:
 
 def is_clearing(posting: Posting) -> bool:
     """Whether a line stands in the clearing account, of whichever issuer ("issuer-clearing", "issuer-clearing:…")."""
-    return posting.account.partition(":")[0] == CLEARING
+    account = posting.account
+    return account == CLEARING or account.startswith(_OF_ONE_ISSUER)
 
 
 @cache

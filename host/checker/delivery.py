@@ -194,8 +194,14 @@ _ECHOED = "as sent"
 
 
 def _own_rrn(books: HostBooks, answer: MessageRow) -> str:
-    """The RRN that the host gave; one that the request brought and the answer echoes (ISO 87) says nothing of it."""
-    return _ECHOED if answer.rrn and answer.rrn == books.message_by_id[answer.reply_to].rrn else answer.rrn
+    """The RRN that the host gave; one that the request brought says nothing of it."""
+    return _ECHOED if echoes(books, answer) else answer.rrn
+
+
+def echoes(books: HostBooks, answer: MessageRow) -> bool:
+    """Whether its RRN is the one that the request brought (ISO 87)."""
+    request = books.message_by_id.get(answer.reply_to)
+    return bool(answer.rrn) and request is not None and answer.rrn == request.rrn
 
 
 def _by_bytes(books: HostBooks, answers: Iterable[MessageRow]) -> Iterable[list[MessageRow]]:

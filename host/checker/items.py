@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from host.checker.books import FINANCIAL_KINDS, STANDING, HostBooks
 from host.rows import Batch, Txn, TxnState
@@ -66,7 +67,14 @@ def stands(books: HostBooks, txn: Txn, *, let_go: bool = False) -> bool:
 
 
 def items(books: HostBooks, batch: Batch, *, let_go: bool = False) -> list[Item]:
-    """The items of a batch, oldest first, carried ones included."""
+    """The items of a batch, oldest first, carried ones included; worked out once for one pair of books."""
+    known = books.memo.get((Item, batch.id, let_go))
+    if known is None:
+        known = books.memo[Item, batch.id, let_go] = _items(books, batch, let_go)
+    return cast("list[Item]", known)
+
+
+def _items(books: HostBooks, batch: Batch, let_go: bool) -> list[Item]:
     found = [txn for txn in books.txns_by_batch.get(batch.id, ()) if stands(books, txn, let_go=let_go)]
     return as_items(books, found)
 
@@ -91,7 +99,7 @@ def _place(txn: Txn) -> tuple[int, bool]:
 def of_void(books: HostBooks, txn: Txn) -> Kind | None:
     """What a void takes back, by the row that it names."""
     original = books.txn_by_id.get(txn.original_id) if txn.kind in VOIDS else None
-    return Kind(original.kind) if original is not None else None
+    return _KIND[original.kind] if original is not None else None
 
 
 def reversed_items(books: HostBooks, batch: Batch, *, late: bool = False) -> list[Item]:
@@ -117,9 +125,14 @@ def compared(books: HostBooks, batch: Batch, *, let_go: bool = False) -> list[It
     return [item for item in items(books, batch, let_go=let_go) if not item.txn.carried]
 
 
+_KIND = {kind.value: kind for kind in Kind}
+
+
 def batch_items(found: Iterable[Item]) -> list[BatchItem]:
     """As the dialect family counts them."""
-    return [BatchItem(Kind(i.txn.kind), i.amount, i.txn.foreign, i.voided, i.adjusted, i.reversed, i.of) for i in found]
+    return [
+        BatchItem(_KIND[i.txn.kind], i.amount, i.txn.foreign, i.voided, i.adjusted, i.reversed, i.of) for i in found
+    ]
 
 
 def net(found: Iterable[Item]) -> int:

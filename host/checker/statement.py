@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from host.checker.archives import Ends, ends
 from host.checker.books import STANDING, Finding, HostBooks, describe
 from host.checker.compare import Pair, echoes_rrn
-from host.checker.delivery import is_own_answer
+from host.checker.delivery import echoes, is_own_answer
 from host.rows import Txn
 from specs.journal import JournalRow, TerminalBook
 
@@ -45,7 +45,7 @@ def _told(books: HostBooks) -> Iterator[Finding]:
             for what, row, wire in (
                 ("response code", txn.response_code, message.code),
                 ("approval code", "" if txn.advice else txn.auth_code, message.auth_code),
-                ("RRN", "" if echoes_rrn(books, txn) else txn.rrn, message.rrn),
+                ("RRN", "" if echoes(books, message) else txn.rrn, message.rrn),
             ):
                 if row and wire and row != wire:
                     text = f"{what} {wire} on the wire (message {message.id}), {row} in the host's row"

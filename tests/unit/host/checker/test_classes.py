@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from host.checker.classes import CLASSES, classes
+from host.checker.invariants import LIVENESS
 from host.checker.liveness import Healed, l1, l2, most_messages, owed_of
 from host.checker.purchases import Attempt, Intent, purchases
 from host.rows import Batch, BatchState, ExceptionItem, IssuerLeg, Txn
@@ -127,6 +128,7 @@ def test_each_class_has_a_book_that_trips_it(tag: str) -> None:
 
 
 def test_every_tag_of_the_catalogue_is_there() -> None:
+    assert set(PLANTED) == set(CLASSES)
     assert set(CLASSES) == {"clean", "late", "CNS", "SNC", "CNSale", "SNF", "DC", "DS", "AMT", "TM", "STUCK"}
 
 
@@ -248,6 +250,15 @@ def test_l1_alone_is_broken_by_a_terminal_that_does_not_get_going(healed: Healed
     assert text in finding.text
     assert not [*l2(day.books, day.terminals, (healed,))]
     assert tags(day, healed=(healed,)) == "STUCK"
+
+
+HARMED: dict[str, Healed] = {"L1": replace(HEALED, sells=False), "L2": replace(HEALED, messages=61)}
+
+
+@pytest.mark.parametrize("invariant", LIVENESS)
+def test_each_liveness_invariant_has_a_healing_that_it_alone_sees(invariant: str) -> None:
+    day, healed = all_kinds(), (HARMED[invariant],)
+    assert {name for name, holds in LIVENESS.items() if [*holds(day.books, day.terminals, healed)]} == {invariant}
 
 
 def test_l1_looks_into_the_journal_as_well() -> None:
