@@ -8,7 +8,7 @@ from host.checker.archives import Ends, ends
 from host.checker.books import CLOSED, HostBooks, totals_of
 from host.checker.cards import debit_of
 from host.checker.closing import BY_DAY
-from host.checker.compare import Verdict
+from host.checker.compare import Verdict, batch_side
 from host.checker.differences import FORCED
 from host.checker.kin import groups
 from host.checker.liveness import Healed, l1, l2
@@ -17,12 +17,13 @@ from host.checker.purchases import CLEAN, LATE, Purchase, lateness
 from host.rows import Batch
 from specs.journal import TerminalBook
 from specs.operation import Verdict as Answer
+from specs.totals import Totals
 
 TM, STUCK = "TM", "STUCK"
 CLASSES = tuple(sorted((*map(str, OutcomeClass), TM, STUCK, LATE)))
 """Every tag that a run may have."""
-FORESEEN = frozenset({"carried", "adjusted-later", "rejected", "stored-not-sent", FORCED})
-"""Exceptions that the rules themselves bring about: something counts in another batch, or nowhere at either end."""
+FORESEEN = frozenset({"carried", "adjusted-later", FORCED})
+"""Exceptions that the rules themselves bring about: something counts in another batch."""
 REPORTED = "report-after-close"
 AGREED = "agreed"
 _Key = tuple[str, str, str]
@@ -41,9 +42,11 @@ def classes(
     TM 对账不平, a batch that is closed over totals that differ, when one of these holds:
     1. its end is not agreed: closed with exceptions after the terminal's totals and the host's differed, or the
        terminal came with other totals after the close; unless each exception of it is one that the rules foresee
-       (`FORESEEN`), or the host had closed it by itself (a cutoff) and no item of it differs at the end;
+       (`FORESEEN`), or the host had closed it by itself (a cutoff) and at the end no item of it differs, nor does the
+       host have one elsewhere that was sent under its number (CUP) and is not carried;
     2. the terminal has archived it as agreed, and the host's figures are others, or no closed batch of that number
-       (CUP, NAC) has the totals that it archived. What became of it afterwards does not matter: the slip is wrong.
+       (CUP, NAC) has the totals that it archived. What became of it afterwards does not matter: the slip is wrong. A
+       report on paper alone, without a 0500, is measured by what the host's items come to.
     A difference that an upload has mended, so that the end is agreed, is none, nor is one of equal sums (case 34).
 
     STUCK: L1 or L2 is broken.
@@ -123,11 +126,14 @@ def _differing(claimed: str, answered: str) -> bool:
 
 
 def _differs(books: HostBooks, both: Ends, batch: Batch) -> bool:
-    """Whether an item of the batch is not alike at both ends."""
-    for pair in both.comparison.differing:
+    """Whether an item of the batch is not alike at both ends, or was sent under its number and is in another."""
+    for pair in both.comparison.rows:
         txn = books.txn_by_id.get(pair.txn_id)
-        number = pair.row.batch if pair.row is not None else ""
-        if pair.counts and (txn.batch_id == batch.id if txn is not None else number == batch.number):
+        here = txn is not None and txn.batch_id == batch.id
+        if not pair.counts or not (here or (pair.row is not None and pair.row.batch == batch.number)):
+            continue
+        elsewhere = not here and txn is not None and txn.wire_batch == batch.number and not txn.carried
+        if elsewhere or pair.verdict is not Verdict.SAME:
             return True
     return False
 
@@ -145,7 +151,7 @@ def _lies(books: HostBooks, book: TerminalBook) -> bool:
         if archived.result != AGREED or archived.totals.empty:
             continue
         named = [batch for batch in left if batch.number == archived.batch or not by_number]
-        same = next((b for b in named if (t := totals_of(b.claimed)) and not t.differing(archived.totals)), None)
+        same = next((b for b in named if not _settled_on(books, b).differing(archived.totals)), None)
         if same is None:
             if any(batch.number == archived.batch or not by_number for batch in closed):
                 return True
@@ -154,6 +160,10 @@ def _lies(books: HostBooks, book: TerminalBook) -> bool:
         if _differing(same.claimed, same.answered):
             return True
     return False
+
+
+def _settled_on(books: HostBooks, batch: Batch) -> Totals:
+    return totals_of(batch.claimed) or batch_side(books, batch.id)[0]
 
 
 def _closed_since_flashed(books: HostBooks, tid: str) -> list[Batch]:

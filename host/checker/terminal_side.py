@@ -69,16 +69,19 @@ def _cleared(
 
 def _given_away(books: HostBooks, book: TerminalBook, owed: TerminalEvent, cleared: TerminalEvent) -> Iterator[Finding]:
     """Cleared as if acknowledged, and what it was to undo stands at the host with no row here and no such answer."""
-    if owed.batch not in remembered(book) or any(row.stan == owed.stan for row in book.rows):
+    told = any(e.stan == owed.stan and e.detail in ("approved", "declined") for e in book.events)  # A6 looks at those
+    if told or owed.batch not in remembered(book) or any(row.stan == owed.stan for row in book.rows):
         return
     held = [txn for txn in _named(books, book.tid, owed) if txn.state in STANDING]
     if not held or not books.log_covers(owed.at):
         return
     answers = [m for txn in held for m in books.messages_by_txn.get(txn.id, ()) if m.direction == "out"]
-    answers += [m for m in books.messages_by_stan.get((book.tid, owed.stan), ()) if m.direction == "out"]
+    # Some send a reversal under a STAN of its own.
+    stored = {event.stan for event in book.events if event.event == "rev-stored"} - {owed.stan}
+    answers += [m for m in books.messages if m.direction == "out" and m.tid == book.tid and m.stan not in stored]
     if not any(m.kind == Kind.REVERSAL and m.code == cleared.code for m in answers):
         text = f"reversal of STAN {owed.stan} cleared by code {cleared.code}, but no reversal was answered with it"
-        evidence = (_line(owed), _line(cleared), *map(describe, held), *map(_message, answers))
+        evidence = (_line(owed), _line(cleared), *map(describe, held), *map(_message, answers[:1]))
         yield Finding("A5", f"terminal {book.tid}", text, evidence)
 
 

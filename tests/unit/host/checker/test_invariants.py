@@ -27,7 +27,7 @@ from host.rows import (
     TxnState,
 )
 from specs.journal import TerminalEvent, dump
-from tests.support.checker_books import ALL_KINDS, Day, all_kinds, cup_totals, healthy, nac_totals
+from tests.support.checker_books import ALL_KINDS, DROPPED, Day, all_kinds, cup_totals, healthy, nac_totals
 
 Lie = Callable[[Day], object]
 
@@ -716,6 +716,35 @@ def test_a_declined_answer_clears_the_reversal_though_its_code_acks_none() -> No
     day = Day()
     day.declined("000001", 10_00, "51")
     assert not broken(day)
+
+
+def test_a_reversal_under_a_stan_of_its_own_is_acknowledged_under_that() -> None:
+    """Case 79: it found nothing, and 25 is an acknowledgement all the same."""
+    day = healthy()
+    sale = day.sale("000020", 9_00, fate="dropped", notes=DROPPED)
+    day.pending = ""
+    day.events.append(TerminalEvent(day.tid, "rev-cleared", "000003", "000020", "25"))
+    assert broken(day) == {"A5"}
+    day.message(replace(sale, id=0, stan="000021"), "reversal", "25", 9_00)
+    assert not broken(day)
+
+
+def test_two_units_under_one_tid_are_told_that_the_number_is_taken() -> None:
+    """Case 47: 94 declines the second one, whose reversal goes with it, and the host holds the first one's sale."""
+    day = healthy()
+    cleared = [TerminalEvent(day.tid, name, "000003", "000020", "94", detail) for name, detail in _DECLINED]
+    day.events += [TerminalEvent(day.tid, "rev-stored", "000003", "000020"), *cleared]
+    other = Day()
+    other.rows = day.rows
+    other.batch = day.batch
+    other.sale("000020", 9_00)
+    day.message(txn(day, "000020"), "sale", "94", 8_00, digest="the other unit's")
+    found = check(day.books, {"front": day.book, "back": other.book})
+    assert "A5" not in {finding.invariant for finding in found}
+    assert "A6" not in {finding.invariant for finding in found}
+
+
+_DECLINED = (("rev-cleared", ""), ("shown", "declined"))
 
 
 def test_nothing_is_said_of_batches_that_the_journal_has_forgotten() -> None:
