@@ -1,10 +1,14 @@
 """`terminal-sim`: one command a key of the terminal. Exit codes and JSON are those of the project's interface.
 
 A process is the terminal's power: it boots from the folder, does one order, and is gone. The commands stand in
-terminal_sim.commands; heavy modules are imported inside them, so that `--help` is quick.
+terminal_sim.commands; heavy modules are imported inside them, so that `--help` is quick. Those of the lab, which has
+the host's code too, stand below with their arguments: no other module may load it (tests/test_architecture.py).
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -48,6 +52,37 @@ for _command in (
     copies.restore,
 ):
     app.command(_command.__name__.replace("_", "-"), cls=setup.ListsBugs if _command is setup.init else None)(_command)
+
+
+# --- the lab ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="SCENARIO.toml...", help="Files, folders, or slugs of the library.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The whole library.")] = False,
+    real: Annotated[bool, typer.Option("--real", help="Against a host over TCP, not in the world.")] = False,
+    connect: Annotated[str, typer.Option("--connect", metavar="URL", help="--real: cup://127.0.0.1:8583, …")] = "",
+    api: Annotated[str, typer.Option("--api", metavar="URL", help="--real: the host's API.")] = "",
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="F", help="Verdicts as JUnit XML.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="A page and JSON of all runs.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Instead of that of the files.")] = None,
+) -> None:
+    """Play scenarios and hold them against what they expect: 0 all as expected, 1 not, 2 a bad file, 4 no host."""
+    from terminal_sim.lab.commands.run import Options
+    from terminal_sim.lab.commands.run import run as play
+
+    raise typer.Exit(play(Options(names or [], everything, real, connect, api, junit, report, seed)))
+
+
+@app.command()
+def scenarios() -> None:
+    """The library of scenarios, one line each."""
+    from terminal_sim.lab.commands.scenarios import scenarios as tell
+
+    raise typer.Exit(tell())
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The exceptions of the lab, one tree.
 
-    LabError
-    └── ScenarioError     a scenario file is wrong: which file, line, key, why
+LabError
+└── ScenarioError     a scenario file is wrong: which file, line, key, why
 """
 
 from __future__ import annotations

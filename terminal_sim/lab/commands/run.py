@@ -1,0 +1,138 @@
+"""`terminal-sim run`: scenarios played, in the world or against a host, and held against what their files expect."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import typer
+
+from host.commands.logs import configure
+from terminal_sim.errors import NotConnected, TerminalError
+from terminal_sim.lab import junit
+from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.played import Played, Player, found, played, read
+from terminal_sim.lab.scenario.model import Scenario, Variant
+from terminal_sim.lab.scenario.reading import library
+from terminal_sim.lab.world.record import Run
+from terminal_sim.lab.world.world import World
+
+EXIT_MISMATCH = 1
+EXIT_FAULTY = 2
+EXIT_NOT_CONNECTED = 4
+"""interface.md section 1."""
+NAME_WIDTH = 44
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for. names: files, folders, slugs. connect, api "": none was given."""
+
+    names: Sequence[str]
+    everything: bool = False
+    real: bool = False
+    connect: str = ""
+    api: str = ""
+    junit: Path | None = None
+    report: Path | None = None
+    seed: int | None = None
+
+
+def run(options: Options) -> int:
+    """The exit code: 0 all as expected, 1 something is not, 2 bad arguments or file, 4 no host answers."""
+    configure(sys.stderr, "error")  # the host of the world tells its log what a real one would
+    done: list[Played] = []
+    try:
+        scenarios = read(found(_names(options)), seed=options.seed)
+        for one in played(scenarios, _player(options), time.perf_counter):
+            done.append(one)
+            _tell(one)
+        _write(options, done)
+    except NotConnected as error:
+        return _fail(str(error), EXIT_NOT_CONNECTED)
+    except TerminalError as error:
+        return _fail(str(error), EXIT_FAULTY)
+    except OSError as error:
+        return _fail(f"{error.filename}: cannot be written: {error.strerror}", EXIT_FAULTY)
+    typer.echo(_sum(done))
+    return 0 if all(one.good or one.waiting for one in done) else EXIT_MISMATCH
+
+
+def _fail(text: str, code: int) -> int:
+    typer.echo(text, err=True)
+    return code
+
+
+def _names(options: Options) -> list[str]:
+    if options.everything:
+        return [*options.names, *map(str, library().values())]
+    if not options.names:
+        raise LabError("no scenario: give files, folders, slugs of `terminal-sim scenarios`, or --all")
+    return list(options.names)
+
+
+def _player(options: Options) -> Player:
+    if options.real:
+        return _against_a_host(options)
+    for name, value in (("--connect", options.connect), ("--api", options.api)):
+        if value:
+            raise LabError(f"{name} {value}: goes with --real; without it no host is asked")
+    return _in_the_world
+
+
+def _against_a_host(options: Options) -> Player:
+    try:
+        player: Player = import_module("terminal_sim.lab.real").player(options.connect, options.api)
+    except ModuleNotFoundError:
+        raise LabError("--real: not built yet") from None
+    return player
+
+
+def _in_the_world(scenario: Scenario, variant: Variant | None) -> Run:
+    return World(scenario, variant).run()
+
+
+def _write(options: Options, done: Sequence[Played]) -> None:
+    if options.junit is not None:
+        junit.write(options.junit, done)
+    if options.report is not None:
+        from terminal_sim.lab import report
+
+        page = report.write(options.report, [one.run for one in done if one.run is not None])
+        typer.echo(f"report: {page}")
+
+
+# ---- on the screen
+
+
+def _tell(one: Played) -> None:
+    if one.waiting:
+        typer.echo(f"wait {one.name:{NAME_WIDTH}} {one.scenario.waiting}")
+        return
+    if one.run is None:
+        typer.echo(f"NOT  {one.name:{NAME_WIDTH}} broken off: {one.broken.strip().splitlines()[-1]}")
+        typer.echo(one.broken.rstrip(), err=True)
+        return
+    word = "ok " if one.good else "NOT"
+    typer.echo(f"{word}  {one.name:{NAME_WIDTH}} {', '.join(one.run.classes):24} {one.seconds:6.2f} s")
+    for sentence in one.run.mismatches:
+        typer.echo(f"       {sentence}")
+
+
+def _sum(done: Sequence[Played]) -> str:
+    runs = [one for one in done if not one.waiting]
+    good = sum(one.good for one in runs)
+    told = [f"{_many(len(runs), 'run')} in {sum(one.seconds for one in runs):.1f} s: {good} as expected"]
+    if good < len(runs):
+        told.append(f"{len(runs) - good} NOT")
+    if len(runs) < len(done):
+        told.append(f"{len(done) - len(runs)} waiting")
+    return ", ".join(told)
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -1,0 +1,118 @@
+"""Scenarios found by file, folder or slug, and played one after the other, each with its variants."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from specs.errors import SpecError
+from specs.faults import Fault
+from specs.faults.errors import nearest
+from specs.faults.reading import to_table
+from terminal_sim.errors import NotConnected, TerminalError
+from terminal_sim.lab.errors import LabError, ScenarioError
+from terminal_sim.lab.scenario.model import Scenario, Variant
+from terminal_sim.lab.scenario.reading import SUFFIX, library, load
+from terminal_sim.lab.world.record import Run
+from terminal_sim.lab.world.scene import Endless
+
+Player = Callable[[Scenario, Variant | None], Run]
+"""Plays one scenario, in the world or against a host."""
+Seconds = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Played:
+    """One run of a file: its verdict, how long it took, or why there is none.
+
+    run None: the file is waiting, or `broken` says what went wrong in the player itself.
+    """
+
+    scenario: Scenario
+    variant: str = ""
+    run: Run | None = None
+    seconds: float = 0.0
+    broken: str = ""
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return f"{self.scenario.slug} [{self.variant}]" if self.variant else self.scenario.slug
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it cannot be played yet, so that it is neither good nor bad."""
+        return self.run is None and not self.broken
+
+    @property
+    def good(self) -> bool:
+        """Whether it was played and ended as its file expects."""
+        return self.run is not None and not self.run.mismatches
+
+
+def found(names: Iterable[str]) -> list[Path]:
+    """The files that are meant: a file, a folder of files, or a slug of the library. Raises: ScenarioError."""
+    files: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(path.glob(f"*{SUFFIX}"))
+            if not inside:
+                raise ScenarioError(name, 0, "", f"no file *{SUFFIX} in it")
+            files += inside
+        elif path.exists() or name.endswith(SUFFIX):
+            files.append(path)
+        elif name in library():
+            files.append(library()[name])
+        else:
+            raise ScenarioError(name, 0, "", f"no file, and no scenario of the library; {nearest(name, library())}")
+    return files
+
+
+def read(files: Iterable[Path], *, seed: int | None = None) -> list[Scenario]:
+    """All of them, before anything is played. seed: in place of their own. Raises: ScenarioError of the first one."""
+    scenarios = [load(path) for path in files]
+    if seed is None:
+        return scenarios
+    return [replace(scenario, world=replace(scenario.world, seed=seed)) for scenario in scenarios]
+
+
+def played(scenarios: Iterable[Scenario], player: Player, seconds: Seconds) -> Iterator[Played]:
+    """Each file and its variants, as they end. seconds: of a clock. Raises: what `player` raises for bad input."""
+    for scenario in scenarios:
+        if scenario.waiting:
+            yield Played(scenario)
+            continue
+        for variant in (None, *scenario.variants):
+            yield _one(scenario, variant, player, seconds)
+
+
+def _one(scenario: Scenario, variant: Variant | None, player: Player, seconds: Seconds) -> Played:
+    name = variant.name if variant else ""
+    began = seconds()
+    try:
+        run = player(scenario, variant)
+    except Endless as error:
+        return Played(scenario, name, None, seconds() - began, f"the run does not end: {error}")
+    except NotConnected:
+        raise
+    except (TerminalError, SpecError) as error:
+        where = scenario.source or scenario.slug
+        raise error if isinstance(error, ScenarioError) else LabError(f"{where}: {error}") from error
+    except Exception:  # a mistake of ours must not hide the other runs of a library
+        return Played(scenario, name, None, seconds() - began, traceback.format_exc())
+    return Played(scenario, name, run, seconds() - began)
+
+
+def schedule(faults: Sequence[Fault]) -> list[str]:
+    """What went wrong on purpose, a line a fault."""
+    return [f"fault {nth}: {told(fault)}" for nth, fault in enumerate(faults, start=1)]
+
+
+def told(fault: Fault) -> str:
+    """A fault in one line: drop at wire/H>T/0210#1, times 2."""
+    table = to_table(fault)
+    rest = [f"{key} {value}" for key, value in table.items() if key not in ("at", "action")]
+    return ", ".join([f"{fault.action} at {fault.at}", *rest])

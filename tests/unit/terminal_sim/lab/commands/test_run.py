@@ -1,0 +1,163 @@
+"""`terminal-sim run` and `scenarios` as a user has them; the library's own runs are tested with the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from terminal_sim.cli import app
+from terminal_sim.errors import NotConnected
+from terminal_sim.lab.commands import run as module
+from terminal_sim.lab.commands import scenarios as listing
+from terminal_sim.lab.played import Player
+from terminal_sim.lab.scenario.model import Scenario, Variant
+from terminal_sim.lab.world.record import Run
+from tests.support.runs import a_run, a_scenario
+
+SALE = """\
+# Nothing is noticed.
+case = 1
+title = "a sale"
+terminals = [{tid="T0000001"}]
+steps = [
+  {id="A", at="09:05", do="sale", amount=26800, intent="p1", expect={end="approved"}},
+  {id="S", at="22:00", do="settle"},
+]
+expect = {class="clean", settled=[{tid="T0000001", batch=1, count=1, amount=26800}], exceptions=[]}
+"""
+UNFIRED = SALE + 'faults = [{at="wire/T>H/0400#9", action="drop"}]\n'
+
+
+def sim(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    path = tmp_path / "day.toml"
+    path.write_text(SALE, encoding="utf8")
+    return path
+
+
+def test_a_sale_and_its_settlement_in_the_world(day: Path) -> None:
+    result = sim("run", day)
+    assert result.exit_code == 0, result.output
+    first, last = result.stdout.splitlines()
+    assert first.startswith("ok   day ")
+    assert "clean" in first
+    assert last.startswith("1 run in ")
+    assert last.endswith(": 1 as expected")
+
+
+def test_what_is_not_as_expected_is_said_and_is_exit_1(day: Path, tmp_path: Path) -> None:
+    day.write_text(UNFIRED.replace("count=1", "count=2"), encoding="utf8")
+    report = tmp_path / "out.xml"
+    result = sim("run", day, "--junit", report)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1:3] == [
+        "       fault 1 (drop at wire/T>H/0400#9, line 10) never fired",
+        "       batch 000001 of T0000001 is closed with 1 item, net 26800; expected 2 items, net 26800",
+    ]
+    assert result.stdout.endswith("0 as expected, 1 NOT\n")
+    assert ET.parse(report).getroot().get("failures") == "1"
+
+
+def test_a_bad_file_is_one_line_on_stderr_and_nothing_is_played(day: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text(SALE.replace('do="settle"', 'do="setle"'), encoding="utf8")
+    result = sim("run", day, bad)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{bad}:7: steps[2].do: 'setle' is unknown; did you mean 'settle'?\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ((), "no scenario: give files, folders, slugs of `terminal-sim scenarios`, or --all"),
+        (("DAY", "--connect", "cup://127.0.0.1:1"), "--connect cup://127.0.0.1:1: goes with --real"),
+        (("DAY", "--api", "http://127.0.0.1:1"), "--api http://127.0.0.1:1: goes with --real"),
+        (("DAY", "--seed", "x"), "Invalid value for '--seed'"),
+    ],
+)
+def test_bad_arguments_are_exit_2(day: Path, args: tuple[str, ...], says: str) -> None:
+    result = sim("run", *(day if arg == "DAY" else arg for arg in args))
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_a_report_that_cannot_be_written_is_exit_2(day: Path) -> None:
+    result = sim("run", day, "--junit", day / "out.xml")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_the_seed_is_that_of_the_command_line(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def player(scenario: Scenario, variant: Variant | None) -> Run:
+        seen.append(scenario.world.seed)
+        return a_run(scenario=scenario)
+
+    monkeypatch.setattr(module, "_in_the_world", player)
+    assert sim("run", day, "--seed", "11").exit_code == 0
+    assert seen == [11]
+
+
+def test_a_page_is_written_of_all_that_was_played(day: Path, tmp_path: Path) -> None:
+    result = sim("run", day, "--report", tmp_path / "page")
+    assert result.exit_code == 0, result.output
+    assert "report: " in result.stdout
+    assert "a sale" in next((tmp_path / "page").glob("*.html")).read_text(encoding="utf8")
+
+
+def test_a_real_run_asks_the_host_that_is_named(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(scenario: Scenario, variant: Variant | None) -> Run:
+        raise NotConnected("127.0.0.1:1: connection refused")
+
+    asked = []
+
+    def against(options: module.Options) -> Player:
+        asked.append((options.connect, options.api))
+        return refused
+
+    monkeypatch.setattr(module, "_against_a_host", against)
+    result = sim("run", day, "--real", "--connect", "cup://127.0.0.1:1", "--api", "http://127.0.0.1:2")
+    assert (result.exit_code, result.stderr) == (4, "127.0.0.1:1: connection refused\n")
+    assert asked == [("cup://127.0.0.1:1", "http://127.0.0.1:2")]
+
+
+def test_the_whole_library_is_played_with_all(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = day.with_name("later.toml")
+    waits.write_text('waiting = "needs funding"\nterminals = [{tid="T0000001"}]\nsteps = []\n', encoding="utf8")
+    monkeypatch.setattr(module, "library", lambda: {"day": day, "later": waits})
+    monkeypatch.setattr(module, "_in_the_world", lambda scenario, variant: a_run(scenario=scenario))
+    result = sim("run", "--all")
+    assert result.exit_code == 0
+    assert [line.split()[:2] for line in result.stdout.splitlines()[:2]] == [["ok", "day"], ["wait", "later"]]
+    assert result.stdout.endswith(": 1 as expected, 1 waiting\n")
+
+
+# ---- the list
+
+
+def test_a_line_of_the_library_says_slug_case_title_and_state() -> None:
+    playable = a_scenario(variants=(Variant("x"), Variant("y")))
+    assert listing.line(playable).split() == ["day", "1", "a", "sale", "playable,", "also:", "x,", "y"]
+    assert listing.line(a_scenario(case=0)).split() == ["day", "-", "a", "sale", "playable"]
+    assert listing.line(a_scenario(waiting="needs funding")).endswith("waiting: needs funding")
+
+
+def test_the_library_is_told_in_the_order_of_the_catalogue(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = day.with_name("a-later.toml")
+    later.write_text(SALE.replace("case = 1", "case = 2"), encoding="utf8")
+    monkeypatch.setattr(listing, "library", lambda: {"a-later": later, "day": day})
+    result = sim("scenarios")
+    assert result.exit_code == 0
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["day", "1"], ["a-later", "2"]]
+    later.write_text("steps = 1\n", encoding="utf8")
+    result = sim("scenarios")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{later}:")
