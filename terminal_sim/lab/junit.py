@@ -47,8 +47,8 @@ def _case(suite: ET.Element, one: Played) -> None:
     for name, value in _properties(one):
         ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
     if one.broken:
-        last = one.broken.strip().splitlines()[-1]
-        ET.SubElement(case, "error", {"message": _clean(last), "type": "broken"}).text = _clean(one.broken)
+        short = one.broken.partition("\n")[0]
+        ET.SubElement(case, "error", {"message": _clean(short), "type": "broken"}).text = _clean(one.broken)
     elif one.waiting:
         ET.SubElement(case, "skipped", {"message": _clean(one.scenario.waiting)})
     elif one.run is not None and not one.good:

@@ -27,7 +27,7 @@ Seconds = Callable[[], float]
 class Played:
     """One run of a file: its verdict, how long it took, or why there is none.
 
-    run None: the file is waiting, or `broken` says what went wrong in the player itself.
+    run None: the file is waiting, or `broken` says what went wrong in the player itself, its first line in short.
     """
 
     scenario: Scenario
@@ -101,8 +101,9 @@ def _one(scenario: Scenario, variant: Variant | None, player: Player, seconds: S
     except (TerminalError, SpecError) as error:
         where = scenario.source or scenario.slug
         raise error if isinstance(error, ScenarioError) else LabError(f"{where}: {error}") from error
-    except Exception:  # a mistake of ours must not hide the other runs of a library
-        return Played(scenario, name, None, seconds() - began, traceback.format_exc())
+    except Exception as error:  # a mistake of ours must not hide the other runs of a library
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return Played(scenario, name, None, seconds() - began, f"{told}\n\n{traceback.format_exc()}")
     return Played(scenario, name, run, seconds() - began)
 
 

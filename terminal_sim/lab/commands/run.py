@@ -114,7 +114,8 @@ def _tell(one: Played) -> None:
         typer.echo(f"wait {one.name:{NAME_WIDTH}} {one.scenario.waiting}")
         return
     if one.run is None:
-        typer.echo(f"NOT  {one.name:{NAME_WIDTH}} broken off: {one.broken.strip().splitlines()[-1]}")
+        short = one.broken.partition("\n")[0]
+        typer.echo(f"NOT  {one.name:{NAME_WIDTH}} broken off: {short}")
         typer.echo(one.broken.rstrip(), err=True)
         return
     word = "ok " if one.good else "NOT"

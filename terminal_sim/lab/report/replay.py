@@ -11,7 +11,7 @@ from specs.masking import mask_text
 from specs.testcards import load_test_cards
 
 if TYPE_CHECKING:
-    from terminal_sim.lab.scenario.model import Scenario, StepSpec, Value, Variant
+    from terminal_sim.lab.scenario.model import Scenario, StepSpec, Variant
     from terminal_sim.lab.world.record import Run
 
 Writer = Callable[["Scenario"], str]
@@ -54,14 +54,15 @@ def _applied(scenario: Scenario, variant: Variant) -> Scenario:
     world = _changed(scenario.world, variant.world)
     world = replace(world, bugs=_together(world.bugs, variant.host_bugs))
     operator = _changed(scenario.operator, variant.operator)
-    return replace(scenario, world=world, terminals=terminals, operator=operator, expect=variant.expect)
+    steps = tuple(replace(step, expect={}) for step in scenario.steps)  # what they expect holds for no variant
+    return replace(scenario, world=world, terminals=terminals, steps=steps, operator=operator, expect=variant.expect)
 
 
 def _together(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return first + tuple(name for name in second if name not in first)
 
 
-def _changed(value: Any, table: Mapping[str, Value]) -> Any:
+def _changed(value: Any, table: Mapping[str, Any]) -> Any:
     return replace(value, **table)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import cache
 
-from host.checker.differences import KNOWN, MEMBERSHIP
 from host.checker.auditor import AUDIT
+from host.checker.differences import KNOWN, MEMBERSHIP
 from host.checker.invariants import INVARIANTS
+from host.deviations import DEVIATIONS
 from specs.dialect_file import builtin_names
 from specs.faults.errors import nearest as nearest
 from specs.profile import Profile
 from specs.testcards import load_test_cards
+from terminal_sim.bugs import BUGS
 from terminal_sim.cards import ENTRIES
 from terminal_sim.lab.scenario.model import DEEDS
 from terminal_sim.moves import End
@@ -80,23 +81,13 @@ def habits() -> tuple[str, ...]:
     return HABITS
 
 
-@cache
 def bugs() -> tuple[str, ...]:
     """Planted bugs of the terminal."""
-    try:
-        from terminal_sim.bugs import BUGS
-    except ImportError:
-        return ("rev-clear-first", "rev-drop-n")
     return tuple(BUGS)
 
 
-@cache
 def host_bugs() -> tuple[str, ...]:
     """Planted bugs of the host."""
-    try:
-        from host.deviations import DEVIATIONS
-    except ImportError:
-        return ("late-accept",)
     return tuple(DEVIATIONS)
 
 

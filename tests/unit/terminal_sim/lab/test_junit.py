@@ -22,7 +22,7 @@ BAD = Played(
     0.5,
 )
 WAITS = Played(a_scenario(waiting="needs funding"))
-BROKEN = Played(a_scenario(), "", None, 1.0, "Traceback\n  ...\nKeyError: 'x'\n")
+BROKEN = Played(a_scenario(), "", None, 1.0, "KeyError: 'x'\n\nTraceback\n  ...")
 
 
 def test_the_counts_are_those_of_the_runs() -> None:

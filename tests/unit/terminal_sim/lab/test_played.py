@@ -92,7 +92,7 @@ def test_a_mistake_of_ours_ends_one_run_and_not_the_others() -> None:
         return fine(scenario, variant)
 
     broken, good = played([a_scenario(variants=(Variant("x"),))], player, clock())
-    assert broken.broken.strip().endswith("AssertionError: our own mistake")
+    assert broken.broken.startswith("AssertionError: our own mistake\n\nTraceback")
     assert (broken.good, broken.waiting, good.good) == (False, False, True)
 
 
