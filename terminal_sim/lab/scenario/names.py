@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from host.checker.auditor import AUDIT
+from host.checker.classes import CLASSES
 from host.checker.differences import KNOWN, MEMBERSHIP
 from host.checker.invariants import INVARIANTS
 from host.deviations import DEVIATIONS
@@ -18,8 +19,6 @@ from terminal_sim.lab.scenario.model import DEEDS
 from terminal_sim.moves import End
 from terminal_sim.state import PROFILES, Config
 
-CLASSES = ("clean", "late", "CNS", "SNC", "CNSale", "SNF", "DC", "DS", "AMT", "TM", "STUCK")
-"""failure-catalogue.md, section 2."""
 LIVENESS = ("L1", "L2")
 HABITS = ("query-then-rekey", "rekey", "rekey-on", "wait", "nothing")
 STEP_ENDS = ("power-cut", "power-off", "nothing-to-name", "given-up", "done")
