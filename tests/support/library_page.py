@@ -1,0 +1,83 @@
+"""docs/library.md from the scenario files: `python -m tests.support.library_page` writes it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from terminal_sim.lab.scenario import reading
+from terminal_sim.lab.scenario.model import Expect, Scenario
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "library.md"
+_HEAD = """# The library of failures
+
+One scenario file for each of the 84 cases of the failure catalogue, under its number and name, in
+`terminal_sim/lab/scenarios`. `terminal-sim run NAME` plays one, `terminal-sim run` all of them; the shape of a file is
+described in [scenarios.md](scenarios.md), the bugs in [planted-bugs.md](planted-bugs.md).
+
+Each is played with the reference terminal and host, and once more for each typical bug. The tags of an end are those of
+the catalogue: `clean`; `late` clean, after the promised day; `CNS` charged, not settled; `SNC` settled, not charged;
+`CNSale` charged, no sale; `SNF` sold, not funded; `DC` double charged; `DS` double settled; `AMT` wrong amount; `TM`
+totals do not agree; `STUCK` cannot sell or settle. Where the end by the rules is not `clean`, the money is not lost
+without a trace: what stands behind it is on the host's list of exceptions, or on the terminal's slip. Some files begin
+with a terminal or host that has a bug already («with …»), since the rules are about what the other end does then.
+
+This page is written from the files by `python -m tests.support.library_page`.
+
+<!-- library -->
+| case | name | what people notice | end, rules kept | end with a bug |
+|---|---|---|---|---|
+"""
+_WAITING = """
+## Waiting
+
+These are in the library by name and are not played yet:
+
+<!-- waiting -->
+| case | name | what people notice | what it waits for |
+|---|---|---|---|
+"""
+
+
+def scenarios() -> list[Scenario]:
+    """Every file, by the number of its case."""
+    return sorted((reading.load(path) for path in reading.library().values()), key=lambda one: one.case)
+
+
+def page(every: list[Scenario]) -> str:
+    """The whole page."""
+    played = "".join(_played(one) for one in every if not one.waiting)
+    waiting = "".join(_waiting(one) for one in every if one.waiting)
+    return _HEAD + played + _WAITING + waiting
+
+
+def _played(one: Scenario) -> str:
+    ends = "; ".join(_variants(one)) or "-"
+    return f"| {one.case} | `{one.slug}` | {one.notice} | {_setting(one)}{_end(one.expect)} | {ends} |\n"
+
+
+def _waiting(one: Scenario) -> str:
+    return f"| {one.case} | `{one.slug}` | {one.notice} | {one.waiting} |\n"
+
+
+def _setting(one: Scenario) -> str:
+    """What is wrong from the beginning."""
+    bugs = (*one.world.bugs, *(bug for unit in one.terminals for bug in unit.bugs))
+    return f"with `{'`, `'.join(bugs)}`: " if bugs else ""
+
+
+def _variants(one: Scenario) -> Iterator[str]:
+    for variant in one.variants:
+        bugs = (*variant.bugs, *variant.host_bugs)
+        name = f"`{'` + `'.join(bugs)}`" if bugs else variant.name
+        profile = variant.world.get("profile", one.world.profile)
+        where = f" ({profile})" if profile != one.world.profile else ""
+        yield f"{name}{where} {_end(variant.expect)}"
+
+
+def _end(expect: Expect) -> str:
+    return ", ".join(expect.classes or ("not said",))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(scenarios()), encoding="utf8")
