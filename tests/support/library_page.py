@@ -12,8 +12,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "library.md"
 _HEAD = """# The library of failures
 
 One scenario file for each of the 84 cases of the failure catalogue, under its number and name, in
-`terminal_sim/lab/scenarios`. `terminal-sim run NAME` plays one, `terminal-sim run` all of them; the shape of a file is
-described in [scenarios.md](scenarios.md), the bugs in [planted-bugs.md](planted-bugs.md).
+`terminal_sim/lab/scenarios`. `terminal-sim run NAME` plays one, `terminal-sim run --all` all of them; the shape of a
+file is described in [scenarios.md](scenarios.md), the bugs in [planted-bugs.md](planted-bugs.md).
 
 Each is played with the reference terminal and host, and once more for each typical bug. The tags of an end are those of
 the catalogue: `clean`; `late` clean, after the promised day; `CNS` charged, not settled; `SNC` settled, not charged;
