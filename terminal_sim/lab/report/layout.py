@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from specs.faults.errors import FaultError
 from specs.faults.model import ANY_TERMINAL, HOST, ISSUER
+from specs.faults.points import general
 from terminal_sim.lab.report.shape import EventShape, FaultShape
 from terminal_sim.lab.report.words import LATE, span
 
@@ -109,21 +111,10 @@ def gap_label(wait_s: float) -> str:
     return f"+{span(wait_s)}" if wait_s >= LABEL_FROM_S else ""
 
 
-def offsets(times: Sequence[float], row_px: int) -> list[int]:
-    """Where each row begins, for rows of equal height: what the page's own flow comes to."""
-    found: list[int] = []
-    y = 0
-    for index, at in enumerate(times):
-        y += gap_px(at - times[index - 1]) if index else 0
-        found.append(y)
-        y += row_px
-    return found
-
-
 def chapters(trace: Sequence[EventShape], faults: Sequence[FaultShape]) -> list[Chapter]:
     """All events as rows, cut where another step begins. The order of the trace is kept: it is the order of cause."""
     found: list[list[list[Spot]]] = []
-    for spot in _with_power(_once(_placed(trace, faults))):
+    for spot in _with_windows(_with_power(_once(_placed(trace, faults))), faults):
         if not found or found[-1][0][0].step != spot.step:
             found.append([[spot]])
         elif _beside(found[-1][-1], spot):
@@ -252,24 +243,20 @@ def _fits(at: str, point: str) -> int:
     """How exactly a fault's place names a point: 0 not at all, 1 its whole line, 2 by kind, 3 by its number."""
     body, _, number = at.partition("#")
     passed, _, count = point.partition("#")
-    ours, theirs = body.split("/"), passed.split("/")
-    if len(ours) < 2 or len(theirs) < 2:
+    if body.startswith("link/") and passed.startswith(("wire/", "conn/")):
+        units = passed.split("/")[1].split(">")
+        return int(body.removeprefix("link/") in (ANY_TERMINAL, *units))
+    if number not in ("", count) or body not in _names(passed):
         return 0
-    if ours[0] == "link" and theirs[0] in ("wire", "conn"):
-        return int(any(_is_party(ours[1], end) for end in theirs[1].split(">")))
-    same = ours[0] == theirs[0] and ours[2:] == theirs[2:] and _are_parties(ours[1], theirs[1])
-    return (3 if number else 2) if same and number in ("", count) else 0
+    return 3 if number else 2
 
 
-def _are_parties(named: str, passed: str) -> bool:
-    """Whether "T>H" may stand for "T0000001>H"."""
-    ours, theirs = named.split(">"), passed.split(">")
-    return len(ours) == len(theirs) and all(map(_is_party, ours, theirs))
-
-
-def _is_party(named: str, party: str) -> bool:
-    """«T» stands for any terminal."""
-    return named == party or (named == ANY_TERMINAL and party not in (HOST, ISSUER))
+def _names(point: str) -> tuple[str, ...]:
+    """What a fault may call a point; of one that this version does not know, its own text alone."""
+    try:
+        return general(point)
+    except FaultError:
+        return (point,)
 
 
 # ---- who is switched off
@@ -287,6 +274,24 @@ def _with_power(spots: list[Spot]) -> list[Spot]:
         found.append(replace(spot, off=now, off_before=before))
         if spot.sort is Sort.BREAK:
             off[spot.who] = _LANES_OF[_kind(spot.who)]
+    return found
+
+
+def _with_windows(spots: list[Spot], faults: Sequence[FaultShape]) -> list[Spot]:
+    """Marks the wire as switched off while a line is down."""
+    windows = [(fault["since"], fault["until"]) for fault in faults if fault["action"] == "down" and fault["fired"]]
+    if not windows:
+        return spots
+
+    def down(at: float) -> bool:
+        return any(since <= at < until for since, until in windows)
+
+    found, was = [], False
+    for spot in spots:
+        now = down(spot.at)
+        wire = ("wire",)
+        found.append(replace(spot, off=spot.off + wire * now, off_before=spot.off_before + wire * (was and now)))
+        was = now
     return found
 
 

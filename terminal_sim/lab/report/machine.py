@@ -26,6 +26,7 @@ from terminal_sim.lab.report.telling import told
 if TYPE_CHECKING:
     from host.checker.books import Finding
     from host.checker.purchases import Money, Purchase
+    from specs.faults import Fault
     from terminal_sim.lab.scenario.model import Scenario
     from terminal_sim.lab.world.record import Run
 
@@ -133,16 +134,40 @@ def _world(run: Run) -> WorldShape:
 
 
 def _faults(run: Run) -> list[FaultShape]:
-    return [
-        {
-            "at": fault.at,
-            "action": fault.action,
-            "text": words.fault_text(fault),
-            "fired": fired,
-            "lost": fault.action in words.LOSING,
-        }
-        for fault, fired in zip(run.faults, run.fired, strict=True)
-    ]
+    found: list[FaultShape] = []
+    for fault, fired in zip(run.faults, run.fired, strict=True):
+        since, until = _window(run, fault)
+        found.append(
+            {
+                "at": fault.at,
+                "action": fault.action,
+                "text": words.fault_text(fault),
+                "fired": fired,
+                "lost": fault.action in words.LOSING,
+                "since": since,
+                "until": until,
+            }
+        )
+    return found
+
+
+def _window(run: Run, fault: Fault) -> tuple[float, float]:
+    """From when to when it held; an open end is the last event's."""
+    if not fault.since and not fault.until:
+        return 0.0, 0.0
+    since = _moment(run, fault.since, 0.0, 0.0)
+    return since, _moment(run, fault.until, since, run.trace[-1].at if run.trace else since)
+
+
+def _moment(run: Run, text: str, since: float, otherwise: float) -> float:
+    """ "step:B", "+600" (after `since`) or "1200": seconds since the world's start."""
+    if text.startswith("step:"):
+        place = next((n for n, step in enumerate(run.scenario.steps) if step.id == text.removeprefix("step:")), -1)
+        return next((happened.at for happened in run.trace if happened.step == place >= 0), otherwise)
+    try:
+        return since + float(text) if text.startswith("+") else float(text)
+    except ValueError:
+        return otherwise
 
 
 def _steps(run: Run, currency: str) -> list[StepShape]:

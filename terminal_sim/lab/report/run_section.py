@@ -8,7 +8,7 @@ from terminal_sim.lab.report.html import Child, Html, el, join
 from terminal_sim.lab.report.money_table import purchases
 from terminal_sim.lab.report.pieces import number, table, verdict
 from terminal_sim.lab.report.shape import RunShape, StepShape
-from terminal_sim.lab.report.timeline import timeline, tone_of
+from terminal_sim.lab.report.timeline import timeline, tone_of, unit_chip
 
 NOTHING = "—"
 
@@ -34,7 +34,7 @@ def run_body(run: RunShape, key: str, *, found: bool = False) -> list[Child]:
         purchases(run),
         findings(run, key),
         el("h3", "Time line"),
-        _legend(),
+        _legend(run),
         timeline(run, key),
         replay(run),
     ]
@@ -124,17 +124,19 @@ def _settled(run: RunShape) -> Html:
 # ---- the end
 
 
-def _legend() -> Html:
+def _legend(run: RunShape) -> Html:
     items = (
         ("arrow-ok", "a frame"),
         ("arrow-lost", "lost"),
         ("arrow-late", "late"),
         ("flag", "a fault strikes"),
-        ("hatch", "switched off"),
+        ("hatch", "switched off, or the line is down"),
     )
-    return el(
-        "ul", *(el("li", el("i", cls=f"key {name}"), text) for name, text in items), cls="legend", aria_hidden="true"
-    )
+    keys = [el("li", el("i", cls=f"key {name}", aria_hidden="true"), text) for name, text in items]
+    units = run["world"]["terminals"]
+    if len(units) > 1:
+        keys += [el("li", unit_chip(units, unit), f" {unit}") for unit in units]
+    return el("ul", *keys, cls="legend")
 
 
 def replay(run: RunShape) -> Html | None:

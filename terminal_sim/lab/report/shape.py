@@ -35,13 +35,15 @@ class WorldShape(TypedDict):
 
 class FaultShape(TypedDict):
     """One fault of the schedule. text: in words, one line. fired: how often it struck. lost: it keeps a frame from
-    arriving (drop, down, …)."""
+    arriving (drop, down, …). since, until: of a window, seconds; both 0 = it has none."""
 
     at: str
     action: str
     text: str
     fired: int
     lost: bool
+    since: float
+    until: float
 
 
 class StepShape(TypedDict):

@@ -49,6 +49,7 @@ _BOOKED: Mapping[str, str] = {
 }
 """What an entry of the acquirer's book means (host.engine.ledger.REASONS)."""
 ANSWER, ISSUER_ANSWER = r"wire/\d\d[13579]", r"issuer/\d\d[13579]"
+_UNDOES = ("0420", "0421")
 _SAME_MOMENT_S = 0.001
 _WAY = re.compile(r"(?P<way>[^ >]+>[^ ]+) (?P<mti>\d{4})(?P<rest>.*)", re.DOTALL)
 _STAN = re.compile(r"STAN (\d{6})")
@@ -79,7 +80,7 @@ def told(run: Run, currency: str) -> list[EventShape]:
 
 def _event(happened: Happened, text: str) -> EventShape:
     return {
-        "at": happened.at,
+        "at": round(happened.at, 3),
         "step": happened.step,
         "lane": str(happened.lane),
         "who": happened.who,
@@ -126,7 +127,9 @@ class _Speaker:
         message = self._by_frame.get((tid, found["mti"], stan[1])) if stan else None
         code = _CODE.search(found["rest"])
         fate = _CODE.sub("", _STAN.sub("", found["rest"])).strip()
-        about = self._meaning(code[1]) if code else self._kind(message) if message is not None else ""
+        about = self._kind(message) if message is not None else ""
+        if code:
+            about = self._meaning(code[1]) if _is_answer(found["mti"]) else f"{about} ({code[1]})".lstrip()
         number = f" · STAN {stan[1]}" if stan else ""
         return f"{found['mti']} {about}".strip() + number + (f" {fate}" if fate else "")
 
@@ -134,7 +137,8 @@ class _Speaker:
         found = _WAY.match(text)
         if found is None:
             return text
-        rest = _LEG.sub(lambda leg: f"{leg[1]} {self._money(int(leg[2]))}", found["rest"])
+        undo = found["mti"] in _UNDOES
+        rest = _LEG.sub(lambda leg: f"{'undo' if undo else leg[1]} {self._money(int(leg[2]))}", found["rest"])
         return found["mti"] + rest
 
     def _kind(self, message: MessageRow) -> str:
@@ -151,6 +155,10 @@ class _Speaker:
         family = next((name for name in codes.FAMILIES if self._dialect.startswith(name)), "iso87")
         meaning = _SHORT.split(codes.text(family, code))[0]
         return code if meaning in (code, "unknown code") else f"{code} {meaning}"
+
+
+def _is_answer(mti: str) -> bool:
+    return int(mti[2]) % 2 == 1
 
 
 # ---- what the books date
@@ -180,8 +188,7 @@ def _dated(books: HostBooks, money: Callable[[int], str]) -> Iterator[_Dated]:
             yield posting.at, "host", "H", _booked(books, posting, money), ANSWER
             yield posting.at, "merchant", "M", words.signed(-posting.amount, money), ANSWER
         elif posting.account.startswith("cardholder:"):
-            does = "debits the card" if posting.amount > 0 else "credits the card"
-            yield posting.at, "issuer", "I", f"{does} {money(abs(posting.amount))}", ISSUER_ANSWER
+            yield posting.at, "issuer", "I", f"card {words.signed(-posting.amount, money)}", ISSUER_ANSWER
     for item in books.exceptions:
         yield item.at, "host", "H", f"lists an exception: {item.reason} {money(item.amount)}", ANSWER
     for batch in books.batches:
@@ -223,7 +230,7 @@ def _comes_first(deed: _Deed, event: EventShape) -> bool:
 
 def _of_deed(deed: _Deed, step: int) -> EventShape:
     return {
-        "at": deed.at,
+        "at": round(deed.at, 3),
         "step": step,
         "lane": deed.lane,
         "who": deed.who,

@@ -9,7 +9,7 @@ from terminal_sim.lab.report.html import Html, el
 from terminal_sim.lab.report.layout import HEALING, Chapter, Sort, Spot, chapters
 from terminal_sim.lab.report.shape import RunShape, StepShape
 
-FOLD_FROM = 90
+FOLD_FROM = 120
 """A trace with more events shows only those steps in which a fault struck, the others folded."""
 HEADS: tuple[tuple[str, str, str], ...] = (
     ("operator", "Operator", "and cardholder"),
@@ -87,7 +87,7 @@ def _chapter(
         "details",
         el("summary", *_band(run, place, chapter), style=room),
         el("ol", *rows),
-        open=chapter.eventful or not fold,
+        open=chapter.eventful or not (fold or _is_healing(run, place, chapter)),
         cls="chapter struck" if chapter.eventful else "chapter",
     )
 
@@ -100,11 +100,17 @@ def _band(run: RunShape, place: int, chapter: Chapter) -> tuple[Html, Html]:
 
 def _title(run: RunShape, place: int, chapter: Chapter) -> list[Html | str]:
     count = el("span", words.many(chapter.count, "event"), cls="count")
-    if chapter.step == HEALING or chapter.step >= len(run["steps"]):
-        text = "Everything is mended; all go on with what they owe" if place else "Before the first step"
-        return [el("b", text), count]
+    if _is_healing(run, place, chapter):
+        text = "then what is owed is done, and each terminal shows that it can sell and settle"
+        return [el("b", "All faults end"), el("span", text, cls="what"), count]
+    if chapter.step == HEALING:
+        return [el("b", "Before the first step"), count]
     step = run["steps"][chapter.step]
     return [el("b", f"{step['id']} "), el("span", step["what"], cls="what"), *_end(step), count]
+
+
+def _is_healing(run: RunShape, place: int, chapter: Chapter) -> bool:
+    return chapter.step >= len(run["steps"]) or (chapter.step == HEALING and place > 0)
 
 
 def _end(step: StepShape) -> list[Html | str]:
@@ -199,11 +205,25 @@ def _way(spot: Spot) -> str:
 
 
 def _who(run: RunShape, spot: Spot) -> list[Html | str]:
-    """Which terminal it is, where there are several."""
-    if len(run["world"]["terminals"]) < 2 or spot.who not in run["world"]["terminals"]:
+    """Which terminal it is, where there are several: by the end of its name that tells it from the others."""
+    units = run["world"]["terminals"]
+    if len(units) < 2 or spot.who not in units:
         return []
-    place = run["world"]["terminals"].index(spot.who)
-    return [el("span", spot.who, cls=f"unit u{place % 4}"), " "]
+    return [unit_chip(units, spot.who), " "]
+
+
+def unit_chip(units: Sequence[str], unit: str) -> Html:
+    """A terminal's short name; the whole one on a closer look."""
+    return el("span", short_names(units)[unit], cls=f"unit u{units.index(unit) % 4}", title=unit)
+
+
+def short_names(units: Sequence[str]) -> dict[str, str]:
+    """The fewest last characters, two at least, that tell all units apart."""
+    longest = max(map(len, units), default=0)
+    for size in range(2, longest + 1):
+        if len({unit[-size:] for unit in units}) == len(units):
+            return {unit: unit[-size:] for unit in units}
+    return {unit: unit for unit in units}
 
 
 def _label(spot: Spot) -> tuple[str, str]:
