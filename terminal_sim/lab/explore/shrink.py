@@ -1,8 +1,8 @@
 """From a schedule that shows something to the smallest file that still does.
 
-In this order, again and again until nothing more can be taken away: fewer faults, fewer steps, a simpler action, shorter
-times, smaller amounts. What must stay is the verdict: its classes and its broken invariants. So the result is 1-minimal:
-each single change that is tried here loses the finding.
+In this order, again and again until nothing more can be taken away: fewer faults, fewer steps, a simpler action,
+shorter times, smaller amounts. What must stay is the verdict: its classes and its broken invariants. So the result is
+1-minimal: each single change that is tried here loses the finding.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The random tier: more than two faults, from a seed. Each seed switches some of the actions off.
 
-A schedule grows fault by fault: the next one is drawn from the points that the run with those before it has passed since
-the last of them, so that a fault may strike what only faults have brought about. Every run on the way is a complete
-schedule, and is judged.
+A schedule grows fault by fault: the next one is drawn from the points that the run with those before it has passed
+since the last of them, so that a fault may strike what only faults have brought about. Every run on the way is a
+complete schedule, and is judged.
 """
 
 from __future__ import annotations
@@ -96,5 +96,3 @@ def seeds(first: int, stop: Callable[[], bool], most: int = 0) -> Iterator[int]:
         if stop() or (most and number >= most):
             return
         yield first + number
-
-

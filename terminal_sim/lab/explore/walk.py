@@ -220,17 +220,20 @@ class Walker:
     # ---- a leg
 
     def _leg(self, node: Node, extra: tuple[Fault, ...], reach: int, *, forking: bool) -> Leg:
-        leg = self._play(node, extra, reach, forking=forking)
+        twice = bool(extra) and self._is_sampled(self._sampling.twice, node, extra)
+        leg = self._play(node, extra, reach, forking=forking, marked=twice)
         self.meter.done["legs"] += 1
-        if extra and self._is_sampled(self._sampling.twice, node, extra):
-            again = self._play(node, extra, reach, forking=forking, like=leg)
+        if twice:
+            again = self._play(node, extra, reach, forking=forking, marked=True, like=leg)
             self.meter.done["twice"] += 1
             if again.mark != leg.mark:
                 text = f"between steps {node.step} and {leg.reached}"
                 self.problems.append(Problem("not deterministic", (*node.faults, *extra), text))
         return leg
 
-    def _play(self, node: Node, extra: tuple[Fault, ...], reach: int, *, forking: bool, like: Leg | None = None) -> Leg:
+    def _play(
+        self, node: Node, extra: tuple[Fault, ...], reach: int, *, forking: bool, marked: bool, like: Leg | None = None
+    ) -> Leg:
         """Plays on to the first boundary from `reach` on where the future is known or can be forked off; or to the
         end. like: as far as that one went."""
         time, faults = self.meter.time, (*node.faults, *extra)
@@ -252,11 +255,11 @@ class Walker:
             with time("hashing"):
                 key = world.state_key()
             if forking and at < self._last:
-                return self._landing(world, at, key, faults, node, passed)
+                return self._landing(world, at, key, faults, node, passed, marked=marked)
             if (known := self._ends.get((at, key))) is not None:
-                self._met(world, passed, extra)
+                self._met(world.points[passed:], world.fired, extra)
                 self.meter.done["shared"] += 1
-                return Leg(world.points[passed:], at, end=known, mark=_mark(world, passed))
+                return Leg(world.points[passed:], at, end=known, mark=_mark(world, passed) if marked else ())
             unknown.append((at, key))
         with time("checker"):
             run = world.finish()
@@ -264,25 +267,26 @@ class Walker:
         verdict = Verdict.of(run)
         self._ends.update((boundary, verdict) for boundary in unknown)
         if like is None:
-            self._met(world, passed, extra)
+            self._met(points, run.fired, extra)
         return Leg(points, self._last, end=verdict, mark=(run.trace_hash, verdict), finished=True)
 
-    def _landing(self, world: Playing, at: int, key: str, faults: tuple[Fault, ...], node: Node, passed: int) -> Leg:
+    def _landing(
+        self, world: Playing, at: int, key: str, faults: tuple[Fault, ...], node: Node, passed: int, *, marked: bool
+    ) -> Leg:
         points = world.points[passed:]
         snapshot = None
         if (at, key) not in self._futures:
             with self.meter.time("snapshot"):
                 snapshot = world.snapshot()
-        self._met(world, passed, faults[len(node.faults) :])
+        self._met(points, world.fired, faults[len(node.faults) :])
         there = Node(at, key, snapshot, faults, counted(points, node.counts))
-        return Leg(points, at, node=there, mark=_mark(world, passed))
+        return Leg(points, at, node=there, mark=_mark(world, passed) if marked else ())
 
-    def _met(self, world: Playing, passed: int, extra: tuple[Fault, ...]) -> None:
-        self.meter.kinds.update(kind_of(seen.point) for seen in world.points[passed:])
+    def _met(self, points: Iterable[PointSeen], fired: Sequence[int], extra: tuple[Fault, ...]) -> None:
+        self.meter.kinds.update(kind_of(seen.point) for seen in points)
         if not extra:
             return
-        fired = world.fired[-len(extra) :]
-        for fault, times in zip(extra, fired, strict=True):
+        for fault, times in zip(extra, fired[-len(extra) :], strict=True):
             if times:
                 self.meter.struck.add(fault.action)
             elif not is_window(fault):
