@@ -23,6 +23,8 @@ from tests.support.engine import a_card
 from tests.support.host_engine import EngineHost
 from tests.unit.host.store.test_store import a_message, filled, posting
 
+THIS_VERSION = f'"schema_version": {SCHEMA_VERSION}'
+
 
 def run(*args: str) -> Result:
     return CliRunner().invoke(app, ["db", *args])
@@ -141,7 +143,7 @@ SPOILT = {
     "a text for a number": (lambda lines: [*lines[:1], _with(lines[1], id="1"), *lines[2:]], "id: expected int"),
     "a bool for a number": (lambda lines: [*lines[:1], _with(lines[1], id=True), *lines[2:]], "id: expected int"),
     "a row twice": (lambda lines: [*lines, lines[-1]], "UNIQUE|rows of message"),
-    "another version": (lambda lines: [lines[0].replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 9'), *lines[1:]],
+    "another version": (lambda lines: [lines[0].replace(THIS_VERSION, '"schema_version": 9'), *lines[1:]],
                         "an export of schema 9"),
 }  # fmt: skip
 
@@ -169,7 +171,7 @@ def test_a_spoilt_export_leaves_no_store(name: str, books: Path, tmp_path: Path)
 def test_an_export_of_version_2_is_read(books: Path, tmp_path: Path) -> None:
     """Its rows lack what came later."""
     lines = run("export", "-", "--store", f"sqlite:///{books}").stdout.splitlines()
-    lines[0] = lines[0].replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 2')
+    lines[0] = lines[0].replace(THIS_VERSION, '"schema_version": 2')
     old = []
     for line in lines:
         found = json.loads(line)
