@@ -17,6 +17,7 @@ from specs.framing import LENGTH_BYTES, FrameReader
 from specs.message import Message
 from specs.operation import Kind
 from terminal_sim.driver import ANSWERS_MAX
+from terminal_sim.errors import PaperOut
 from terminal_sim.firmware import Firmware
 from terminal_sim.jobs.money import UNKNOWN
 from terminal_sim.lab.world.agenda import Deadline, PowerOn
@@ -154,6 +155,11 @@ class Till:
         except PowerCut as cut:
             self.power_off(cut.restart_s)
             self.cut(self.name)
+        except PaperOut as error:  # it hangs there, and whoever finds it switches it off and on
+            text = f"the terminal stops: {error}"
+            self._show(text)
+            self._machine = None
+            self._over(Result(End.PENDING, text))
         except FlashRefuses as error:
             text = f"the terminal stops: {error}" + (f": {UNKNOWN}" if self._spoke else "")  # RT10
             self._show(text)
@@ -180,8 +186,8 @@ class Till:
                     self._save(step, memory)
                 case Show(text):
                     self._show(text)
-                case Print(slip):
-                    self._print(slip)
+                case Print(slip, must):
+                    self._print(slip, must=must)
                 case Send():
                     return self._send(action), True
                 case Done(result):
@@ -210,9 +216,13 @@ class Till:
         self.screen.append(text)
         self.scene.tell(Lane.SCREEN, self.name, text)
 
-    def _print(self, slip: Slip) -> None:
+    def _print(self, slip: Slip, *, must: bool) -> None:
+        """Raises: PaperOut when the firmware waits for the paper and there is none."""
         if self._power("print", "before") == "paper-out":
             self.scene.tell(Lane.SCREEN, self.name, f"no paper for {slip.title}", fault=True)
+            if must:
+                raise PaperOut(f"no paper for {slip.title}")
+            self._show(f"no paper for {slip.title}: print the slip again later")
         else:
             self.slips.append(slip)
             self.scene.tell(Lane.SCREEN, self.name, f"slip {slip.title}")
