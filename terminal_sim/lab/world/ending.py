@@ -158,7 +158,7 @@ def _settled(batches: Iterable[Batch], world: World) -> tuple[Settled, ...]:
 def _judged(world: World, healed: tuple[Healed, ...], day: tuple[Settled, ...]) -> Run:
     scene = world.scene
     books = world.host.books()
-    terminals = {till.tid: book(till.flash) for till in world.tills.values()}
+    terminals = {name: book(till.flash) for name, till in world.tills.items()}
     found = [*report.check(books, terminals), *l1(books, terminals, healed), *l2(books, terminals, healed)]
     ended = purchases(books, terminals, world.people.intents())
     run = Run(

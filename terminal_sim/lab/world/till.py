@@ -221,7 +221,7 @@ class Till:
         if self._power("print", "before") == "paper-out":
             self.scene.tell(Lane.SCREEN, self.name, f"no paper for {slip.title}", fault=True)
             if must:
-                raise PaperOut(f"no paper for {slip.title}")
+                raise PaperOut
             self._show(f"no paper for {slip.title}: print the slip again later")
         else:
             self.slips.append(slip)
