@@ -44,7 +44,7 @@ class Options:
 
 def run(options: Options) -> int:
     """The exit code: 0 all as expected, 1 something is not, 2 bad arguments or file, 4 no host answers."""
-    configure(sys.stderr, "critical")  # the host of the world tells its log what a real one would
+    configure(sys.stderr, "error")  # the host of the world tells its log what a real one would
     done: list[Played] = []
     try:
         scenarios = read(found(_names(options)), seed=options.seed)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from terminal_sim.cli import app
@@ -29,6 +31,14 @@ steps = [
 expect = {class="clean", settled=[{tid="T0000001", batch=1, count=1, amount=26800}], exceptions=[]}
 """
 UNFIRED = SALE + 'faults = [{at="wire/T>H/0400#9", action="drop"}]\n'
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """The command sets the log of its process up, on a stream that is closed behind it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def sim(*args: str | Path) -> Result:
