@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -36,9 +37,12 @@ UNFIRED = SALE + 'faults = [{at="wire/T>H/0400#9", action="drop"}]\n'
 @pytest.fixture(autouse=True)
 def _log() -> Iterator[None]:
     """The command sets the log of its process up, on a stream that is closed behind it."""
-    before = structlog.get_config()
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     yield
     structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def sim(*args: str | Path) -> Result:
