@@ -251,5 +251,5 @@ def _events_of(stans: Sequence[str], trace: Sequence[EventShape]) -> list[int]:
     """Where on the time line a finding began: the faults that struck at a point, and the first words about its
     transactions."""
     struck = [place for place, event in enumerate(trace) if event["fault"] and event["point"]]
-    told = [place for place, event in enumerate(trace) if any(stan and stan in event["text"] for stan in stans)]
+    told = [place for place, event in enumerate(trace) if any(f"STAN {stan}" in event["text"] for stan in stans)]
     return sorted({*struck[:EVENTS_MAX], *told[:EVENTS_MAX]})[:EVENTS_MAX]

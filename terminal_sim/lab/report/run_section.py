@@ -147,7 +147,7 @@ def replay(run: RunShape) -> Html | None:
     link = el("a", file, href=file) if file else None
     return el(
         "div",
-        el("p", el("b", "Play it again"), cls="label"),
+        el("p", el("b", "Play it again"), " in the folder of this page", cls="label"),
         el("pre", command, cls="command"),
         el(
             "p",

@@ -190,7 +190,13 @@ def _dated(books: HostBooks, money: Callable[[int], str]) -> Iterator[_Dated]:
         elif posting.account.startswith("cardholder:"):
             yield posting.at, "issuer", "I", f"card {words.signed(-posting.amount, money)}", ISSUER_ANSWER
     for item in books.exceptions:
-        yield item.at, "host", "H", f"lists an exception: {item.reason} {money(item.amount)}", ANSWER
+        yield (
+            item.at,
+            "host",
+            "H",
+            f"lists an exception: {item.reason} {money(item.amount or item.side_amount)}",
+            ANSWER,
+        )
     for batch in books.batches:
         if batch.state in CLOSED and batch.closed_at:
             by = f" by itself ({batch.forced})" if batch.forced else ""

@@ -57,12 +57,13 @@ def finding_id(key: str, index: int) -> str:
 
 def _links(run: RunShape, key: str) -> dict[int, list[Html]]:
     """By event at which a fault struck: links back to the findings that name it."""
-    found: dict[int, list[Html]] = {}
+    found: dict[int, dict[str, Html]] = {}
     for place, finding in enumerate(run["findings"]):
-        link = el("a", finding["invariant"], href=f"#{finding_id(key, place)}", cls="back", title="to the finding")
+        name = finding["invariant"]
+        link = el("a", name, href=f"#{finding_id(key, place)}", cls="back", title="to the finding")
         for index in (index for index in finding["events"] if run["trace"][index]["fault"]):
-            found.setdefault(index, []).append(link)
-    return found
+            found.setdefault(index, {}).setdefault(name, link)
+    return {index: list(links.values()) for index, links in found.items()}
 
 
 def _head(name: str, first: str, second: str) -> Html:

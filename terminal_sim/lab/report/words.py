@@ -134,8 +134,9 @@ def clock(start: str, seconds: float) -> str:
 
 def span(seconds: float) -> str:
     """A wait: 0.4 -> "0.4 s", 30 -> "30 s", 600 -> "10 min", 46800 -> "13 h"; a second unit where it counts."""
-    if seconds < 10 and seconds != int(seconds):
-        return f"{seconds:.1f} s"
+    tenths = round(seconds, 1)
+    if tenths < 10 and tenths != int(tenths):
+        return f"{tenths:.1f} s"
     whole = round(seconds)
     for size, unit, smaller, name in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:

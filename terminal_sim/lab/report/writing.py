@@ -44,7 +44,7 @@ def write_exploration(folder: Path, exploration: Mapping[str, object]) -> Path:
         if finding["toml"]:
             _text(folder / name, finding["toml"])
         if finding["toml"] and finding["run"] is not None:
-            finding["run"]["replay"] = _replay(folder, name)
+            finding["run"]["replay"] = _replay(name)
     _json(folder / EXPLORATION, found)
     return _text(folder / PAGE, exploration_page(found))
 
@@ -60,13 +60,13 @@ def _with_file(folder: Path, run: Run, dumps: Writer, taken: set[str]) -> shapes
     if text := text_of(run, dumps):
         name = file_name(run.scenario.slug, run.variant, taken)
         _text(folder / SCENARIOS / name, text)
-        found["replay"] = _replay(folder, f"{SCENARIOS}/{name}")
+        found["replay"] = _replay(f"{SCENARIOS}/{name}")
     return found
 
 
-def _replay(folder: Path, file: str) -> shapes.ReplayShape:
-    """The command as it is typed where the report was asked for."""
-    return {"file": file, "command": f"terminal-sim run {shlex.quote(str(folder / file))}"}
+def _replay(file: str) -> shapes.ReplayShape:
+    """The command as it is typed in the report's folder, wherever that has been carried."""
+    return {"file": file, "command": f"terminal-sim run {shlex.quote(file)}"}
 
 
 def _json(path: Path, value: object) -> None:

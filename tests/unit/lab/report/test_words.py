@@ -59,6 +59,7 @@ def test_the_time_of_day_of_a_moment() -> None:
     ("seconds", "shown"),
     [
         (0.4, "0.4 s"),
+        (4.98, "5 s"),
         (59, "59 s"),
         (60, "1 min"),
         (74, "1 min 14 s"),
