@@ -87,7 +87,7 @@ class ToyStage:
         self.runs += 1
         return Toy(self, scenario or self.scenario, tuple(faults))
 
-    def resume(self, snapshot: object, faults: Sequence[Fault]) -> Playing:
+    def resume(self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False) -> Playing:
         assert isinstance(snapshot, Copy)
         assert tuple(faults[: len(snapshot.faults)]) == snapshot.faults
         toy = Toy(self, self.scenario, tuple(faults))
@@ -95,6 +95,7 @@ class ToyStage:
         toy.counts, toy.points = dict(snapshot.counts), [*snapshot.points]
         toy.fire = [*snapshot.fired, *[0] * (len(faults) - len(snapshot.fired))]
         toy.until = dict(snapshot.ends)
+        toy.watched = watched
         return toy
 
 
@@ -110,6 +111,8 @@ class Toy:
     said: str = ""
     fire: list[int] = field(default_factory=list)
     until: dict[int, float] = field(default_factory=dict)
+    watched: bool = False
+    middle: tuple[int, str] | None = None
 
     def begin(self) -> None:
         self.fire = [0] * len(self.faults)
@@ -208,6 +211,8 @@ class Toy:
 
     def _passes(self, base: str) -> str:
         """What happens at a point: "" = it does not get through."""
+        if self.watched and self.middle is None and self.fire[-1] and not self.faults[-1].since:
+            self.middle = (len(self.points), self.state_key())
         number = self.counts[base] = self.counts.get(base, 0) + 1
         text = f"{base}#{number}"
         self.points.append(PointSeen(text, self.at_step if self.at_step < len(self.scenario.steps) else HEALING))

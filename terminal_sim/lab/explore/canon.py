@@ -17,8 +17,9 @@ verdict about the past is told by it as well as the future is.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from hashlib import blake2b
 from typing import Any, cast
@@ -118,6 +119,54 @@ def _parts(world: World) -> Iterator[object]:
 def _errand(at: float, errand: object) -> tuple[object, ...]:
     name = type(errand).__name__
     return (name, round(at, 1), getattr(errand, "unit", ""), getattr(errand, "wait", 0))
+
+
+def middle_key(world: World) -> str:
+    """Of all that is known in the middle of a step: "" when the host is at work, or something cannot be told.
+
+    Names count here: it is held only against others from the same boundary. The message log, screens, slips and the
+    terminals' lists of events stay out, as do the calls that are at work (terminal_sim.lab.explore.walk).
+    """
+    host, scene, people = world.host, world.scene, world.people
+    if host.up and not host.quiet:
+        return ""
+    lines = [(line, held) for line, one in sorted(host.lines.items()) if (held := bytes(one._reader._buffer))]
+    rows = _Rows(world)
+    tables = [rows.query(f"{_selection(one)[1]}") for one in (*_BOOKS, IssuerLeg)]
+    known = (
+        *(scene.now, scene.agenda.listed(), world.wires.shot(), scene.plan.ahead(scene.now)),
+        *(host.up, host.skew_s, host.link._on_the_way, lines, tables),
+        [(name, _volatile(till)) for name, till in world.tills.items()],
+        *(people.tasks, people.wanted, people.stans, people.recovering, people._idle, people._token),
+    )
+    try:
+        return blake2b(pickle.dumps(known, protocol=5), digest_size=16).hexdigest()
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return ""
+
+
+def _volatile(till: Till) -> object:
+    machine = till._machine
+    memory = machine.memory if machine is not None else None
+    bare = [
+        replace(one, events=(), last_slip=None, settlement_slip=None) for one in (till.flash, memory) if one is not None
+    ]
+    running = machine.running if machine is not None else None
+    return (
+        till.on,
+        till.busy,
+        till.skew_s,
+        till._token,
+        till._heard,
+        till._spoke,
+        bare,
+        running,
+        bytes(till._reader._buffer),
+    )
+
+
+_NAMING: tuple[type, ...] = (StagedItem, ExceptionItem, Adjustment)
+_BOOKS: tuple[type, ...] = (Terminal, Batch, Txn, Leg, IssuerAccount, StagedItem, ExceptionItem, Adjustment)
 
 
 # ---- a terminal
@@ -229,9 +278,8 @@ def _host(world: World, names: _Names) -> Iterator[object]:
             *(names("batch", line["batch_id"]), line["tid"], names("txn", line["txn_id"]), line["reason"]),
             *(line["amount"], line["side_amount"]),
         )
-    for adjustment in rows.of(Adjustment):
-        txn, batch = names("txn", adjustment["txn_id"]), names("batch", adjustment["batch_id"])
-        yield txn, batch, adjustment["amount"], adjustment["reason"]
+    for change in rows.of(Adjustment):
+        yield names("txn", change["txn_id"]), names("batch", change["batch_id"]), change["amount"], change["reason"]
     yield rows.query("SELECT book, account, SUM(amount) FROM posting GROUP BY book, account ORDER BY book, account")
 
 
@@ -268,7 +316,7 @@ def _kept(world: World, rows: _Rows, names: _Names, batches: list[Mapping[str, A
     }
     under_way = {leg["txn_id"] for leg in rows.of(Leg) if leg["state"] != "done"}
     named = {txn["original_id"] for txn in rows.of(Txn) if txn["state"] not in UNDONE}
-    named |= {line["txn_id"] for kind in (StagedItem, ExceptionItem, Adjustment) for line in rows.of(kind)}
+    named |= {line["txn_id"] for kind in _NAMING for line in rows.of(kind)}
     at_issuer = _debited(rows)
     closed = {batch["id"] for batch in batches if batch["closed_at"]}
     for txn in rows.of(Txn):

@@ -41,7 +41,7 @@ class Plan:
     fitting: Fitting
     depth: int = 2
     share: bool = True
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     only: frozenset[str] | None = None
 
 
@@ -115,7 +115,7 @@ def walk(plan: Plan, jobs: int, progress: Progress, *, time_limit_s: float = 0.0
     """Walks it all. Second: why it stopped early ("time limit", "interrupted"), "" = it did not."""
     ends = monotonic() + time_limit_s if time_limit_s > 0 else None
     halt = threading.Event()
-    with _interruptible(halt) as interrupted:
+    with interruptible(halt) as interrupted:
 
         def stop() -> bool:
             if ends is not None and monotonic() > ends:
@@ -130,7 +130,9 @@ def walk(plan: Plan, jobs: int, progress: Progress, *, time_limit_s: float = 0.0
         found: dict[tuple[int, int], First] = {}
         for task, at, first in _alone(crew, tasks, stop) if jobs <= 1 else _together(plan, jobs, tasks, stop, walked):
             found[task.place, at] = first
-            progress.advance(task.weight if plan.depth > 1 else 1, 1 + first.doubles.schedules, len(first.doubles.groups))
+            progress.advance(
+                task.weight if plan.depth > 1 else 1, 1 + first.doubles.schedules, len(first.doubles.groups)
+            )
         walked.firsts = [found[place] for place in sorted(found)]
         walked.meter.add(crew.walker.meter)
         walked.problems += crew.walker.problems
@@ -211,7 +213,7 @@ def _work(plan: Plan, orders: Any, news: Any, halt: Any) -> None:
 
 
 @contextmanager
-def _interruptible(halt: Any) -> Iterator[threading.Event]:
+def interruptible(halt: threading.Event) -> Iterator[threading.Event]:
     """Ctrl-C sets `halt`, and the event that is given; a second one ends the process as ever."""
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():

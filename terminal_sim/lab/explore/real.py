@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import cast
 
-from specs.faults import Fault
-from terminal_sim.lab.explore.canon import canonical_key
+import structlog
+
+from specs.faults import Facts, Fault
+from terminal_sim.lab.explore.canon import canonical_key, middle_key
 from terminal_sim.lab.explore.stage import Playing
 from terminal_sim.lab.scenario.model import Scenario
 from terminal_sim.lab.world.record import PointSeen, Run
 from terminal_sim.lab.world.world import Snapshot, World
+
+
+def silent_stage(scenario: Scenario) -> WorldStage:
+    """A stage in a process of its own: its host tells no log of all the faults that it meets."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    return WorldStage(scenario)
 
 
 class WorldStage:
@@ -23,17 +32,30 @@ class WorldStage:
         """A world before its first step."""
         return _Played(World(scenario or self.scenario, faults=tuple(faults)))
 
-    def resume(self, snapshot: object, faults: Sequence[Fault]) -> Playing:
+    def resume(self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False) -> Playing:
         """The world of a snapshot; whatever else was made of that world ends with it."""
-        return _Played(World.resume(cast(Snapshot, snapshot), tuple(faults)))
+        return _Played(World.resume(cast(Snapshot, snapshot), tuple(faults)), watched=watched)
 
 
 class _Played:
     """A world whose key does not count names."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, watched: bool = False) -> None:
         self.world = world
+        self.middle: tuple[int, str] | None = None
         self.begin, self.step, self.snapshot = world.begin, world.step, world.snapshot
+        vars(world.scene).pop("point", None)
+        if watched and not world.faults[-1].since:
+            self._passed = world.scene.point
+            world.scene.point = self._look  # type: ignore[method-assign]
+
+    def _look(self, name: str, facts: Facts | None = None) -> Fault | None:
+        """At each point, until the last fault has struck and the state can be told."""
+        scene = self.world.scene
+        if scene.plan.fired[-1] and (key := middle_key(self.world)):
+            self.middle = (len(scene.points), key)
+            del vars(scene)["point"]
+        return self._passed(name, facts)
 
     @property
     def at_step(self) -> int:

@@ -19,7 +19,7 @@ from terminal_sim.lab.explore.stage import HEALING, Stage, Verdict, whole
 from terminal_sim.lab.explore.tally import Allowed
 from terminal_sim.lab.world.record import Run
 
-FAULTS_LEAST, FAULTS_MAX = 3, 7
+FAULTS_LEAST = 3
 WINDOW_ODDS = 0.1
 NEAR_ODDS, NEAR_POINTS = 0.6, 40
 """How often the next fault is taken from soon after the last: faults that have to do with each other stand close."""
@@ -43,12 +43,12 @@ def switched_on(scenario_actions: list[str], seed: int) -> frozenset[str]:
 
 
 def grow(
-    stage: Stage, fitting: Fitting, actions: list[str], seed: int, allowed: Allowed, meter: Meter
+    stage: Stage, fitting: Fitting, actions: list[str], seed: int, most: int, allowed: Allowed, meter: Meter
 ) -> Iterator[Grown]:
     """The schedules of one seed, each one fault longer; ends at the first that is not expected."""
     chance = Random(f"schedule {seed}")
     space = Space(stage.scenario, fitting, switched_on(actions, seed))
-    wanted = chance.randint(FAULTS_LEAST, FAULTS_MAX)
+    wanted = chance.randint(FAULTS_LEAST, max(FAULTS_LEAST, most))
     faults: tuple[Fault, ...] = ()
     run = whole(stage, ())
     place = 0

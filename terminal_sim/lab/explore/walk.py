@@ -12,6 +12,13 @@ books at the end. Two things are taken from that:
 - the end of a schedule whose faults are all spent: `_ends`, by boundary and key;
 - all ends of all single faults still to come: `_futures`, by boundary and key.
 
+Within the leg of a first fault there is no boundary, but often the same state: power that fails after one write or
+before the next leaves the same behind, and so do a lost frame and an unreadable one. So the state is also looked at in
+the middle of the first fault's leg, at the first point after it struck where the host is at rest (`Playing.middle`).
+Two first faults from the same node with the same state there, which then pass the same points in the same order and
+come to the same boundary, have the same second faults from there on: `_middles`. The order of points stands for what
+a key cannot hold, the calls that are at work.
+
 What may be lost by it, and why it is not: a verdict is drawn from the final books. They are one part state, which is
 equal, and one part the log of messages, of which the key holds what the checks of the log read (who said what of which
 transaction), not how often and when. So a finding about the prefix comes from rows that both prefixes have: the known
@@ -71,7 +78,8 @@ class Node:
 @dataclass(slots=True)
 class Leg:
     """What a leg came to. points: passed in it. node: where it ended; None at the end of the day. end: how the day
-    ended, when that is known without going on from the node. mark: of all that happened."""
+    ended, when that is known without going on from the node. mark: of all that happened. middle: as
+    Playing's, its place counted in `points`."""
 
     points: Sequence[PointSeen]
     reached: int
@@ -79,6 +87,7 @@ class Leg:
     end: Verdict | None = None
     mark: tuple[object, ...] = ()
     finished: bool = False
+    middle: tuple[int, str] | None = None
 
 
 @dataclass(slots=True)
@@ -89,6 +98,14 @@ class Future:
     end: Verdict
     singles: Tally
     samples: list[tuple[Fault, Verdict]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Middle:
+    """What comes of second faults from the middle of a leg on, told from there."""
+
+    seconds: Tally
+    samples: list[tuple[Fault, Verdict]]
 
 
 @dataclass(slots=True)
@@ -124,6 +141,7 @@ class Walker:
         self._last = len(stage.scenario.steps)
         self._ends: dict[tuple[int, str], Verdict] = {}
         self._futures: dict[tuple[int, str], Future] = {}
+        self._middles: dict[tuple[object, ...], Middle] = {}
 
     # ---- the day without a fault
 
@@ -157,18 +175,49 @@ class Walker:
             found = First(fault, future.end)
             found.doubles.join(future.singles, leg.node.counts, (fault,), self._allowed)
             if shared:
-                self._verify(leg.node, future, fault)
+                self._verify(leg.node, future.samples, fault, leg.node.counts)
         self._second_in(leg, node, found, step)
         return found
 
     def _second_in(self, leg: Leg, node: Node, found: First, step: int) -> None:
         """Second faults before the leg of the first has ended: both from the node before it."""
-        fault = found.fault
-        later = range(step + 1, leg.reached)
-        for second, at in self._faults(_after(leg.points, fault, step), later):
+        after = _after(leg.points, found.fault, step)
+        middle = leg.middle
+        if middle is None or self._stop():
+            self._seconds(node, found, self._faults(after, range(step + 1, leg.reached)))
+            return
+        place, state = middle
+        early, late = after[: place - (len(leg.points) - len(after))], leg.points[place:]
+        self._seconds(node, found, self._faults(early, range(step + 1, leg.reached)))
+        counts = counted(leg.points[:place], node.counts)
+        told = tuple((shifted(Fault(seen.point, ""), counts, -1).at, seen.step) for seen in late)
+        end = (leg.node.step, leg.node.key) if leg.node is not None else leg.end
+        key = (node.step, node.key, state, told, end)
+        known = self._middles.get(key)
+        if known is None:
+            known = self._middles[key] = self._from_middle(node, found.fault, late, counts)
+        else:
+            self.meter.done["shared"] += known.seconds.schedules
+            self._verify(node, known.samples, found.fault, counts)
+        found.doubles.join(known.seconds, counts, (found.fault,), self._allowed)
+
+    def _from_middle(self, node: Node, fault: Fault, late: Sequence[PointSeen], counts: dict[str, int]) -> Middle:
+        middle = Middle(Tally(), [])
+        for second, at in self._faults(late, ()):
+            if self._stop():
+                break
+            verdict = self._end_of(node, (fault, second), at + 1)
+            told = shifted(second, counts, -1)
+            middle.seconds.add(verdict, (told,), self._allowed(verdict, (fault, second)))
+            if len(middle.samples) < SAMPLES_MAX and self._is_sampled(SAMPLE_ONE_IN, node, (second,)):
+                middle.samples.append((told, verdict))
+        return middle
+
+    def _seconds(self, node: Node, found: First, faults: Iterable[tuple[Fault, int]]) -> None:
+        for second, at in faults:
             if self._stop():
                 return
-            schedule = (fault, second)
+            schedule = (found.fault, second)
             verdict = self._end_of(node, schedule, at + 1)
             found.doubles.add(verdict, schedule, self._allowed(verdict, schedule))
 
@@ -238,7 +287,7 @@ class Walker:
         end. like: as far as that one went."""
         time, faults = self.meter.time, (*node.faults, *extra)
         with time("snapshot"):
-            world = self._stage.resume(node.snapshot, faults)
+            world = self._stage.resume(node.snapshot, faults, watched=forking and bool(extra))
         passed = len(world.points)
         unknown: list[tuple[int, str]] = []
         while world.at_step < self._last:
@@ -268,7 +317,8 @@ class Walker:
         self._ends.update((boundary, verdict) for boundary in unknown)
         if like is None:
             self._met(points, run.fired, extra)
-        return Leg(points, self._last, end=verdict, mark=(run.trace_hash, verdict), finished=True)
+        middle = _middle(world, passed) if forking else None
+        return Leg(points, self._last, end=verdict, mark=(run.trace_hash, verdict), finished=True, middle=middle)
 
     def _landing(
         self, world: Playing, at: int, key: str, faults: tuple[Fault, ...], node: Node, passed: int, *, marked: bool
@@ -280,7 +330,8 @@ class Walker:
                 snapshot = world.snapshot()
         self._met(points, world.fired, faults[len(node.faults) :])
         there = Node(at, key, snapshot, faults, counted(points, node.counts))
-        return Leg(points, at, node=there, mark=_mark(world, passed) if marked else ())
+        mark = _mark(world, passed) if marked else ()
+        return Leg(points, at, node=there, mark=mark, middle=_middle(world, passed))
 
     def _met(self, points: Iterable[PointSeen], fired: Sequence[int], extra: tuple[Fault, ...]) -> None:
         self.meter.kinds.update(kind_of(seen.point) for seen in points)
@@ -300,12 +351,12 @@ class Walker:
         text = " ".join(f"{fault.at} {fault.action}" for fault in (*node.faults, *extra))
         return crc32(text.encode()) % one_in == 0
 
-    def _verify(self, node: Node, future: Future, fault: Fault) -> None:
-        """Plays one schedule of a shared future whole."""
-        if not future.samples or not self._is_sampled(self._sampling.verify, node, (fault,)):
+    def _verify(self, node: Node, samples: list[tuple[Fault, Verdict]], fault: Fault, counts: dict[str, int]) -> None:
+        """Plays one shared schedule whole."""
+        if not samples or not self._is_sampled(self._sampling.verify, node, (fault,)):
             return
-        later, expected = future.samples[crc32(fault.at.encode()) % len(future.samples)]
-        schedule = (fault, shifted(later, node.counts))
+        later, expected = samples[crc32(fault.at.encode()) % len(samples)]
+        schedule = (fault, shifted(later, counts))
         self.meter.done["verified"] += 1
         run = whole(self._stage, schedule)
         if Verdict.of(run) != expected:
@@ -315,6 +366,11 @@ class Walker:
 
 def _mark(world: Playing, passed: int) -> tuple[object, ...]:
     return (world.trace_hash, len(world.points) - passed, world.fired)
+
+
+def _middle(world: Playing, passed: int) -> tuple[int, str] | None:
+    middle = world.middle
+    return (middle[0] - passed, middle[1]) if middle is not None else None
 
 
 def _after(points: Sequence[PointSeen], fault: Fault, step: int) -> list[PointSeen]:
