@@ -60,11 +60,11 @@ class ColdDesk(MoneyDesk):
     waiting: list[Event] = field(default_factory=list)
 
     def decide(self, event: Event) -> Decision:
-        decision = self._decide(self.store.load(needs(event)), event)
+        decision = self._decide_from(self.store.load(needs(event)), event)
         self.store.commit(decision.puts)
         return decision
 
-    def _decide(self, loaded: WorkingSet, event: Event) -> Decision:
+    def _decide_from(self, loaded: WorkingSet, event: Event) -> Decision:
         before = deepcopy(self.ids)
         warm = decide(WorkingSet(self.everything()), event, self.context())
         self.ids = before
@@ -88,7 +88,7 @@ class ColdDesk(MoneyDesk):
         loaded = self.store.load(union(needs(event) for event in events))
         decisions = []
         for event in events:
-            decisions.append(self._decide(loaded, event))
+            decisions.append(self._decide_from(loaded, event))
             loaded.apply(decisions[-1].puts)
         self.store.commit(row for decision in decisions for row in decision.puts)
         for ask in (ask for decision in decisions for ask in decision.asks):

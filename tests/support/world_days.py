@@ -32,8 +32,8 @@ STEPS = (
     step("R", "refund", 7 * HOUR, amount=5_000, of="B"),
     step("S3", "settle", 8 * HOUR),
 )
-"""Five sales, an offline sale, a void, a refund, three settlements. By hand: batch 1 holds 100.00 + 50.00 + 25.00, batch
-2 the 8.00 (70.00 is voided), batch 3 9.00 - 50.00."""
+"""Five sales, an offline sale, a void, a refund, three settlements. By hand: batch 1 holds 100.00 + 50.00 + 25.00,
+batch 2 the 8.00 (70.00 is voided), batch 3 9.00 - 50.00."""
 CLOSED = [("000001", 3, 17_500), ("000002", 1, 800), ("000003", 2, -4_100)]
 
 

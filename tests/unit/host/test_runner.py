@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,12 +19,14 @@ from host.engine.draft import Draft
 from host.engine.events import Ask, CloseBatch, Decision, Event, IssuerAnswer, LegOverdue, Record, Request
 from host.engine.working import Needs, WorkingSet
 from host.errors import Busy, HostError, LedgerBroken, StoreUnavailable
+from host.issuer.link import FaultKind, LinkFault
 from host.rows import Alarm, JournalUpload, Leg, MessageRow, Posting, Row, Terminal, Txn, TxnState
 from host.runner import Runner
 from host.store.store import Store, open_store
 from specs.operation import Kind, Outcome
 from tests.support.books import TID, a_leg, a_terminal, a_txn
-from tests.support.engine import a_request
+from tests.support.engine import a_card, a_request
+from tests.support.host_engine import EngineHost
 
 START = datetime(2026, 3, 2, 22, 0, 0, tzinfo=UTC)
 """tests.support.books.a_leg has its deadline 20 seconds later."""
@@ -66,6 +68,9 @@ class Line:
 
     def work(self, context: Callable[[], Context]) -> None:
         """Nothing to do: the test delivers."""
+
+    def next_due(self) -> datetime | None:
+        return None
 
     def reset(self) -> None:
         self.asked.clear()
@@ -730,3 +735,14 @@ def test_a_reset_of_a_terminal_starts_a_new_epoch() -> None:
     bench = Bench(rows=[a_terminal(epoch=3)])
     bench.runner.reset("terminal", TID, keep_history=True)
     assert [t.epoch for t in bench.store.real.reader().select(Terminal)] == [4]
+
+
+def test_the_next_moment_with_something_to_do_is_told() -> None:
+    """Who moves the clock by himself must not step over a deadline: nothing in flight, the business date turns; with
+    a leg at the issuer, its timeout comes first."""
+    host = EngineHost("sqlite://")
+    host.faults.append(LinkFault(FaultKind.SILENT))
+    host.runner.tick()
+    assert host.runner.next_due() == host.clock.end_of(host.clock.business_date())
+    assert host.ask(Kind.SALE, stan=1, amount=100, card=a_card()) == []
+    assert host.runner.next_due() == host.clock.now() + timedelta(seconds=host.runner.settings.issuer_timeout_s)
