@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from specs.endpoint import Endpoint
+    from terminal_sim.clock import Clock
     from terminal_sim.firmware import Firmware
     from terminal_sim.flash import DirFlash
+    from terminal_sim.link import TcpLine
     from terminal_sim.moves import Boot, Order, Result
-    from terminal_sim.state import Memory, Slip
+    from terminal_sim.state import Config, Memory, Slip
 
 EXIT_FAULTY = 2
 EXIT_REFUSED = 4
 """interface.md section 1."""
 CRASH_VARIABLE = "CLOSEOUT_CRASH_AT"
+FAULTS_VARIABLE = "CLOSEOUT_FAULTS"
 RRN_CHARACTERS = 12
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The terminal's folder.")]
@@ -139,7 +143,6 @@ def boot(flash: DirFlash, memory: Memory, event: Boot, as_json: bool) -> tuple[R
     from specs.endpoint import parse
     from terminal_sim.clock import SystemClock
     from terminal_sim.driver import Driver
-    from terminal_sim.link import TcpLine
     from terminal_sim.terminal import Terminal
     from terminal_sim.wire import wire_for
 
@@ -149,13 +152,31 @@ def boot(flash: DirFlash, memory: Memory, event: Boot, as_json: bool) -> tuple[R
     endpoint = parse(config.connect)
     if endpoint.tls is not None and endpoint.tls.insecure:
         typer.echo("warning: insecure=1: this line takes any certificate, so anyone can play the host", err=True)
-    timeout_s, tries = config.connect_timeout_s, config.connect_tries
-    line = TcpLine(endpoint, clock, connect_timeout_s=timeout_s, tries=tries, firmware=firmware)
+    line = line_of(endpoint, clock, config, firmware)
     driver = Driver(terminal, flash, line, clock, Screen(as_json))
     try:
         return driver.run(event), driver.spoke
     finally:
         line.close()
+        for fault in getattr(line, "unfired", ()):
+            typer.echo(f"this fault never struck: {fault.action} at {fault.at}", err=True)
+
+
+def line_of(endpoint: Endpoint, clock: Clock, config: Config, firmware: Firmware) -> TcpLine:
+    """The line to the host; with CLOSEOUT_FAULTS one that plays faults. Raises: ConfigError for a plan of its file."""
+    import os
+
+    from terminal_sim.link import TcpLine
+
+    timeout_s, tries = config.connect_timeout_s, config.connect_tries
+    if not (path := os.environ.get(FAULTS_VARIABLE, "")):
+        return TcpLine(endpoint, clock, connect_timeout_s=timeout_s, tries=tries, firmware=firmware)
+    from terminal_sim.faulty_line import FaultyLine, read_plan
+
+    plan = read_plan(Path(path), config.tid)
+    return FaultyLine(
+        endpoint, clock, connect_timeout_s=timeout_s, tries=tries, plan=plan, tid=config.tid, firmware=firmware
+    )
 
 
 def firmware_of(memory: Memory) -> Firmware:
