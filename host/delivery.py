@@ -34,6 +34,8 @@ LEAVE_S = 0.05
 """What was written may leave before a connection is torn down."""
 BEHIND_MOST_S = 60.0
 """A frame that waits for others goes after this time all the same: a quiet terminal must not keep it for ever."""
+PROMPT_S = 0.1
+"""How often a held answer looks whether it may go."""
 KILLED = 137
 """Exit status of a process that lost its power, as of one killed by SIGKILL."""
 
@@ -53,10 +55,12 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Delivery:
-    """Frames on their way, and those that wait for others. die: ends the process."""
+    """Frames on their way, and those that wait for others. die: ends the process. in_force: whether a rule is still
+    there."""
 
     loop: asyncio.AbstractEventLoop
     die: Callable[[], None] = end_process
+    in_force: Callable[[int], bool] = lambda _rule_id: False
     _behind: dict[str, list[_Waiting]] = field(default_factory=dict)
     _with: dict[Connection, list[bytes]] = field(default_factory=dict)
 
@@ -70,8 +74,18 @@ class Delivery:
         elif fault.action == "stop":
             log.warning("the host ends by a fault rule, after the commit", rule=fault.id)
             self.die()
+        elif fault.action == "prompt":
+            log.warning("an answer is held until its rule is deleted", rule=fault.id, do=fault.params["text"])
+            self._hold_back(exchange, fault.id)
         else:
             self._play(exchange.connection, tid, effects_of(fault, exchange.frame, exchange.dialect))
+
+    def _hold_back(self, exchange: Exchange, rule_id: int) -> None:
+        """A person is at work; whoever asked him deletes the rule when he is done."""
+        if self.in_force(rule_id):
+            self.loop.call_later(PROMPT_S, self._hold_back, exchange, rule_id)
+        else:
+            self._send(exchange.connection, exchange.frame)
 
     # ---- effects
 

@@ -99,6 +99,7 @@ ACTIONS: Mapping[str, Name] = {
     "split": Name("split", _OUT, _AFTER, "sent"),
     "coalesce": Name("coalesce", _OUT, _AFTER, "delayed"),
     "cross": Name("cross", _OUT, _AFTER, "crossed"),
+    "prompt": Name("prompt", _OUT, _AFTER, "delayed"),
     "fin": Name("fin", _OUT, _BOTH, "closed", inward=True),
     "half-open": Name("half-open", _OUT, _BOTH, "stalled", inward=True),
     "stop": Name("stop", CRASH, _BOTH, "dropped"),

@@ -111,7 +111,7 @@ class Service:
         """Join writer and loop; before this nothing may arrive."""
         self._runner = runner
         self._loop = loop
-        self._delivery = Delivery(loop)
+        self._delivery = Delivery(loop, in_force=self._faults.has)
 
     @property
     def under_way(self) -> int:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from host.engine.sale import MAGIC_BASE, MAGIC_COUNT
 from host.faults import ACTIONS, Phase
 from host.magic import FAULT_BASE, FAULT_COUNT, FAULTS
+from specs.faults import Action, Param, Place
+from specs.faults.actions import ACTIONS as CATALOGUE
+from specs.faults.points import HOST_FILES, HOST_STEPS, MOMENTS, TERMINAL_STEPS
 from specs.money import format_amount
 from specs.testcards import load_test_cards
+from terminal_sim.faulty_line import PLAYED
 from tests.test_docs_tables import marked, table
 
 DOCUMENT = "faults.md"
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_actions_are_those_of_the_host() -> None:
@@ -23,6 +29,61 @@ def test_the_actions_are_those_of_the_host() -> None:
         assert line["fate of the answer"] == known.fate, line
         default = "-" if known.delay_s is None else f"{known.delay_s:g}"
         assert line["default of `delay_s`"] == default, line
+
+
+def vocabulary_rows() -> list[dict[str, str]]:
+    """The table of all actions, as the registries have it."""
+    return [
+        {
+            "action": f"`{action.name}`",
+            "what happens": action.meaning,
+            "parameters": ", ".join(map(_parameter, action.params)) or "-",
+            "in the world": ", ".join(f"`{point}`" for point in _points(action)),
+            "terminal's line": _on_the_line(action),
+            "host": ", ".join(f"`{point}`" for point in _at_the_host(action)) or "-",
+        }
+        for action in CATALOGUE.values()
+    ]
+
+
+def _parameter(param: Param) -> str:
+    if param.default is None:
+        return f"`{param.name}`"
+    return f'`{param.name}` ("{param.default}")' if param.kind == "sizes" else f"`{param.name}` ({param.default:g})"
+
+
+def _points(action: Action) -> list[str]:
+    """wire with each direction, crash and store with the step where it has only some."""
+    found: list[str] = []
+    for place in action.places:
+        if place is Place.WIRE:
+            found += [f"wire/{way}" for way in action.ends]
+        else:
+            found.append(place.value + "".join(f"/…/{step}" for step in action.steps))
+    return found
+
+
+def _on_the_line(action: Action) -> str:
+    if action.name not in PLAYED:
+        return "-"
+    ours = [point for point in _points(action) if point in ("wire/T>H", "wire/H>T", "conn", "link")]
+    return ", ".join(f"`{point}`" for point in ours)
+
+
+def _at_the_host(action: Action) -> list[str]:
+    names = [known for known in ACTIONS.values() if known.action == action.name]
+    found = [known.point for known in names] + ["wire/T>H" for known in names if known.inward]
+    return sorted(dict.fromkeys(found), reverse=True)
+
+
+def test_the_vocabulary_is_the_one_of_the_registries() -> None:
+    assert [dict(line) for line in table(DOCUMENT, "vocabulary")] == vocabulary_rows()
+
+
+def test_the_names_of_points_are_all_told() -> None:
+    text = (ROOT / "docs" / DOCUMENT).read_text("utf-8")
+    for name in (*TERMINAL_STEPS, *HOST_STEPS, *HOST_FILES, *MOMENTS, *(place.value for place in Place)):
+        assert re.search(rf"\b{re.escape(name)}\b", text), name
 
 
 def test_the_magic_amounts_are_those_of_the_host() -> None:

@@ -80,7 +80,7 @@ class Plan:
                 raise FaultError(f"faults[{place}]", f"match.{key}", f"cannot be matched; {nearest(key, _FACTS)}")
         self._nth.append(point.nth)
         self._match.append(tuple((key, value) for key, value in fault.match.items() if key != NTH))
-        if point.place is Place.LINK:
+        if point.place is Place.LINK and action.opens_window:
             self._down.append((place, point.who))
             self._start[place] = 0.0
         else:

@@ -167,6 +167,9 @@ def test_faults_on_the_command_line(shared_host: HostProcess) -> None:
         (rule, "corrupt", 2, {"tid": "NOBODY00"}, 7)
     ]
     assert "corrupt after-commit, byte 2, probability 0.5 seed 7  on tid=NOBODY00" in faults("list").stdout
+    point = ("--at", "wire/H>NOBODY00/0210#2", "--set", "n=2", "--set", "gap=0.5")
+    assert faults("add", "dup", *point).exit_code == 0
+    assert "dup after-commit, n 2, gap 0.5, at wire/H>NOBODY00/0210#2  on nth=2 tid=NOBODY00" in faults("list").stdout
     refused = faults("add", "delay", "--delay", -1)
     assert (refused.exit_code, refused.stderr.splitlines()) == (
         2,

@@ -7,6 +7,6 @@ from specs.faults.model import Action, Param, Place
 ACTION = Action(
     "prompt",
     (Place.WIRE,),
-    "real hardware only: the answer is held while a person is asked to do something",
+    "real hardware only: the answer is held while a person does what `text` says, until the rule is deleted",
     (Param("text", "text", None, "what the person is to do"),),
 )

@@ -222,6 +222,17 @@ def test_cross_to_nobody_is_lost(host: Rules) -> None:
     assert host.line.sent == host.other.sent == []
 
 
+def test_a_prompt_holds_the_answer_until_its_rule_goes(host: Rules) -> None:
+    whole = good(host)
+    host.rule(action="prompt", text="cut the power now")
+    host.send()
+    host.later(100)
+    assert host.line.sent == []
+    host.faults.clear()
+    host.later(0.2)
+    assert host.line.sent == [whole]
+
+
 def test_corrupt_of_a_field(host: Rules) -> None:
     host.rule(action="corrupt", field=39)
     host.send()

@@ -118,6 +118,11 @@ def test_a_line_is_down_from_a_step_for_a_time() -> None:
     assert plan.windows(900.0) == (Window(0, 200.0, 800.0),)
 
 
+def test_nothing_at_a_line_leaves_it_up() -> None:
+    plan = Plan([Fault("link/T0000001", "nothing")])
+    assert not plan.is_down("T0000001", 1.0)
+
+
 def test_a_window_between_two_moments() -> None:
     plan = Plan([Fault("link/T", "down", since="60", until="120")])
     assert [plan.next_change(at) for at in (0.0, 60.0, 120.0)] == [60.0, 120.0, None]
