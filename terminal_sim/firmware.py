@@ -110,7 +110,8 @@ class Firmware:
     upload_resumes: bool = True
     """The upload goes on where it stopped; else at its first record."""
     archive_first: bool = True
-    """RT7: the batch is closed on flash before its slip is printed; else once the paper is out."""
+    """RT7: the batch is closed on flash before its slip is printed; else only its number is, and the rows go once the
+    paper is out."""
     number_with_archive: bool = True
     """RT7: the next batch number is part of that write; else of a later one."""
     local_settle: bool = False

@@ -1,6 +1,6 @@
-"""print-then-clear: prints the settlement slip before the batch is closed on flash.
+"""print-then-clear: takes the next batch number, prints the settlement slip, and clears the rows only then.
 
-No paper, or a cut while it prints: the host has closed, the old batch stands here, and is settled again.
+No paper, or a cut while it prints: the host has closed, the rows stand here, open, and are settled again.
 """
 
 from __future__ import annotations
@@ -16,4 +16,10 @@ def apply(firmware: Firmware) -> Firmware:
     return replace(firmware, archive_first=False)
 
 
-BUG = Bug("print-then-clear", "prints the settlement slip before the batch is closed on flash", 41, "V5S", apply)
+BUG = Bug(
+    "print-then-clear",
+    "takes the next batch number, prints the settlement slip, and clears the rows only then",
+    41,
+    "V5S",
+    apply,
+)

@@ -134,11 +134,13 @@ def put_away(turn: Turn, settlement: Settlement, result: str, code: str, theirs:
     left = tuple(row for row in memory.rows if row not in rows)
     closed = Archived(settlement.batch, rows, settlement.totals, result, code, theirs or settlement.host_totals, at)
     slip = slips.settlement(memory.config, turn.wire.name, closed, settlement.sides, memory.who)
+    number = next_number(settlement.batch)
+    if not firmware.archive_first:
+        # For this firmware the settlement is over with the answer; the rows go when they are no more needed for paper.
+        turn.save("number", settlement=None, batch=number)
+        turn.print(slip, must=True)
     turn.note("archived", code=code, detail=result)
     turn.note("slip", code=code, detail=f"settlement {result}")
-    if not firmware.archive_first:
-        turn.print(slip, must=True)
-    number = next_number(settlement.batch)
     # A cut before this write: the last message again, answered as before by a host that has closed. After it: the
     # batch is closed here too, and a slip that did not come out can be printed again.
     turn.save(

@@ -52,7 +52,7 @@ def start_settle(turn: Turn, job: ForceSettle) -> None:
     day = closing.first_day(memory, turn.wire) if turn.wire.name in closing.BY_DAY else ""
     totals = closing.totals_of(memory, turn.wire, day)
     settlement = memory.settlement or Settlement(Phase.FROZEN, memory.batch, totals, day=day)
-    slip = closing.put_away(turn, settlement, "agreed", "", None, turn.moment.local)
+    slip = closing.put_away(turn, settlement, "forced", "", None, turn.moment.local)
     text = f"batch {settlement.batch} closed"
     turn.show(text)
     turn.finish(Result(End.AGREED, text, batch=settlement.batch, slip=slip))
