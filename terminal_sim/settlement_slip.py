@@ -14,7 +14,7 @@ from terminal_sim.state import Archived, Config, Row, RowState, Slip
 
 _SIGN = {**dict.fromkeys(DEBITS | ADJUSTMENTS, 1), Kind.REFUND: -1}
 _SIDES = frozenset({"domestic", "foreign"})
-_VERDICTS = {Verdict.AGREED: "agreed", Verdict.CLOSED_OTHER: "error", "agreed": "agreed", "forced": "agreed"}
+_VERDICTS = {Verdict.AGREED: "agreed", Verdict.CLOSED_OTHER: "error", "forced": "agreed", "agreed": "agreed"}
 """Anything else: not agreed. forced: what a terminal that settles on paper alone claims."""
 _SHOWS_CLAIM = frozenset({"iso87"})
 """Families whose host compares more than the lines above show: reversals and voids stand in sums of their own."""

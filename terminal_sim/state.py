@@ -231,7 +231,8 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A closed batch, read-only. result: agreed | not-agreed | forced (here alone). host_totals: what the answer said, None when silent."""
+    """A closed batch, read-only. result: agreed | not-agreed | forced (here alone). host_totals: what the answer said,
+    None when silent."""
 
     batch: str
     rows: tuple[Row, ...]
