@@ -36,7 +36,7 @@ def _sentences(run: Run, expect: Expect) -> Iterator[str]:
     if expect.exceptions is not None and Counter(expect.exceptions) != Counter(run.exceptions):
         yield f"exceptions {_listed(run.exceptions)}; expected {_listed(expect.exceptions)}"
     yield from _purchases({one.intent.name: one for one in run.purchases}, expect.purchases)
-    yield from _shown(run, expect.shown)
+    yield from _shown(run, expect)
 
 
 def unfired(run: Run) -> Iterator[str]:
@@ -124,9 +124,11 @@ def _purchases(ended: Mapping[str, Purchase], expected: Mapping[str, Mapping[str
                 yield f"purchase {name}: {figure} {got[figure]}; expected {times} x {one.intent.amount}"
 
 
-def _shown(run: Run, expected: Iterable[str]) -> Iterator[str]:
+def _shown(run: Run, expect: Expect) -> Iterator[str]:
     screens = [seen.text for seen in run.trace if seen.lane is Lane.SCREEN]
-    yield from (f"no screen showed «{piece}»" for piece in expected if not any(piece in text for text in screens))
+    there = {piece for piece in (*expect.shown, *expect.not_shown) if any(piece in text for text in screens)}
+    yield from (f"no screen showed «{piece}»" for piece in expect.shown if piece not in there)
+    yield from (f"a screen showed «{piece}»" for piece in expect.not_shown if piece in there)
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -108,8 +108,9 @@ class SettledSpec:
 class Expect:
     """How it must end; None = not said. classes: the tags of the run, ("clean",) alone when all is well. findings: the
     invariants that are broken, None = none may be. exceptions: reasons on the host's lists, sorted. purchases: intent
-    -> {"debited","settled","delivered"} in multiples of its amount. shown: pieces of text that a screen must show.
-    steps: step -> its end, as StepSpec.expect: for a variant, which is not held to what the steps themselves expect."""
+    -> {"debited","settled","delivered"} in multiples of its amount. shown, not_shown: pieces of text that a screen must
+    show, and that none may. steps: step -> its end, as StepSpec.expect: for a variant, which is not held to what the
+    steps themselves expect."""
 
     classes: tuple[str, ...] | None = None
     settled: tuple[SettledSpec, ...] | None = None
@@ -117,6 +118,7 @@ class Expect:
     findings: tuple[str, ...] | None = None
     purchases: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     shown: tuple[str, ...] = ()
+    not_shown: tuple[str, ...] = ()
     steps: Mapping[str, Mapping[str, Value | tuple[str, ...]]] = field(default_factory=dict)
 
 

@@ -324,6 +324,7 @@ def _expect(table: Mapping[str, Any]) -> Expect:
         findings=None if findings is None else tuple(sorted(set(findings))),
         purchases=table.get("purchases", {}),
         shown=table.get("shown", ()),
+        not_shown=table.get("not_shown", ()),
         steps={name: _step_expect(one) for name, one in table.get("steps", {}).items()},
     )
 

@@ -78,6 +78,7 @@ EXPECT = (
     Key("findings", "words", "invariants that are broken; without this key none may be", names=names.findings),
     Key("purchases", "table-of-tables", "intent -> figures, in multiples of its amount", keys=PURCHASE),
     Key("shown", "texts", "pieces of text that a screen shows"),
+    Key("not_shown", "texts", "pieces of text that no screen shows"),
     Key(
         "steps",
         "table-of-tables",

@@ -88,6 +88,7 @@ def _expect(expect: Expect) -> dict[str, Any]:
         "findings": expect.findings,
         "purchases": expect.purchases or None,
         "shown": expect.shown or None,
+        "not_shown": expect.not_shown or None,
         "steps": expect.steps or None,
     }
     return {name: value for name, value in told.items() if value is not None}

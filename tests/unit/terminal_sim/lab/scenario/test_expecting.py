@@ -139,6 +139,7 @@ def test_what_steps_expect_holds_for_the_file_and_not_for_its_variants() -> None
 def test_only_screens_show() -> None:
     seen = (Happened(1.0, 0, Lane.HOST, "H", "journal full"), Happened(2.0, 0, Lane.SCREEN, TID, "DECLINED 51"))
     assert mismatches(a_run(trace=seen), Expect(shown=("51", "journal full"))) == ("no screen showed «journal full»",)
+    assert mismatches(a_run(trace=seen), Expect(not_shown=("51", "journal full"))) == ("a screen showed «51»",)
 
 
 def test_several_mismatches_come_in_one_order() -> None:

@@ -156,6 +156,7 @@ _EXPECT = st.builds(
         {}, optional={"p1": st.fixed_dictionaries({"debited": st.integers(0, 3)}, optional={"settled": st.just(1)})}
     ),
     shown=st.lists(_TEXT, max_size=2).map(tuple),
+    not_shown=st.lists(_TEXT, max_size=2).map(tuple),
     steps=st.fixed_dictionaries({}, optional={"first": _STEP_END}),
 )
 _VARIANTS = st.lists(
