@@ -153,8 +153,8 @@ def fault_text(fault: Fault) -> str:
     """One fault in a line: "wire/H>T0000001/0210#1: delay, seconds 35"."""
     parts = [fault.action]
     parts += [f"{name} {value}" for name, value in fault.params.items()]
-    if fault.since or fault.until:
-        parts.append(f"from {fault.since or 'the start'} until {fault.until or 'the end'}")
+    if when := _window(fault):
+        parts.append(when)
     parts += [f"only {name} {value}" for name, value in fault.match.items()]
     if fault.phase:
         parts.append(fault.phase)
@@ -163,6 +163,26 @@ def fault_text(fault: Fault) -> str:
     if fault.times != 1 and "#" not in fault.at:
         parts.append(f"{fault.times} times" if fault.times else "every time")
     return f"{fault.at}: {', '.join(parts)}"
+
+
+def _window(fault: Fault) -> str:
+    """ "from step S for 10 min", "until 1200 s"; "" without one."""
+    said = [f"from {_moment(fault.since)}"] if fault.since else []
+    if fault.until.startswith("+") and _is_number(fault.until[1:]):
+        said.append(f"for {span(float(fault.until))}")
+    elif fault.until:
+        said.append(f"until {_moment(fault.until)}")
+    return " ".join(said)
+
+
+def _moment(text: str) -> str:
+    if text.startswith("step:"):
+        return f"step {text.removeprefix('step:')}"
+    return f"{text} s" if _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
 
 def schedule(faults: Sequence[Fault]) -> list[str]:

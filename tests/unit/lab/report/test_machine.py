@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from host.rows import IssuerLeg
 from specs.testcards import load_test_cards
 from terminal_sim.lab.report import run_shape
 from terminal_sim.lab.report.ledgers import entries
 from terminal_sim.lab.report.machine import masked
+from terminal_sim.lab.report.shape import RunShape
 from terminal_sim.lab.world.record import Happened, Lane
 from tests.support.played import TID, a_day, a_run
 
@@ -122,3 +124,8 @@ def test_a_window_is_told_in_seconds() -> None:
     fault = replace(a_run().faults[0], at="link/T", action="down", params={}, since="step:B", until="+600")
     (found,) = run_shape(a_run(faults=(fault,)))["faults"]
     assert (found["since"], found["until"]) == (600.0, 1200.0)
+
+
+def test_every_key_of_a_run_is_documented() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "reports.md").read_text(encoding="utf-8")
+    assert [key for key in RunShape.__annotations__ if f"`{key}`" not in text] == []

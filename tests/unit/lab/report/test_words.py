@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -78,8 +79,21 @@ def test_a_fault_in_a_line() -> None:
     late = Fault("wire/H>T/0210", "delay", {"seconds": 35}, {"stan": "000002"}, times=0, probability=0.5, seed=7)
     said = "wire/H>T/0210: delay, seconds 35, only stan 000002, chance 0.5, seed 7, every time"
     assert words.fault_text(late) == said
-    window = Fault("link/T", "down", since="step:S", until="+600")
-    assert words.schedule([window]) == ["link/T: down, from step:S until +600"]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "said"),
+    [
+        ("step:S", "+600", "from step S for 10 min"),
+        ("", "+1800", "for 30 min"),
+        ("60", "step:S", "from 60 s until step S"),
+        ("1200", "", "from 1200 s"),
+        ("", "", ""),
+    ],
+)
+def test_a_window_in_words(since: str, until: str, said: str) -> None:
+    told = words.schedule([Fault("link/T", "down", since=since, until=until)])
+    assert told == [f"link/T: down, {said}" if said else "link/T: down"]
 
 
 def test_a_step_in_words_without_its_pin() -> None:
@@ -93,3 +107,9 @@ def test_counting() -> None:
     assert [words.many(number, "run") for number in (0, 1, 1204)] == ["0 runs", "1 run", "1,204 runs"]
     assert words.short("abcdef", 6) == "abcdef"
     assert words.short("abcdefg", 6) == "abcde…"
+
+
+def test_the_letters_are_documented() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "reports.md").read_text(encoding="utf-8")
+    for tag in words.TAGS:
+        assert f"| {tag.letter} | {tag.name} | {tag.meaning} |" in text
