@@ -113,7 +113,7 @@ class HostParty:
         self.up = True
         self._set_clock()
         self.service = Service(FaultTable(), self.store.pan_hash_key, monotonic=lambda: self.scene.now)
-        self.server = _Edge(self.service.received, self.service.broken, self.scene)
+        self.server = _Edge(self._payload, self.service.broken, self.scene)
         self.link = _Link(cast(Store, _Commits(self.store, self, issuer=True)), self.cards, world=self)
         self.runner = Runner(
             *(cast(Store, _Commits(self.store, self)), self.clock, self._settings, self.link),
@@ -194,9 +194,14 @@ class HostParty:
 
     def _receive(self, connection: Connection, data: bytes) -> None:
         connection.data_received(data)
-        if self._crosses("recv", "after"):
-            return
         self.runner.run_until_quiet()
+
+    def _payload(self, connection: Connection, payload: bytes) -> None:
+        """A whole frame was read."""
+        self._doing = (None, None)
+        self._crosses("recv", "before")
+        self.service.received(connection, payload)
+        self._crosses("recv", "after")
 
     def line_ended(self, line: int, *, broken: bool) -> None:
         """The other end is gone."""
@@ -218,13 +223,12 @@ class HostParty:
 
     # ---- points
 
-    def _crosses(self, step: str, when: str) -> bool:
-        """A point of the process: False, or it does not come back."""
+    def _crosses(self, step: str, when: str) -> None:
+        """A point of the process; does not come back from a crash."""
         fault = self.scene.point(f"crash/H/{step}.{when}", self._facts())
         if fault is not None:
             self.scene.tell(Lane.HOST, "H", f"crash {step}.{when}", fault=True, point=f"crash/H/{step}.{when}")
             raise HostCrash(_restart(fault))
-        return False
 
     def _facts(self) -> Facts:
         event, decision = self._doing
@@ -462,6 +466,7 @@ class _Link(ImmediateLink):
         while self._on_the_way and self._on_the_way[0][0] <= now:
             self._world._crosses("issuer-got", "before")
             self._deliver(heapq.heappop(self._on_the_way)[2])
+            self._world._crosses("issuer-got", "after")
 
 
 def _spoilt(fault: Fault | None) -> LinkFault | None:
