@@ -84,6 +84,6 @@ def _on_the_line(run: RunShape, finding: FindingShape, key: str) -> Html | None:
 def _link(run: RunShape, index: int, key: str) -> Html:
     event = run["trace"][index]
     at = words.clock(run["world"]["start"], event["at"])
-    text = words.short(event["text"], LINK_MAX)
+    text = words.short(event["text"].partition(" ✗")[0], LINK_MAX)
     cls = "wrong" if event["fault"] else None
     return el("a", f"{at} {text}", href=f"#{event_id(key, index)}", title=f"{event['lane']}: {event['text']}", cls=cls)

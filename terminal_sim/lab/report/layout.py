@@ -22,7 +22,7 @@ GAP_MAX_PX = 34
 """However long the wait is."""
 LABEL_FROM_S = 1.0
 """A wait from here on is written out, and has at least the room for that."""
-LABEL_PX = 16
+LABEL_PX = 18
 HEALING = -1
 
 COLUMNS: tuple[str, ...] = ("operator", "screen", "flash", "wire", "host", "link", "issuer", "merchant")

@@ -25,7 +25,7 @@ def purchases(run: RunShape) -> Html | None:
     total = [_share(run["money"][party], run["currency"], party) for party in words.PARTIES]  # type: ignore[literal-required]
     rows.append(el("tr", el("th", "Together", scope="row", colspan=6), *total, cls="sum"))
     note = el("p", "+ has too much, − is out of pocket; the four add up to zero.", cls="quiet")
-    return join((table("Purchases, and who is out how much", heads, rows), note))
+    return join((table("Purchases, and who is out how much", heads, rows, "money"), note))
 
 
 def _purchase(run: RunShape, purchase: PurchaseShape) -> Html:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -58,30 +58,24 @@ def _asset(name: str) -> str:
 
 
 def _top(runs: Sequence[RunShape]) -> Html:
+    brand = el("p", "Closeout · scenarios", cls="brand")
+    if len(runs) == 1:
+        return el("header", brand, heading(runs[0], "h1"), cls="top")
+    return el("header", brand, el("h1", words.many(len(runs), "run")), el("ul", *_counts(runs)), cls="top")
+
+
+def _counts(runs: Sequence[RunShape]) -> Iterator[Html]:
+    """How many ended as expected, how many did not, which faults never struck, and the classes."""
     wrong = sum(not run["ok"] for run in runs)
+    unfired = sum(not fault["fired"] for run in runs for fault in run["faults"])
+    yield el("li", el("b", f"{len(runs) - wrong:,}"), " as expected", cls="clean")
+    yield el("li", el("b", f"{wrong:,}"), " not", cls="bad" if wrong else None)
+    if unfired:
+        noun = "fault" if unfired == 1 else "faults"
+        yield el("li", el("b", f"{unfired:,}"), f" {noun} never struck", cls="late")
     found = Counter(name for run in runs for name in run["classes"])
-    faults = [fault for run in runs for fault in run["faults"]]
-    unfired = sum(not fault["fired"] for fault in faults)
-    right = el("li", el("b", f"{len(runs) - wrong:,}"), " as expected", cls="clean")
-    bad = el("li", el("b", f"{wrong:,}"), " not", cls="bad" if wrong else "")
-    never = el("li", el("b", f"{unfired:,}"), f" {'fault' if unfired == 1 else 'faults'} never struck", cls="late")
-    return el(
-        "header",
-        el("p", "Closeout · scenarios", cls="brand"),
-        heading(runs[0], "h1") if len(runs) == 1 else el("h1", words.many(len(runs), "run")),
-        el(
-            "ul",
-            right,
-            bad,
-            never if unfired else None,
-            *(_class_count(found, name) for name in words.worst_first(found)),
-        ),
-        cls="top",
-    )
-
-
-def _class_count(found: Counter[str], name: str) -> Html:
-    return el("li", chip(name), f" {found[name]:,}", title=words.tag(name).meaning)
+    for name in words.worst_first(found):
+        yield el("li", chip(name), f" {found[name]:,}", title=words.tag(name).meaning)
 
 
 def _index(runs: Sequence[RunShape], keys: Sequence[str]) -> Html:

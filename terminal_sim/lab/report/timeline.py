@@ -18,7 +18,7 @@ HEADS: tuple[tuple[str, str, str], ...] = (
     ("wire", "Wire", "terminal ⇄ host"),
     ("host", "Host", "acquirer"),
     ("link", "Wire", "host ⇄ issuer"),
-    ("issuer", "Issuer", "the card's bank"),
+    ("issuer", "Issuer", "card's bank"),
     ("merchant", "Merchant", "account"),
 )
 _TITLES: Mapping[str, str] = {name: f"{first} {second}" for name, first, second in HEADS}

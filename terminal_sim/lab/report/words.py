@@ -201,6 +201,9 @@ def step_text(step: StepSpec, shown: Callable[[int], str]) -> str:
         parts[0] += f" of {of}"
     if card := args.pop("card", None):
         parts.append(str(card))
+    waits = args.pop("seconds", None)
+    if isinstance(waits, int | float) and not isinstance(waits, bool):
+        parts[0] += f" {span(waits)}"
     parts += [f"{name} {value}" for name, value in args.items() if name not in ("pin", "currency")]
     return ", ".join(parts)
 
