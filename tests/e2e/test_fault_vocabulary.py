@@ -23,7 +23,7 @@ def till_of(host: HostProcess, folder: Path, tid: str) -> Till:
 def test_a_crash_at_the_commit_costs_nobody_anything(
     tmp_path: Path, acquirer_host: HostCommand, phase: str, state: str
 ) -> None:
-    """Cases 17 and 18. Before the commit the restart undoes the issuer's leg, and the reversal finds nothing approved."""
+    """Cases 17 and 18. Before the commit: the restart undoes the issuer's leg, the reversal finds nothing approved."""
     with HostProcess(tmp_path / "host", dialects=("nac",)) as host:
         till = till_of(host, tmp_path, "CRASH001")
         host.api.fault("crash", {"tid": till.tid, "kind": "sale"}, phase=phase)
