@@ -40,8 +40,9 @@ These are in the library by name and are not played yet:
 
 
 def scenarios() -> list[Scenario]:
-    """Every file, by the number of its case."""
-    return sorted((reading.load(path) for path in reading.library().values()), key=lambda one: one.case)
+    """The file of every case, by its number; days that nothing is wrong with have none."""
+    every = (reading.load(path) for path in reading.library().values())
+    return sorted((one for one in every if one.case), key=lambda one: one.case)
 
 
 def page(every: list[Scenario]) -> str:
