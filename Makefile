@@ -38,7 +38,7 @@ $(DEV): requirements-dev.lock $(READY)
 
 # ---- verbs
 
-.PHONY: help run test check lint e2e days fuzz kills power bench torn pg-test lock certs mutants
+.PHONY: help run test check lint e2e explore days fuzz kills power bench torn pg-test lock certs mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,11 @@ lint: $(DEV) ## ruff (rules and format), mypy --strict, import contracts
 
 e2e: $(DEV) ## only the tests with real processes over real TCP
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+EXPLORE ?= build/explore
+explore: $(DEV) ## every single and double fault of the standard day, profiles HC and TC, two reports (minutes; ARGS="--faults 1")
+	@$(BIN)/terminal-sim explore standard-day --profile HC --report $(EXPLORE)/HC $(ARGS)
+	@$(BIN)/terminal-sim explore standard-day --profile TC --report $(EXPLORE)/TC $(ARGS)
 
 DAYS ?= 500
 days: $(DEV) ## random shopping days, both ends in process, every operation: DAYS=500 in each dialect (minutes)

@@ -85,6 +85,29 @@ def scenarios() -> None:
     raise typer.Exit(tell())
 
 
+@app.command()
+def explore(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO.toml", help="A file, or a slug of the library.")],
+    faults: Annotated[int, typer.Option("--faults", metavar="N", help="1 or 2: all of them; more: random runs.")] = 2,
+    bug: Annotated[list[str] | None, typer.Option("--bug", metavar="NAME", help="Plant it in every terminal.")] = None,
+    host_bug: Annotated[list[str] | None, typer.Option("--host-bug", metavar="NAME", help="Plant it: host.")] = None,
+    profile: Annotated[str, typer.Option("--profile", metavar="HC|TC", help="Instead of the file's.")] = "",
+    time_limit: Annotated[float, typer.Option("--time-limit", metavar="S", help="Seconds; what is found is kept.")] = 0,
+    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="A page and JSON.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="Processes; 0: one a core.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The first seed of the random runs.")] = 1,
+    no_share: Annotated[bool, typer.Option("--no-share", help="Every schedule played whole (slow).")] = False,
+    twice: Annotated[int, typer.Option("--twice", metavar="N", help="One run in N is repeated and compared.")] = 1,
+) -> None:
+    """Every way that a day can go wrong: 0 nothing found, 1 something, 2 a bad file."""
+    from terminal_sim.lab.commands.explore import Options
+    from terminal_sim.lab.commands.explore import run as play
+
+    bugs, host_bugs = tuple(bug or ()), tuple(host_bug or ())
+    options = Options(scenario, faults, bugs, host_bugs, profile, time_limit, report, jobs, seed, not no_share, twice)
+    raise typer.Exit(play(options))
+
+
 def main() -> None:
     """Entry point of the command `terminal-sim`."""
     app()

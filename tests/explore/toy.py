@@ -221,7 +221,7 @@ class Toy:
         for place, fault in enumerate(self.faults):
             if fault.at == text or (self.until.get(place, 0) > now and base_of(base).startswith("wire")):
                 self.fire[place] += 1
-                happens = "dup" if fault.action == "dup" and happens else ""
+                happens = happens if fault.action == "delay" else "dup" if fault.action == "dup" and happens else ""
         self.said = sha256(f"{self.said}{text}{happens}".encode()).hexdigest()
         if "chance" in self.stage.bugs:
             self.said += str(next(_chance))
