@@ -25,7 +25,10 @@ from terminal_sim.wire import Answer, Failure
 
 SENDS_MAX = 3
 """Of one item in one try (rules.md section 10)."""
-NOT_ABOUT_THE_ITEM = codes.TRANSIENT | codes.FORMAT_IDENTITY_KEY - {"30"}
+UNREADABLE = "30"
+"""What arrived could not be read: a fault of the line or of the message. The host keeps nothing of it (rules.md section
+2), so it goes again; only what is refused SENDS_MAX times in one try is the message's own fault, and rejected."""
+NOT_ABOUT_THE_ITEM = codes.TRANSIENT | codes.FORMAT_IDENTITY_KEY - {UNREADABLE}
 """The host's own trouble, or keys and identity: the item is not refused, and is sent again later."""
 
 
@@ -112,6 +115,9 @@ def on_answer(turn: Turn, job: SendStored, answer: Answer) -> None:
         # Any yes: it has happened, at the amount that was sent, whatever the answer says of a part.
         # A cut before this write: the same item again, answered as before. After it: it is not sent again.
         turn.save("saf-flag", turn.memory.with_rows([delivered(row, answer)]))
+    elif answer.code == UNREADABLE and job.sends < SENDS_MAX:
+        start(turn, job)
+        return
     else:
         reject(turn, row, answer.code)
     turn.then(replace(job, sends=0, first=False))

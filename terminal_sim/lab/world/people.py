@@ -178,7 +178,7 @@ class People:
         if task is None or task.phase != "main":
             return
         step = self._step(task)
-        if step.do in SELLING:
+        if step.do in SELLING and stan not in task.before:  # else: stored by an earlier step, and sent along now
             task.stan, task.batch = stan, batch
             self.stans[step.id] = stan
             self._attempt(task, unit, stan, batch)
