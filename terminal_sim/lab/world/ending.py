@@ -94,7 +94,7 @@ def _clean_up(world: World, till: Till) -> int:
         if _clean(till):
             return cycle
         if till.wire.profile.requires_sign_on and (
-            recovery.must_sign_on(till.flash, till.wire) or cycle or not till.flash.signed_on
+            recovery.must_sign_on(till.memory, till.wire) or cycle or not till.memory.signed_on
         ):
             ask(world, till, SignOn())
         ask(world, till, Settle())
@@ -104,7 +104,7 @@ def _clean_up(world: World, till: Till) -> int:
 
 def _clean(till: Till) -> bool:
     """ISO 87: a batch of nothing but a sale and its reversal wants its settlement too, for both count there."""
-    memory = till.flash
+    memory = till.memory
     waiting = memory.live_rows or to_settle(memory, till.wire)
     return not (waiting or memory.pending or memory.settlement or memory.script)
 
@@ -121,7 +121,7 @@ def _next_day(world: World) -> None:
 
 def _healed(world: World, till: Till, cycles: int, messages: int) -> Healed:
     """Whether it sells again, and closes what it sold."""
-    owed = tuple(str(debt) for debt in recovery.owed(till.flash))
+    owed = tuple(str(debt) for debt in recovery.owed(till.memory))
     if till.wire.profile.requires_sign_on:
         ask(world, till, SignOn())
     sold = closed = None
@@ -158,7 +158,7 @@ def _settled(batches: Iterable[Batch], world: World) -> tuple[Settled, ...]:
 def _judged(world: World, healed: tuple[Healed, ...], day: tuple[Settled, ...]) -> Run:
     scene = world.scene
     books = world.host.books()
-    terminals = {name: book(till.flash) for name, till in world.tills.items()}
+    terminals = {name: book(till.memory) for name, till in world.tills.items()}
     found = [*report.check(books, terminals), *l1(books, terminals, healed), *l2(books, terminals, healed)]
     ended = purchases(books, terminals, world.people.intents())
     run = Run(

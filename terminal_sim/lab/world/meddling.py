@@ -23,14 +23,14 @@ def _swap(world: World, step: StepSpec) -> None:
     till = world.tills[step.unit]
     _tell(till, "replaced by a new unit")
     batch = str(step.args.get("batch", "000001"))
-    till.meddle(Memory(till.flash.config, stan=str(step.args.get("stan", "000000")), batch=batch))
+    till.meddle(Memory(till.memory.config, stan=str(step.args.get("stan", "000000")), batch=batch))
 
 
 def _wipe_row(world: World, step: StepSpec) -> None:
     """A journal row is lost, and every trace of it: as if an older copy of the flash had been put back."""
     till = world.tills[step.unit]
     stan = world.people.stans.get(str(step.args.get("of", "")), "")
-    memory = till.flash
+    memory = till.memory
     events = tuple(event for event in memory.events if event.stan != stan)
     _tell(till, f"the row of STAN {stan} is lost")
     till.meddle(replace(memory, rows=tuple(row for row in memory.rows if row.stan != stan), events=events))

@@ -142,15 +142,15 @@ class People:
         stan = self.stans.get(str(step.args.get("of", "")), str(step.args.get("stan", "")))
         firmware, family = till.firmware, till.wire.name
         if stan:
-            again = reprints.transaction(till.flash, family, stan=stan, firmware=firmware)
+            again = reprints.transaction(till.memory, family, stan=stan, firmware=firmware)
         elif what == "settlement":
-            again = reprints.settlement(till.flash, firmware)
+            again = reprints.settlement(till.memory, firmware)
         elif what == "detail":
-            again = reprints.listing(till.flash, family, firmware=firmware)
+            again = reprints.listing(till.memory, family, firmware=firmware)
         else:
-            again = reprints.last(till.flash, firmware)
+            again = reprints.last(till.memory, firmware)
         if again.slip is not None:
-            till.meddle(reprints.noted(till.flash, again, what, till.time()))
+            till.meddle(reprints.noted(till.memory, again, what, till.time()))
             till.print_again(again.slip)
         for text in filter(None, (again.why, again.remark)):
             till.screen.append(text)
@@ -163,13 +163,13 @@ class People:
         if not till.on:
             self._finish(task, "power-off")
             return
-        order = deeds.order(step, till.flash, self.stans)
+        order = deeds.order(step, till.memory, self.stans)
         if order is None:
             self._finish(task, "nothing-to-name")
             return
         task.phase, task.cut, task.printed = "main", False, len(till.slips)
         task.tries += 1
-        task.before = frozenset(row.stan for row in till.flash.rows)
+        task.before = frozenset(row.stan for row in till.memory.rows)
         till.press(order)
 
     def sent_as(self, unit: str, kind: Kind, stan: str, batch: str) -> None:
@@ -235,7 +235,7 @@ class People:
         if result.stan and step.do in SELLING:
             task.stan = result.stan
             self.stans[step.id] = result.stan
-            self._attempt(task, unit, result.stan, result.batch or self.tills[unit].flash.batch)
+            self._attempt(task, unit, result.stan, result.batch or self.tills[unit].memory.batch)
         if step.do in SELLING:
             self._sold(task, result) if result.end in SOLD else self._not_sold(task, result)
         elif result.end in (End.UNKNOWN, End.UNANSWERED, End.NOT_SENT, End.PENDING, End.REFUSED_LOCALLY):
@@ -271,7 +271,7 @@ class People:
         self.scene.tell(Lane.OPERATOR, task.unit, f"{wanted.name}: {what}")
 
     def _row(self, task: Task) -> int | None:
-        row = self.tills[task.unit].flash.row(stan=task.stan)
+        row = self.tills[task.unit].memory.row(stan=task.stan)
         return row.amount if row is not None else None
 
     def _not_sold(self, task: Task, result: Result) -> None:
@@ -291,7 +291,7 @@ class People:
 
     def _refused(self, task: Task, result: Result) -> None:
         till = self.tills[task.unit]
-        memory, wire = till.flash, till.wire
+        memory, wire = till.memory, till.wire
         if wire.profile.requires_sign_on and not memory.signed_on:
             self._mend(task, SignOn())
         elif memory.settlement is not None or "journal full" in result.text:
@@ -375,8 +375,8 @@ class People:
         step = self._step(task)
         till = self.tills[task.unit]
         self.scene.point(f"op/{till.tid}/query")
-        reply = self._ask(till.flash, task.stan)
-        advice = hostquery.advice(till.flash, reply)
+        reply = self._ask(till.memory, task.stan)
+        advice = hostquery.advice(till.memory, reply)
         self.scene.tell(Lane.OPERATOR, task.unit, advice.text)
         if advice.do is hostquery.Do.REPRINT:
             self._hand_over(task)
@@ -408,7 +408,7 @@ class People:
 
     def _stored_as(self, task: Task) -> None:
         """What was stored without a message has its STAN in the journal only."""
-        new = [row for row in self.tills[task.unit].flash.rows if row.stan not in task.before]
+        new = [row for row in self.tills[task.unit].memory.rows if row.stan not in task.before]
         if task.phase == "main" and not task.stan and new and self._step(task).do in SELLING:
             task.stan = self.stans[self._step(task).id] = new[-1].stan
             self._attempt(task, task.unit, new[-1].stan, new[-1].batch)
@@ -426,7 +426,7 @@ class People:
     def _resolve(self, task: Task) -> None:
         """After a power cut: the last transaction in the journal, else doubt."""
         step = self._step(task)
-        memory = self.tills[task.unit].flash
+        memory = self.tills[task.unit].memory
         if step.do not in SELLING:
             self._later(task, 1.0) if task.tries < self.habits.max_tries else self._finish(task, "power-cut")
             return
@@ -462,7 +462,7 @@ class People:
 
     def _watch(self, unit: str, wait: float = IDLE_S) -> None:
         till = self.tills[unit]
-        if till.firmware.idle_timer and till.on and recovery.owed(till.flash):
+        if till.firmware.idle_timer and till.on and recovery.owed(till.memory):
             self._token += 1
             self.recovering[unit] = (-1, wait)
             self._idle[unit] = self._token
@@ -482,14 +482,14 @@ class People:
         """The steps of `recover`, from one of them on."""
         till = self.tills[unit]
         while at < len(recovery.STEPS):
-            boot = recovery.STEPS[at](till.flash, till.wire)
+            boot = recovery.STEPS[at](till.memory, till.wire)
             if boot is not None:
                 self.recovering[unit] = (at, wait)
                 till.press(boot.order)
                 return
             at += 1
         self.recovering.pop(unit, None)
-        self._watch(unit, next_wait(wait, IDLE_S, clear=not recovery.owed(till.flash)))
+        self._watch(unit, next_wait(wait, IDLE_S, clear=not recovery.owed(till.memory)))
 
     def _recovered(self, unit: str) -> None:
         at, wait = self.recovering[unit]

@@ -108,6 +108,11 @@ class Till:
         self._busy = False
 
     @property
+    def memory(self) -> Memory:
+        """What it knows: of a living machine what it has in mind, which a flash that lies may not hold."""
+        return self._machine.memory if self._machine is not None else self.flash
+
+    @property
     def busy(self) -> bool:
         """Whether an order is at work."""
         return self._busy
@@ -248,7 +253,7 @@ class Till:
         assert exchange is not None
         operation = exchange.operation
         if operation.kind in KEYED:
-            self.sent_as(self.name, operation.kind, operation.stan, operation.batch or self.flash.batch)
+            self.sent_as(self.name, operation.kind, operation.stan, operation.batch or self.memory.batch)
         self.wires.from_till(
             self.name, line, action.payload, action.message, operation.kind.value, operation.amount or -1
         )
@@ -343,7 +348,7 @@ class Till:
 
     def sealed(self, message: Message) -> bytes:
         """A changed answer under today's key."""
-        return self.wire.payload(self.wire.sealed(message, self.flash.keys()))
+        return self.wire.payload(self.wire.sealed(message, self.memory.keys()))
 
     # ---- at rest
 

@@ -189,7 +189,7 @@ class World:
         scene.plan.step_began(step.id, scene.now)
         self._time_points()
         for name, till in self.tills.items():
-            self.copies[name, step.id] = till.flash
+            self.copies[name, step.id] = till.memory
         self._begin_step(step)
         self.at_step += 1
         self._until_next()
