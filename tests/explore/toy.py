@@ -13,7 +13,7 @@ schedule:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
@@ -87,7 +87,9 @@ class ToyStage:
         self.runs += 1
         return Toy(self, scenario or self.scenario, tuple(faults))
 
-    def resume(self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False) -> Playing:
+    def resume(
+        self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False, known: Container[str] = ()
+    ) -> Playing:
         assert isinstance(snapshot, Copy)
         assert tuple(faults[: len(snapshot.faults)]) == snapshot.faults
         toy = Toy(self, self.scenario, tuple(faults))
@@ -95,8 +97,12 @@ class ToyStage:
         toy.counts, toy.points = dict(snapshot.counts), [*snapshot.points]
         toy.fire = [*snapshot.fired, *[0] * (len(faults) - len(snapshot.fired))]
         toy.until = dict(snapshot.ends)
-        toy.watched = watched
+        toy.watched, toy.known = watched, known
         return toy
+
+
+class Enough(BaseException):
+    """The rest is known."""
 
 
 @dataclass
@@ -112,7 +118,11 @@ class Toy:
     fire: list[int] = field(default_factory=list)
     until: dict[int, float] = field(default_factory=dict)
     watched: bool = False
+    known: Container[str] = ()
+    cut_short: bool = False
     middle: tuple[int, str] | None = None
+    captured: bool | None = None
+    """What a call that is at work knows, and no state does."""
 
     def begin(self) -> None:
         self.fire = [0] * len(self.faults)
@@ -146,6 +156,13 @@ class Toy:
     # ---- a step
 
     def step(self) -> bool:
+        try:
+            return self._step()
+        except Enough:
+            self.cut_short = True
+            return False
+
+    def _step(self) -> bool:
         if self.at_step >= len(self.scenario.steps):
             return False
         step = self.scenario.steps[self.at_step]
@@ -189,6 +206,7 @@ class Toy:
         self._reverse(captured=captured)
 
     def _reverse(self, *, captured: bool | None = None) -> None:
+        self.captured = captured
         if self.state.owed < 0:
             return
         there = self.state.posted > self.state.sold
@@ -212,7 +230,9 @@ class Toy:
     def _passes(self, base: str) -> str:
         """What happens at a point: "" = it does not get through."""
         if self.watched and self.middle is None and self.fire[-1] and not self.faults[-1].since:
-            self.middle = (len(self.points), self.state_key())
+            self.middle = (len(self.points), f"{self.state_key()} {self.at_step} {base} {self.captured}")
+            if self.middle[1] in self.known:
+                raise Enough
         number = self.counts[base] = self.counts.get(base, 0) + 1
         text = f"{base}#{number}"
         self.points.append(PointSeen(text, self.at_step if self.at_step < len(self.scenario.steps) else HEALING))

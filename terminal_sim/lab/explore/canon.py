@@ -17,11 +17,14 @@ verdict about the past is told by it as well as the future is.
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import cache
 from hashlib import blake2b
+from io import BytesIO
+from types import MappingProxyType
 from typing import Any, cast
 
 from host.rows import (
@@ -139,10 +142,16 @@ def middle_key(world: World) -> str:
         [(name, _volatile(till)) for name, till in world.tills.items()],
         *(people.tasks, people.wanted, people.stans, people.recovering, people._idle, people._token),
     )
-    try:
-        return blake2b(pickle.dumps(known, protocol=5), digest_size=16).hexdigest()
-    except (pickle.PicklingError, TypeError, AttributeError):
-        return ""
+    written = BytesIO()
+    _Pickler(written, protocol=5).dump(known)
+    return blake2b(written.getbuffer(), digest_size=16).hexdigest()
+
+
+class _Pickler(pickle.Pickler):
+    """Messages keep their elements in a read-only view."""
+
+    dispatch_table = copyreg.dispatch_table.copy()
+    dispatch_table[MappingProxyType] = lambda view: (dict, (dict(view),))
 
 
 def _volatile(till: Till) -> object:

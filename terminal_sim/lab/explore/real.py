@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from typing import cast
 
 import structlog
@@ -32,18 +33,30 @@ class WorldStage:
         """A world before its first step."""
         return _Played(World(scenario or self.scenario, faults=tuple(faults)))
 
-    def resume(self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False) -> Playing:
+    def resume(
+        self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False, known: Container[str] = ()
+    ) -> Playing:
         """The world of a snapshot; whatever else was made of that world ends with it."""
-        return _Played(World.resume(cast(Snapshot, snapshot), tuple(faults)), watched=watched)
+        return _Played(World.resume(cast(Snapshot, snapshot), tuple(faults)), watched=watched, known=known)
+
+
+_AT_THE_HOST = re.compile(r"/H(/|>|$)")
+"""Points within the host's work: what it has still to do cannot be told."""
+
+
+class _Enough(BaseException):
+    """The rest is known. No handler of the world may catch it."""
 
 
 class _Played:
     """A world whose key does not count names."""
 
-    def __init__(self, world: World, *, watched: bool = False) -> None:
+    def __init__(self, world: World, *, watched: bool = False, known: Container[str] = ()) -> None:
         self.world = world
         self.middle: tuple[int, str] | None = None
-        self.begin, self.step, self.snapshot = world.begin, world.step, world.snapshot
+        self.cut_short = False
+        self.begin, self.snapshot = world.begin, world.snapshot
+        self._known = known
         vars(world.scene).pop("point", None)
         if watched and not world.faults[-1].since:
             self._passed = world.scene.point
@@ -52,10 +65,21 @@ class _Played:
     def _look(self, name: str, facts: Facts | None = None) -> Fault | None:
         """At each point, until the last fault has struck and the state can be told."""
         scene = self.world.scene
-        if scene.plan.fired[-1] and (key := middle_key(self.world)):
+        if scene.plan.fired[-1] and not _AT_THE_HOST.search(name) and (key := middle_key(self.world)):
+            key = f"{key} {scene.step} {name}"
             self.middle = (len(scene.points), key)
             del vars(scene)["point"]
+            if key in self._known:
+                raise _Enough
         return self._passed(name, facts)
+
+    def step(self) -> bool:
+        """As the world's; False when it was cut short."""
+        try:
+            return self.world.step()
+        except _Enough:
+            self.cut_short = True
+            return False
 
     @property
     def at_step(self) -> int:
@@ -81,4 +105,5 @@ class _Played:
         return canonical_key(self.world)
 
     def finish(self) -> Run:
+        vars(self.world.scene).pop("point", None)  # the healing has no faults to look at
         return self.world.finish()

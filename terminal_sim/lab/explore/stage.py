@@ -5,7 +5,7 @@ The walk knows nothing else of it, so that a toy of a few states can stand in fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple, Protocol
 
 from specs.faults import Fault
@@ -52,6 +52,8 @@ class Playing(Protocol):
     @property
     def trace_hash(self) -> str: ...
     @property
+    def cut_short(self) -> bool: ...
+    @property
     def middle(self) -> tuple[int, str] | None: ...
 
     def begin(self) -> None: ...
@@ -63,13 +65,16 @@ class Playing(Protocol):
 
 class Stage(Protocol):
     """Where a scenario is played: from its beginning with faults, or on from a snapshot. `faults` is always the whole
-    schedule; those that the snapshot's run had are its first ones."""
+    schedule; those that the snapshot's run had are its first ones. watched: it looks for its `middle`, and goes no
+    further when the key of that is `known`: it is `cut_short` then, and no use any more."""
 
     @property
     def scenario(self) -> Scenario: ...
 
     def start(self, faults: Sequence[Fault], scenario: Scenario | None = None) -> Playing: ...
-    def resume(self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False) -> Playing: ...
+    def resume(
+        self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False, known: Container[str] = ()
+    ) -> Playing: ...
 
 
 def whole(stage: Stage, faults: Sequence[Fault], scenario: Scenario | None = None) -> Run:

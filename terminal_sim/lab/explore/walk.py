@@ -17,7 +17,10 @@ before the next leaves the same behind, and so do a lost frame and an unreadable
 the middle of the first fault's leg, at the first point after it struck where the host is at rest (`Playing.middle`).
 Two first faults from the same node with the same state there, which then pass the same points in the same order and
 come to the same boundary, have the same second faults from there on: `_middles`. The order of points stands for what
-a key cannot hold, the calls that are at work.
+a key cannot hold, the calls that are at work. A second fault is looked at in its middle too: when another schedule
+from the same node was in the same state at the same point after its last fault, its end is this one's, and the leg
+goes no further (`_rests`). Here the point alone stands for the calls that are at work: what a terminal has still to
+write is the difference between its memory and its flash, which the key has both.
 
 What may be lost by it, and why it is not: a verdict is drawn from the final books. They are one part state, which is
 equal, and one part the log of messages, of which the key holds what the checks of the log read (who said what of which
@@ -30,7 +33,7 @@ plays everything whole, and a test holds both against each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -88,6 +91,7 @@ class Leg:
     mark: tuple[object, ...] = ()
     finished: bool = False
     middle: tuple[int, str] | None = None
+    cut: bool = False
 
 
 @dataclass(slots=True)
@@ -142,6 +146,7 @@ class Walker:
         self._ends: dict[tuple[int, str], Verdict] = {}
         self._futures: dict[tuple[int, str], Future] = {}
         self._middles: dict[tuple[object, ...], Middle] = {}
+        self._rests: dict[tuple[int, str], dict[str, Verdict]] = {}
 
     # ---- the day without a fault
 
@@ -287,16 +292,20 @@ class Walker:
         end. like: as far as that one went."""
         time, faults = self.meter.time, (*node.faults, *extra)
         with time("snapshot"):
-            world = self._stage.resume(node.snapshot, faults, watched=forking and bool(extra))
+            rests = {} if forking or not extra else self._rests.setdefault((node.step, node.key), {})
+            known: Container[str] = () if like is not None and not like.cut else rests
+            world = self._stage.resume(node.snapshot, faults, watched=bool(extra), known=known)
         passed = len(world.points)
         unknown: list[tuple[int, str]] = []
         while world.at_step < self._last:
             with time("world"):
                 world.step()
             self.meter.done["steps"] += 1
+            if world.cut_short:
+                return self._cut_short(world, passed, extra, rests, marked=marked)
             at = world.at_step
             if like is not None:
-                if at == like.reached and not like.finished:
+                if at == like.reached and not like.finished and not like.cut:
                     return Leg((), at, mark=_mark(world, passed))
                 continue
             if at < reach or not world.quiet:
@@ -305,20 +314,35 @@ class Walker:
                 key = world.state_key()
             if forking and at < self._last:
                 return self._landing(world, at, key, faults, node, passed, marked=marked)
-            if (known := self._ends.get((at, key))) is not None:
+            if (end := self._ends.get((at, key))) is not None:
                 self._met(world.points[passed:], world.fired, extra)
                 self.meter.done["shared"] += 1
-                return Leg(world.points[passed:], at, end=known, mark=_mark(world, passed) if marked else ())
+                if world.middle is not None:
+                    rests[world.middle[1]] = end
+                return Leg(world.points[passed:], at, end=end, mark=_mark(world, passed) if marked else ())
             unknown.append((at, key))
         with time("checker"):
             run = world.finish()
         points = [seen for seen in world.points[passed:] if seen.step != HEALING]
         verdict = Verdict.of(run)
         self._ends.update((boundary, verdict) for boundary in unknown)
+        if world.middle is not None:
+            rests[world.middle[1]] = verdict
         if like is None:
             self._met(points, run.fired, extra)
         middle = _middle(world, passed) if forking else None
         return Leg(points, self._last, end=verdict, mark=(run.trace_hash, verdict), finished=True, middle=middle)
+
+    def _cut_short(
+        self, world: Playing, passed: int, extra: tuple[Fault, ...], rests: dict[str, Verdict], *, marked: bool
+    ) -> Leg:
+        assert world.middle is not None
+        points = world.points[passed:]
+        self._met(points, world.fired, extra)
+        self.meter.done["shared"] += 1
+        self.meter.done["cut"] += 1
+        mark = _mark(world, passed) if marked else ()
+        return Leg(points, world.at_step, end=rests[world.middle[1]], mark=mark, cut=True)
 
     def _landing(
         self, world: Playing, at: int, key: str, faults: tuple[Fault, ...], node: Node, passed: int, *, marked: bool
