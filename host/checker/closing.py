@@ -32,6 +32,8 @@ from specs.profile import Profile
 from specs.totals import BatchItem, Totals
 
 APPROVED_ONCE = STANDING | {TxnState.REVERSED, TxnState.EXPIRED}
+BOOKING = frozenset({"capture", "adjust"})
+"""Reasons of postings that book a transaction; the others undo it, and may come at any time."""
 BOTH = "both"
 BY_DAY = frozenset({"iso87"})
 """Families that settle each DE 15 by itself, so that a batch number of the terminal may have rows of several days."""
@@ -211,8 +213,9 @@ def _line(row: JournalRow) -> str:
 def a9(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
     """An upload changes no ledger: each item is staged once, nothing is posted for it, doubt becomes an exception.
 
-    A known item names a transaction of its own terminal and posts nothing. Once the batch is closed, an item that is
-    unknown, reversed or of another amount has an exception (unless what was missing has arrived since).
+    A known item names a transaction of its own terminal and posts nothing: neither in its own commit, unless that has
+    made the transaction (an offline sale that the terminal's word captures), nor later. Once the batch is closed, an
+    item that is unknown, reversed or of another amount has an exception (unless what was missing has arrived since).
     """
     for batch_id, staged in books.staged_by_batch.items():
         batch = books.batch_by_id.get(batch_id)
@@ -238,9 +241,10 @@ def _staged_item(books: HostBooks, batch: Batch | None, item: StagedItem) -> Ite
         postings = books.postings_by_txn.get(txn.id, ())
         # What was authorised only (TC) is captured by the close that follows, in one commit with it.
         at_close = batch.closed_at if batch is not None else ""
-        late = [p for p in postings if p.reason == "capture" and p.at > item.at and p.at != at_close]
+        since = [p for p in postings if p.at > item.at or (p.at == item.at and txn.created_at < item.at)]
+        late = [p for p in since if p.reason in BOOKING and p.at != at_close]
         if late:
-            text = f"{len(late)} capture postings of txn {txn.id} came after the upload, expected none"
+            text = f"{len(late)} postings of txn {txn.id} came with or after its upload, expected none"
             yield Finding("A9", subject, text, (_staged(item), *map(str, late)))
     doubtful = item.known in ("unknown", "reversed", "amount-differs") and not item.evidence
     doubtful = doubtful and not _arrived_since(books, item)

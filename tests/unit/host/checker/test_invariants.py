@@ -311,6 +311,12 @@ def a9_posted_by_the_upload(day: Day) -> None:
         day.change(posting, at="2026-03-02T23:00:00.000+08:00")
 
 
+def a9_posted_with_the_upload(day: Day) -> None:
+    (item, *_) = (s for s in day.all(StagedItem) if s.txn_id == txn(day, "000007").id)
+    for posting in day.postings(txn(day, "000007"), "capture"):
+        day.change(posting, at=item.at)
+
+
 def a10_an_entry_of_one_line(day: Day) -> None:
     lines = day.postings(txn(day, "000011"), "capture", "issuer")
     day.drop(next(p for p in lines if p.account.startswith("cardholder")))
@@ -621,6 +627,7 @@ LIES: list[tuple[str, Lie]] = [
     ("A9", a9_item_staged_twice),
     ("A9", a9_known_item_of_nothing),
     ("A9", a9_posted_by_the_upload),
+    ("A9", a9_posted_with_the_upload),
     ("A10", a10_an_entry_of_one_line),
     ("A10", a10_the_issuer_never_credited),
     ("A10", a10_the_card_owes_too_much),
