@@ -51,6 +51,9 @@ class Firmware:
     not_compared: frozenset[int] = frozenset()
     """RT5: elements in which an approving 0210 may differ from the 0200 that is open."""
 
+    late_sells: bool = False
+    """RT5: an approving 0210 that comes while the 0400 of its sale is open is booked, and the reversal is dropped."""
+
     # --- an approval and its row
 
     booking: Writes = Writes.ONE_WRITE

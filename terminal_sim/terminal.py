@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from terminal_sim import orders
 from terminal_sim.firmware import REFERENCE, Firmware
-from terminal_sim.jobs import RULES, money
+from terminal_sim.jobs import RULES, money, reversal
 from terminal_sim.jobs.download import ASKED_BY
 from terminal_sim.moves import (
     Action,
@@ -31,6 +31,7 @@ from terminal_sim.moves import (
     Overdue,
     Received,
     Result,
+    Reverse,
     SignOn,
 )
 from terminal_sim.state import Memory
@@ -117,6 +118,8 @@ def _receive(turn: Turn, payload: bytes) -> None:
     reading = turn.wire.read(exchange.request, payload, turn.keys(), turn.firmware.not_compared)
     match reading:
         case Misfit(why, stan, code):
+            if turn.firmware.late_sells and isinstance(running.job, Reverse) and reversal.on_late(turn, payload):
+                return
             turn.note("ignored-answer", stan=stan, code=code, detail=why)
         case Failure.GARBLED:
             turn.note("ignored-answer", detail="cannot be read")

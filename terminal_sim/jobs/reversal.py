@@ -8,9 +8,9 @@ from specs import codes
 from specs.message import Message
 from specs.operation import FINANCIAL, VOIDS, Kind, OriginalRef
 from terminal_sim import originals, slips
-from terminal_sim.jobs import plain
+from terminal_sim.jobs import money, plain
 from terminal_sim.moves import End, Result, Reverse
-from terminal_sim.state import Memory, Pending, Row, RowState
+from terminal_sim.state import Memory, Pending, Reply, Row, RowState
 from terminal_sim.turn import Turn
 from terminal_sim.wire import REASON_DE, Answer, Failure
 
@@ -91,6 +91,22 @@ def on_failure(turn: Turn, job: Reverse, failure: Failure) -> None:
     _give_up(turn, job, why, refused=False)
 
 
+def on_late(turn: Turn, payload: bytes) -> bool:
+    """Of a firmware that still sells then: an approving 0210 comes while the 0400 of its sale is open. Whether it is
+    one; the sale is booked and printed as though nothing had been sent since (failure-catalogue 4)."""
+    pending, firmware = turn.memory.pending, turn.firmware
+    assert pending is not None
+    if pending.kind is not Kind.SALE:
+        return False
+    sale = replace(pending.image, mti="0200")
+    answer = turn.wire.read(sale, payload, turn.keys(), firmware.not_compared)
+    if not isinstance(answer, Answer) or not turn.wire.approved(answer.code):
+        return False
+    row = replace(_row(turn, pending, answer), auth_code=answer.outcome.auth_code)
+    turn.finish(money.finish(turn, Reply(row, answer.code)))
+    return True
+
+
 def _give_up(turn: Turn, job: Reverse, why: str, *, refused: bool) -> None:
     """The record stays, and what was to follow does not happen; a sign-on may still mend a refusal."""
     pending = turn.memory.pending
@@ -148,19 +164,22 @@ def _counted(turn: Turn, pending: Pending, answer: Answer) -> Memory:
     counts = turn.wire.profile.reversed == "both" and pending.kind in FINANCIAL - VOIDS
     if not counts or answer.code != UNDONE:
         return memory
+    return replace(memory, rows=(*memory.rows, replace(_row(turn, pending, answer), state=RowState.REVERSED)))
+
+
+def _row(turn: Turn, pending: Pending, answer: Answer) -> Row:
+    """What was asked, as far as the reversal knows it."""
     image, outcome = pending.image, answer.outcome
-    row = Row(
+    return Row(
         stan=pending.stan,
         batch=pending.batch,
         kind=pending.kind,
         amount=pending.amount,
         pan=image.get(2) or "",
-        state=RowState.REVERSED,
         rrn=outcome.rrn,
         response_code=answer.code,
         at=outcome.at,
         day=outcome.business_date,
         transmitted=(image.get(90) or "")[10:20],
-        operator=memory.who,
+        operator=turn.memory.who,
     )
-    return replace(memory, rows=(*memory.rows, row))

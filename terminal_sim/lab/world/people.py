@@ -211,6 +211,8 @@ class People:
         if self.alone is not None:
             self.alone(unit, result)
             return
+        if unit not in self.tasks and result.end in SOLD:
+            self._late_slip(unit, result)
         if unit in self.recovering and unit not in self.tasks:
             self._recovered(unit)
             return
@@ -228,6 +230,14 @@ class People:
             self._later(task, 1.0)
         else:
             self._judge(task, result)
+
+    def _late_slip(self, unit: str, result: Result) -> None:
+        """A slip comes out at a till where nobody has pressed a key: it is taken for what was in doubt."""
+        for wanted in self.wanted.values():
+            asked = any((a.tid, a.stan) == (self.tills[unit].tid, result.stan) for a in wanted.attempts)
+            if asked and not wanted.delivered:
+                wanted.delivered += 1
+                self.scene.tell(Lane.OPERATOR, unit, f"{wanted.name}: the goods are handed over")
 
     def _judge(self, task: Task, result: Result) -> None:
         step, unit = self._step(task), task.unit

@@ -17,7 +17,7 @@ from terminal_sim.clock import SystemClock
 from terminal_sim.link import TcpLine
 from terminal_sim.moves import End, Result, Sale
 from terminal_sim.reads import reader
-from terminal_sim.state import Row
+from terminal_sim.state import Row, RowState
 from tests.support.scripted_host import Reply, ScriptedHost, change
 from tests.support.till import CARD, Till, a_till
 
@@ -65,6 +65,51 @@ def test_late_accept_still_reads_a_refusal_by_its_stan() -> None:
     till = a_till("late-accept", dialect="nac")
     till.host.faults["0200", 1] = change({11: "000777", 39: "51"}, then_honest=True)
     assert till.press(Sale(100, CARD)).end is End.APPROVED
+
+
+# --- 4: the answer comes behind its own reversal
+
+
+def answer_behind_the_reversal(*bugs: str, dialect: str, code: str = "00") -> tuple[Till, Result]:
+    """The answer to a sale comes as the first frame behind its 0400; what a boot then ends with."""
+    till = a_till(*bugs, dialect=dialect)
+    late: Reply = []
+
+    def keep(host: ScriptedHost, request: Message, reply: Reply) -> Reply:
+        late.extend(reply)
+        return []
+
+    if code != "00":
+        till.host.decline[100] = code
+    till.host.faults["0200", 1] = keep
+    till.host.faults["0420" if dialect == "iso87" else "0400", 1] = lambda host, request, reply: [*late, *reply]
+    assert till.press(Sale(100, CARD)).end is End.UNKNOWN
+    return till, till.power_up()
+
+
+@DIALECTS
+def test_late_accept_prints_while_the_host_takes_the_sale_back(dialect: str) -> None:
+    """The catalogue: «T takes it as approval, prints: SNF»."""
+    till, result = answer_behind_the_reversal("late-accept", dialect=dialect)
+    (row,) = till.memory.rows
+    assert (result.end, result.approved_amount, result.stan) == (End.APPROVED, 100, row.stan)
+    assert (row.amount, row.state, row.pan, bool(row.auth_code)) == (100, RowState.JOURNALED, CARD.pan, True)
+    assert till.memory.pending is None
+    assert [row.stan in slip.copies[0] for slip in till.screen.slips] == [True]
+    assert till.host.live() == {}, "and the host has it reversed"
+
+
+@DIALECTS
+def test_the_reference_goes_on_waiting_for_its_0410(dialect: str) -> None:
+    till, result = answer_behind_the_reversal(dialect=dialect)
+    assert result.end is End.OK
+    assert [row.state for row in till.memory.rows if row.state != RowState.REVERSED] == []
+    assert (till.memory.pending, till.screen.slips, till.host.live()) == (None, [], {})
+
+
+def test_late_accept_is_not_sold_by_a_late_refusal() -> None:
+    till, result = answer_behind_the_reversal("late-accept", dialect="nac", code="51")
+    assert (result.end, till.memory.rows, till.memory.pending, till.screen.slips) == (End.OK, (), None, [])
 
 
 # --- 75: another terminal's

@@ -16,7 +16,7 @@ from terminal_sim.moves import ClearReversal, Echo, End, OfflineSale, Sale, Sett
 from terminal_sim.operators import documented_operators
 from terminal_sim.state import ROLL_FORWARD, RowState
 from tests.support.scripted_host import Fault, change, drop, garbage, hang_up
-from tests.support.till import CARD, Till, a_till
+from tests.support.till import CARD, Till, a_till, agree
 
 CHIP = replace(CARD, entry=Entry.CHIP)
 Rows = list[tuple[str, int, RowState]]
@@ -122,6 +122,19 @@ def test_the_reference_has_no_such_moment() -> None:
     till = a_till()
     assert not till.press_and_cut(Sale(100, CARD), "rev-clear", "before")
     assert (till.host.live(), rows(till)) == ({"000002": 100}, [("000002", 100, RowState.JOURNALED)])
+
+
+def test_row_first_lets_the_reversal_win() -> None:
+    """The catalogue's «rev wins, row marked: undone on both sides», in a firmware where both can survive."""
+    till = a_till("row-first")
+    assert till.press_and_cut(Sale(100, CARD), "rev-clear", "before")
+    both = (rows(till), till.memory.pending is not None)
+    assert both == ([("000002", 100, RowState.JOURNALED)], True)
+    till.power_up()
+    assert rows(till) == [("000002", 100, RowState.REVERSED)]
+    assert (till.host.live(), till.memory.pending, len(till.host.sent("0400"))) == ({}, None, 1)
+    assert till.press(Sale(200, CARD)).end is End.APPROVED
+    agree(till)
 
 
 # --- 13: stored only when the answer has not come

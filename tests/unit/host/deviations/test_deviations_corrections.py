@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from host.rows import Txn, TxnState
-from specs.operation import Kind, OriginalRef
+from host.rows import Batch, Txn, TxnState
+from specs.operation import Kind, OriginalRef, Verdict
 from specs.profile import Profile
+from tests.support.books import cup_totals, nac_totals
 from tests.support.engine import CUP, NAC, a_card, code
 from tests.support.host_engine import EngineHost
 from tests.support.money import ISO87, MoneyDesk, a_desk
@@ -167,4 +170,60 @@ def test_a_completion_of_three_times_what_is_held(
     assert desk.do(how, 2, 30_000, of=1) == said
     assert desk.payable() == (30_000 if bugs else 0)
     assert desk.txn(1).state is (TxnState.CAPTURED if bugs else TxnState.AUTHORISED)
+    desk.check()
+
+
+# ---- void-rev-uncounted (case 54)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("bugs", "running", "agrees"),
+    [(("void-rev-uncounted",), {"sale": [2, 16_000], "void": [1, 10_000]}, False), ((), {"sale": [2, 16_000]}, True)],
+    ids=["deviant", "reference"],
+)
+def test_a_void_that_was_reversed(
+    profile: Profile, bugs: tuple[str, ...], running: dict[str, list[int]], agrees: bool
+) -> None:
+    """FC A8: «running totals = totals recomputed from items»: the sale lives again, the totals go on with its void."""
+    desk = a_desk(profile, bugs=bugs)
+    desk.do(Kind.SALE, 1, 10_000)
+    desk.do(Kind.VOID, 2, 10_000, of=1)
+    assert desk.undo(2) == "00"
+    desk.do(Kind.SALE, 3, 6_000)
+    assert desk.states(1, 2) == ["captured", "reversed"]
+    assert (desk.payable(), desk.bank.debited) == (16_000, 16_000)
+    (batch,) = desk.rows(Batch)
+    assert json.loads(batch.running) == running
+    totals = cup_totals((2, 16_000)) if profile is CUP else nac_totals((2, 16_000))
+    said = desk.send(desk.request(Kind.SETTLE, stan=90, totals=totals, batch="000001"))
+    assert said is not None
+    assert (said.verdict is Verdict.AGREED) is agrees
+    assert desk.states(1, 2) == ["captured", "reversed"]
+    assert desk.txn(1).settlement == ("settled" if agrees else "open")
+
+
+def test_void_rev_uncounted_agrees_with_a_terminal_of_the_same_mistake() -> None:
+    """And the sale, which stands at the issuer and in the ledger, is settled with its batch."""
+    desk = a_desk(NAC, bugs=("void-rev-uncounted",))
+    desk.do(Kind.SALE, 1, 10_000)
+    desk.do(Kind.VOID, 2, 10_000, of=1)
+    desk.undo(2)
+    desk.do(Kind.SALE, 3, 6_000)
+    said = desk.send(desk.request(Kind.SETTLE, stan=90, totals=nac_totals((1, 6_000)), batch="000001"))
+    assert said is not None
+    assert said.verdict is Verdict.AGREED
+    assert [(str(t.state), t.settlement) for t in desk.rows(Txn) if t.kind is Kind.SALE] == [
+        ("captured", "settled")
+    ] * 2
+    assert desk.states(2) == ["reversed"]
+
+
+@BOTH
+def test_void_rev_uncounted_still_counts_what_is_voided_or_reversed(profile: Profile) -> None:
+    desk = a_desk(profile, bugs=("void-rev-uncounted",))
+    desk.do(Kind.SALE, 1, 10_000)
+    desk.do(Kind.SALE, 2, 6_000)
+    desk.undo(1)
+    desk.do(Kind.VOID, 3, 6_000, of=2)
     desk.check()

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from host.engine.events import CloseBatch, Cutover
+from host.engine.items import digest
 from host.issuer.link import FaultKind, LinkFault
-from host.rows import Batch, BatchState, Txn
+from host.rows import Batch, BatchState, Posting, Txn
 from specs.operation import Kind, Outcome, UploadItem, Verdict
 from specs.profile import Profile
 from specs.totals import Totals
@@ -277,3 +278,46 @@ def test_a_stored_sale_that_comes_after_the_close(bugs: tuple[str, ...], booked:
     assert (desk.payable(), desk.bank.debited) == (10_000 + booked, 10_000 + booked)
     assert code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=3, amount=1_000, batch="000002"))) == "00"
     assert desk.payable() == 11_000 + booked
+
+
+# ---- late-into-closed (case 44)
+
+
+@pytest.mark.parametrize(
+    ("bugs", "batch", "settlement"),
+    [(("late-into-closed",), "000001", "settled"), ((), "000002", "open")],
+    ids=["deviant", "reference"],
+)
+def test_the_batch_of_a_stored_sale_that_comes_after_the_close(
+    bugs: tuple[str, ...], batch: str, settlement: str
+) -> None:
+    """FC A7: «the item digest of a closed batch never changes»."""
+    desk = closed_once(CUP, *bugs)
+    first = desk.books.batches(TID)[0]
+    said = desk.send(desk.request(Kind.OFFLINE_SALE, stan=2, amount=4_000, batch="000001"))
+    assert code(said) == "00"
+    late = desk.txn(2)
+    home = desk.books.get(Batch, late.batch_id)
+    assert home is not None
+    assert (home.number, late.settlement, late.carried) == (batch, settlement, not bugs)
+    assert {p.batch_id for p in desk.rows(Posting) if p.txn_id == late.id} == {home.id}
+    items = desk.books.txns_of_batch(first.id)
+    assert (digest(items) == first.digest) is not bool(bugs)
+    assert (desk.payable(), desk.bank.debited) == (14_000, 14_000)
+
+
+def test_late_into_closed_leaves_what_comes_in_time_alone() -> None:
+    desk = closed_once(CUP, "late-into-closed")
+    assert code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=3, amount=1_000, batch="000002"))) == "00"
+    assert code(desk.sale(4, 2_000, batch="000002")) == "00"
+    assert [t.settlement for t in desk.rows(Txn)] == ["settled", "open", "open"]
+    desk.check()
+
+
+def test_the_store_takes_what_late_into_closed_writes() -> None:
+    host = EngineHost("sqlite://", profile=CUP, bugs=("late-into-closed",))
+    host.ask(Kind.SALE, stan=1, amount=10_000)
+    host.ask(Kind.SETTLE, stan=90, totals=cup_totals((1, 10_000)), batch="000001")
+    assert host.ask(Kind.OFFLINE_SALE, stan=2, amount=4_000, batch="000001") == ["00"]
+    host.later(21)
+    assert [(t.batch_id, t.settlement) for t in host.rows(Txn)] == [(1, "settled"), (1, "settled")]

@@ -177,3 +177,36 @@ def test_the_store_takes_what_they_write(name: str) -> None:
     host.later(21)
     assert [o.code for r, o in host.heard if r.operation.kind is Kind.UPLOAD and o] == ["00"] * 3
     assert host.money() == ((20_000, 20_000) if name == "upload-dedupe-stan" else (14_000, 14_000))
+
+
+# ---- upload-overwrites (case 33)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("uploaded_as", "bugs", "booked"),
+    [
+        (15_000, ("upload-overwrites",), 15_000),
+        (7_000, ("upload-overwrites",), 7_000),
+        (15_000, (), 10_000),
+        (7_000, (), 10_000),
+    ],
+)
+def test_an_item_of_another_amount(profile: Profile, uploaded_as: int, bugs: tuple[str, ...], booked: int) -> None:
+    """FC A9: «an upload item with known k changes no ledger»; the card has paid 100.00 and 20.00 either way."""
+    desk = in_dispute(profile, 2, uploaded_as + 2_000, *bugs)
+    assert upload(desk, 91, (1, uploaded_as), (2, 2_000)) == "00"
+    assert (desk.txn(1).approved_amount, desk.payable(), desk.bank.debited) == (booked, booked + 2_000, 12_000)
+    desk.check_running()
+    end(desk, 92, 2, uploaded_as + 2_000)
+    assert listed(desk) == ([] if bugs else [("000001", "AMT")])
+
+
+@BOTH
+def test_upload_overwrites_leaves_what_agrees_and_what_is_unknown_alone(profile: Profile) -> None:
+    desk = in_dispute(profile, 3, 16_000, "upload-overwrites")
+    upload(desk, 91, (1, 10_000), (2, 2_000), (7, 4_000))
+    desk.check()
+    assert desk.payable() == 12_000
+    end(desk, 92, 3, 16_000)
+    assert listed(desk) == [("000007", "terminal-only")]
