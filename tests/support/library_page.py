@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from host.checker.auditor import AUDIT
+from host.checker.classes import CLASSES
+from host.checker.invariants import INVARIANTS, LIVENESS, WAITING
 from terminal_sim.lab.scenario import reading
 from terminal_sim.lab.scenario.model import Expect, Scenario
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "library.md"
+_SHOWN = 12
+"""Runs of one line."""
 _HEAD = """# The library of failures
 
 One scenario file for each of the 84 cases of the failure catalogue, under its number and name, in
@@ -27,6 +32,17 @@ This page is written from the files by `python -m tests.support.library_page`.
 <!-- library -->
 | case | name | what people notice | end, rules kept | end with a bug |
 |---|---|---|---|---|
+"""
+_TRIPPED = """
+## What trips what
+
+Each invariant, and each tag, with the scenarios that break it or end so, in brackets the run with a bug of that file;
+what nothing trips does not count as tested. `AUDIT` is the auditor, which works the balances out from the messages
+alone. `E3`, `E4` and `E7` wait for funding.
+
+<!-- tripped -->
+| what | tripped by |
+|---|---|
 """
 _WAITING = """
 ## Waiting
@@ -49,7 +65,31 @@ def page(every: list[Scenario]) -> str:
     """The whole page."""
     played = "".join(_played(one) for one in every if not one.waiting)
     waiting = "".join(_waiting(one) for one in every if one.waiting)
-    return _HEAD + played + _WAITING + waiting
+    return _HEAD + played + _TRIPPED + "".join(_trips(every)) + _WAITING + waiting
+
+
+def tripped(every: Iterable[Scenario]) -> dict[str, tuple[str, ...]]:
+    """Invariant or tag -> the runs that end with it, as their files say it: `slug`, `slug [variant]`.
+
+    What a file says of its findings and tags is all there is, or its run fails (tests/explore/test_library_runs.py).
+    """
+    found: dict[str, list[str]] = {}
+    for one in every:
+        ends = ((one.slug, one.expect), *((f"{one.slug} [{v.name}]", v.expect) for v in one.variants))
+        for name, expect in () if one.waiting else ends:
+            for tag in (*(expect.findings or ()), *(expect.classes or ())):
+                found.setdefault(tag, []).append(name)
+    return {tag: tuple(runs) for tag, runs in found.items()}
+
+
+def _trips(every: Iterable[Scenario]) -> Iterator[str]:
+    runs = tripped(every)
+    for tag in (*INVARIANTS, *LIVENESS, AUDIT, *CLASSES):
+        named = runs.get(tag, ("nothing",))
+        more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        yield f"| `{tag}` | {', '.join(f'`{name}`' for name in named[:_SHOWN])}{more} |\n"
+    for tag in WAITING:
+        yield f"| `{tag}` | waits for funding: {WAITING[tag]} |\n"
 
 
 def _played(one: Scenario) -> str:
