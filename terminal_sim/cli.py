@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from terminal_sim.commands import copies, operator, reading, recovery, setup, till
+from terminal_sim.commands import copies, operator, reading, recovery, service, setup, till
 
 app = typer.Typer(
     help="""A POS terminal that lives in a folder (its flash).
@@ -52,6 +52,7 @@ for _command in (
     copies.restore,
 ):
     app.command(_command.__name__.replace("_", "-"), cls=setup.ListsBugs if _command is setup.init else None)(_command)
+app.command("service", hidden=True)(service.service)
 
 
 # --- the lab ----------------------------------------------------------------------------------------------------------

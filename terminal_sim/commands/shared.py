@@ -22,6 +22,7 @@ EXIT_FAULTY = 2
 EXIT_REFUSED = 4
 """interface.md section 1."""
 CRASH_VARIABLE = "CLOSEOUT_CRASH_AT"
+POINTS_VARIABLE = "CLOSEOUT_POINTS"
 FAULTS_VARIABLE = "CLOSEOUT_FAULTS"
 RRN_CHARACTERS = 12
 
@@ -107,11 +108,16 @@ def checked_rrn(rrn: str) -> str:
 
 
 def powered(folder: Path) -> DirFlash:
-    """The folder's flash under the power of CLOSEOUT_CRASH_AT. Raises: FlashError for a step that does not exist."""
+    """The folder's flash under the power of CLOSEOUT_CRASH_AT, or asking CLOSEOUT_POINTS (terminal_sim.asked). Raises:
+    FlashError for a step that does not exist, ConfigError when nobody is there to be asked."""
     import os
 
     from terminal_sim.flash import DirFlash, power_from
 
+    if where := os.environ.get(POINTS_VARIABLE, ""):
+        from terminal_sim.asked import AskedFlash, Points
+
+        return AskedFlash(folder, Points(where))
     return DirFlash(folder, power_from(os.environ.get(CRASH_VARIABLE, "")))
 
 
@@ -140,22 +146,32 @@ def run(folder: Path, order: Callable[[Memory], Order], as_json: bool) -> tuple[
 
 def boot(flash: DirFlash, memory: Memory, event: Boot, as_json: bool) -> tuple[Result, bool]:
     """Power on over what the flash holds, until the order is done: its result, and whether anything may have left."""
+    import os
+
     from specs.endpoint import parse
+    from terminal_sim import driver
     from terminal_sim.clock import SystemClock
-    from terminal_sim.driver import Driver
     from terminal_sim.terminal import Terminal
     from terminal_sim.wire import wire_for
 
-    config, clock = memory.config, SystemClock()
+    config = memory.config
+    clock: Clock = SystemClock()
     firmware = firmware_of(memory)
     terminal = Terminal(wire_for(config.connect), memory, firmware=firmware)
     endpoint = parse(config.connect)
     if endpoint.tls is not None and endpoint.tls.insecure:
         typer.echo("warning: insecure=1: this line takes any certificate, so anyone can play the host", err=True)
-    line = line_of(endpoint, clock, config, firmware)
-    driver = Driver(terminal, flash, line, clock, Screen(as_json))
+    line: TcpLine
+    screen: driver.Screen = Screen(as_json)
+    if os.environ.get(POINTS_VARIABLE, ""):
+        from terminal_sim.asked import around
+
+        line, clock, screen = around(flash, endpoint, config, firmware, screen)
+    else:
+        line = line_of(endpoint, clock, config, firmware)
+    machine = driver.Driver(terminal, flash, line, clock, screen)
     try:
-        return driver.run(event), driver.spoke
+        return machine.run(event), machine.spoke
     finally:
         line.close()
         for fault in getattr(line, "unfired", ()):

@@ -48,7 +48,8 @@ class Listening:
 class HostProcess:
     """One host on one store; it can be ended, killed and started again on the same store and ports.
 
-    folder: where store, ready file and log go. dialects: one listener each, on a free port at first.
+    folder: where store, ready file and log go. dialects: one listener each, on a free port at first; names, or files of
+    dialects that are called as their file.
     options: further arguments of `serve`. wrapper: a command that runs the host (strace …). environment: what is added
     to ours.
     """
@@ -147,7 +148,7 @@ class HostProcess:
     def command(self) -> list[str]:
         """The command line of the next start."""
         before = self._listening
-        ports = {name: before.ports[name] if before else 0 for name in self.dialects}
+        ports = {name: before.ports[Path(name).stem] if before else 0 for name in self.dialects}
         api = before.api.base.removeprefix("http://") if before else "127.0.0.1:0"
         listen = [part for name in self.dialects for part in ("--listen", f"{name}://127.0.0.1:{ports[name]}")]
         serve = [sys.executable, "-m", "host", "serve", *listen, "--api", api, "--store", self.store]
@@ -172,6 +173,15 @@ class HostProcess:
             return self._process.wait(wait_s)
         except subprocess.TimeoutExpired:
             raise LabError(f"the host did not end within {wait_s:g} s:\n{self.log_tail()}") from None
+
+    def ends_within(self, wait_s: float) -> bool:
+        """Whether it ends by itself in that time, or has."""
+        assert self._process is not None
+        try:
+            self._process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def stop(self) -> None:
         """End it in whatever state it is; for the end of a test or demo."""
