@@ -10,6 +10,7 @@ what stands on the flash. Where there is no fork (Windows) a key press starts a 
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -108,29 +109,39 @@ def serve() -> None:
     for module in pkgutil.walk_packages(terminal_sim.__path__, "terminal_sim."):
         if not module.name.startswith(("terminal_sim.lab", "terminal_sim.__main__")):
             import_module(module.name)  # loaded here once, used by the forks
-    _warm_up()
+    command = _warm_up()
+    gc.freeze()  # what is loaded stays, and a fork need not copy it to look at it
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _be_a_terminal(order["words"], order["environment"], order["out"], order["err"])
+            _be_a_terminal(command, order["words"], order["environment"], order["out"], order["err"])
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 
 
-def _warm_up() -> None:
-    """One call that comes to nothing: the command line loads parts of itself only when it reads arguments."""
-    from terminal_sim import cli
+def _warm_up() -> Callable[[], object]:
+    """The command line, read and built, after one call that comes to nothing: it loads parts of itself only when it
+    reads arguments. The dialects and their families too."""
+    from typer.main import get_command
 
+    from specs.families import NAMES
+    from terminal_sim import cli
+    from terminal_sim.wire import wire_for
+
+    command = get_command(cli.app)
     sys.argv = ["terminal-sim", "journal", os.path.join(os.devnull, "none")]
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
-        cli.main()
+        command()
+    for name in NAMES:
+        wire_for(f"{name}://127.0.0.1:1")
+    return command
 
 
-def _be_a_terminal(words: list[str], environment: dict[str, str], out: str, err: str) -> NoReturn:
-    from terminal_sim import cli
-
+def _be_a_terminal(
+    command: Callable[[], object], words: list[str], environment: dict[str, str], out: str, err: str
+) -> NoReturn:
     code = 1
     try:
         for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, _FRESH), (2, err, _FRESH)):
@@ -139,7 +150,7 @@ def _be_a_terminal(words: list[str], environment: dict[str, str], out: str, err:
             os.close(handle)
         os.environ.update(environment)
         sys.argv = ["terminal-sim", *words]
-        cli.main()
+        command()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

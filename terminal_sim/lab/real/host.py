@@ -145,6 +145,7 @@ class RealHost:
         self._client = Client(self.process.api.base)
         self.up = True
         self._client.call("PUT", "/clock", {"running": False})
+        self._pushed = self.now() - EARLY
         self.push()
         for place, rule in self._rules.items():
             self._set_rule(place, rule)
@@ -187,11 +188,16 @@ class RealHost:
         """What its clock shall show."""
         return self.start + timedelta(seconds=self.scene.now + self.skew_s)
 
-    def push(self) -> None:
-        """Its clock to the scene's time. One that is ahead already waits for us."""
-        if self.up:
-            with self._or_gone():
-                self._client.call("PUT", "/clock", {"now": self.now().isoformat()})
+    def push(self, most_s: float = 0.0) -> bool:
+        """Its clock to the scene's time; False when it is less than so many seconds behind, or there already. One that
+        is ahead waits for us."""
+        now = self.now()
+        if not self.up or (now - self._pushed).total_seconds() <= most_s:
+            return False
+        self._pushed = now
+        with self._or_gone():
+            self._client.call("PUT", "/clock", {"now": now.isoformat()})
+        return True
 
     def settle(self, turns: int = SYNCS) -> None:
         """Let it do what is due, and say what there is to say."""

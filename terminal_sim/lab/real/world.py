@@ -40,9 +40,11 @@ from terminal_sim.lab.world.world import World, dialect_of, wire_of
 from terminal_sim.state import Memory
 from terminal_sim.wire import Wire
 
-STRIDES = ((60.0, 5.0), (600.0, 60.0), (7_200.0, 900.0))
+STRIDES = ((60.0, 10.0), (600.0, 60.0), (7_200.0, 900.0))
 """Up to so many seconds after the last message the host's clock moves in steps of so many; then by the hour."""
 HOUR_S = 3_600.0
+AT_ONCE_S = 0.5
+"""The host is not told of times that pass as quickly as this; before each message it is."""
 FRAME_S = 60
 """rules.md section 10. Of the machine's own seconds, which a scenario's are not: a slow frame is cut off in the world
 only."""
@@ -219,7 +221,8 @@ class RealWorld(World):
         while scene.now < to:
             scene.now = min(to, scene.now + self._stride(), self._next_cutoff())
             messages = scene.messages
-            host.push()
+            if not host.push(AT_ONCE_S):
+                continue
             host.settle(2)
             if scene.messages != messages:
                 self._spoke_at = scene.now
