@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -39,3 +40,19 @@ def test_it_ends_as_its_file_says(scenario: Scenario, variant: Variant | None) -
 def test_the_end_with_a_bug_is_another_one(scenario: Scenario, variant: Variant) -> None:
     without = mismatches(_rules_kept(scenario.slug), variant.expect)
     assert bool(without) is ((scenario.slug, variant.name) not in HARMLESS)
+
+
+@pytest.mark.parametrize(("scenario", "variant"), BUGS, ids=_name)
+def test_its_end_comes_of_its_bugs_and_not_of_its_world(scenario: Scenario, variant: Variant) -> None:
+    """The same switches and habits without the bugs, or without one of them, end in another way."""
+    for less in _with_one_bug_less(variant):
+        end = World(scenario, less).run()
+        assert bool(mismatches(end, variant.expect)) is ((scenario.slug, variant.name) not in HARMLESS), less
+
+
+def _with_one_bug_less(variant: Variant) -> list[Variant]:
+    terminal = [replace(variant, bugs=tuple(one for one in variant.bugs if one != bug)) for bug in variant.bugs]
+    host = [
+        replace(variant, host_bugs=tuple(one for one in variant.host_bugs if one != bug)) for bug in variant.host_bugs
+    ]
+    return terminal + host

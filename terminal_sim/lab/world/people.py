@@ -30,6 +30,9 @@ LOOK_S = 10.0
 IDLE_S = 60.0
 """rules.md section 10; without its jitter: nothing here is by chance."""
 SIGN_ON_CODES = frozenset({"22", "A0", "63", "58"})
+CLOSED_CODE = "22"
+"""The batch is closed at the host: rows in it are settled first, a sign-on alone would bring the same answer again
+(rules.md section 4)."""
 LATER_CODES = frozenset({"68", "91", "96", "98"})
 NEXT_STAN = frozenset({"94"})
 SOLD = frozenset({End.APPROVED, End.PARTIAL})
@@ -286,6 +289,8 @@ class People:
 
     def _not_sold(self, task: Task, result: Result) -> None:
         match result.end:
+            case End.DECLINED if result.code == CLOSED_CODE and self.tills[task.unit].memory.rows:
+                self._mend(task, Settle())
             case End.DECLINED if result.code in SIGN_ON_CODES:
                 self._mend(task, SignOn())
             case End.DECLINED if result.code in LATER_CODES | NEXT_STAN:

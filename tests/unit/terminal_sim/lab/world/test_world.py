@@ -163,3 +163,18 @@ def test_a_split_frame_arrives_whole_and_a_glued_one_apart() -> None:
     for action, params in (("split", {"sizes": "1,3"}), ("drip", {"rate": 100.0}), ("dup", {})):
         run = World(a_day(faults=[Fault(f"wire/H>{TID}/0210#1", action, params)], steps=ONE_SALE)).run()
         assert (run.classes, run.findings, [s.attempts for s in run.steps]) == (("clean",), (), [1, 1, 1]), action
+
+
+def test_on_22_a_till_with_rows_settles_before_it_sells_again() -> None:
+    """rules.md, section 4: «T on 22: rows in its batch -> settle first». The host closed the batch at its cutoff."""
+    steps = (
+        step("A", "sale", 300, amount=26_800),
+        step("B", "sale", 24 * HOUR, amount=4_500),
+        step("S", "settle", 30 * HOUR),
+    )
+    run = World(a_day(steps=steps)).run()
+    assert (run.classes, run.findings) == (("clean",), ())
+    assert ends(run) == {"A": "approved", "B": "approved", "S": "agreed"}
+    assert [(s.batch, s.count, s.amount) for s in run.settled] == [("000001", 1, 26_800), ("000002", 1, 4_500)]
+    said = [h.text.split()[1] for h in run.trace if h.lane == "wire" and h.step == 1 and ">H" in h.text]
+    assert said == ["0200", "0800", "0500", "0320", "0200"]
