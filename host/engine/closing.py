@@ -34,8 +34,10 @@ from specs.values import replace
 RESET = "terminal reset"
 """`Batch.forced` of what a re-flashed terminal left open (rules.md, section 4)."""
 HOST_ONLY = "host-only"
-_SETTLEMENT_OF = {"AMT": "exception", HOST_ONLY: "settled"}
-"""Exception reason -> what it makes of a captured item; host-only as `host_only = "fund-and-flag"` has it."""
+AMOUNT = "AMT"
+_IN_DOUBT = frozenset({HOST_ONLY, AMOUNT})
+"""Reasons for which a captured item is funded with the host's amount and flagged, or kept in suspense, as `host_only`
+says: a mismatch does not stop funding (failure-catalogue, section 2, capture profiles)."""
 BOTH = "both"
 
 
@@ -135,9 +137,8 @@ def _capture(draft: Draft, batch: Batch, reasons: Mapping[int, str]) -> None:
 
 
 def _settlement(draft: Draft, reason: str) -> str:
-    if reason == HOST_ONLY and draft.ctx.settings.host_only == "suspense":
-        return "exception"
-    return _SETTLEMENT_OF.get(reason, "settled")
+    suspended = reason in _IN_DOUBT and draft.ctx.settings.host_only == "suspense"
+    return "exception" if suspended else "settled"
 
 
 # --- without the terminal ---------------------------------------------------------------------------------------------

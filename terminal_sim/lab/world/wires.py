@@ -78,6 +78,8 @@ class Wires:
         self._held: list[Held] = []
         self._glued: list[Glued] = []
         self._deaf: set[int] = set()
+        self._under_way: dict[int, float] = {}
+        """Line -> when the last byte that the terminal put on it arrives: its end comes behind it."""
         self._count = 0
 
     # ---- lines
@@ -111,7 +113,8 @@ class Wires:
         """The terminal's end is closed. quietly: without a word to the host, as when its power is gone."""
         line = self.present.pop(unit, None)
         if line is not None and not quietly and line not in self._deaf:
-            self.scene.agenda.put(self.scene.now + LATENCY_S, HostLineEnds(line))
+            last = self._under_way.pop(line, 0.0)
+            self.scene.agenda.put(max(self.scene.now, last) + LATENCY_S, HostLineEnds(line))
 
     def host_ends(self, line: int, broken: bool) -> None:
         """The host's end is closed."""
@@ -198,6 +201,7 @@ class Wires:
     def _arrive(self, unit: str, direction: str, line: int, data: bytes, after: float) -> None:
         at = self.scene.now + LATENCY_S + after
         if direction == TO_HOST:
+            self._under_way[line] = max(at, self._under_way.get(line, 0.0))
             self.scene.agenda.put(at, ToHost(unit, line, data))
         else:
             self.scene.agenda.put(at, ToTill(unit, line, data, late=after > 0))
@@ -242,6 +246,7 @@ class Wires:
         self.present = dict(shot.present)
         self._held, self._glued = list(shot.held), list(shot.glued)
         self._deaf, self._count = set(shot.deaf), shot.count
+        self._under_way.clear()
 
 
 def _code(message: Message) -> str:

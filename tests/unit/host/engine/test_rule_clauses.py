@@ -190,4 +190,4 @@ def test_rh9_the_statement_of_a_batch_has_each_exception_with_both_figures() -> 
     assert (line["reason"], line["item"]) == ("AMT", "000001/000002")
     assert (line["host_amount"], line["terminal_amount"]) == (200, 250)
     settled = [(item["stan"], item["settlement"]) for item in shown["items"]]
-    assert settled == [("000001", "settled"), ("000002", "exception")]
+    assert settled == [("000001", "settled"), ("000002", "settled")]  # funded and flagged

@@ -564,7 +564,7 @@ def test_a_second_round_that_is_whole_closes_without_a_false_host_only() -> None
     upload(draft, (1, 11000), (5, 3500))
     assert trailer(draft, totals=claim).code == "77"
     assert listed(draft) == [("000001/000005", "AMT", 3000, 3500)]
-    assert {t.id: t.settlement for t in draft.ws.txns_of_batch(1)}[5] == "exception"
+    assert {t.id: t.settlement for t in draft.ws.txns_of_batch(1)}[5] == "settled"
 
 
 def test_a_trailer_whose_difference_no_item_explains_lists_the_figures() -> None:
