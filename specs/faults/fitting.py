@@ -2,7 +2,8 @@
 
 Left out is what no rule can repair, since it is no fault of a machine or a line: a host that lies about a sale, a
 message changed so that only a MAC can tell, a supervisor who clears what is owed. Scenarios have these by name. A line
-that is down is left out too: it has no point of its own, only a time.
+that goes down is tried at an answer, where nothing after the request gets through; from step to step it has no point of
+its own, only a time (terminal_sim.lab.explore.space).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _MOMENTS: Mapping[str, tuple[_Try, ...]] = {
 }
 _AGAIN = frozenset({"0410", "0230", "0330", "0510", "0530", "0810"})
 """Answers after which a terminal tries again when they say «system trouble»; an 0210 would be a lie."""
+_LASTING = frozenset({"outage", "down"})
 _SETTLING = ("05", "03")
 
 
@@ -81,9 +83,10 @@ def _on_wire(point: Point, *, few: bool) -> tuple[_Try, ...]:
     late = BEYOND_SETTLE_TIMEOUT_S if point.what.startswith(_SETTLING) else BEYOND_TIMEOUT_S
     delay: _Try = ("delay", {"seconds": late})
     again: tuple[_Try, ...] = (("answer", {"rc": "96"}),) if point.who == HOST and point.what in _AGAIN else ()
-    return (_LEADING[0], delay, *_LEADING[1:], *(() if few else _OTHERS), *again)
+    cut: tuple[_Try, ...] = (("down", {}),) if point.who == HOST else ()
+    return (_LEADING[0], delay, *_LEADING[1:], *(() if few else _OTHERS), *again, *cut)
 
 
 def _fault(at: str, name: str, params: Mapping[str, Value]) -> Fault:
     action_at(at, name)
-    return Fault(at, name, params, until=f"+{OUTAGE_S}" if name == "outage" else "")
+    return Fault(at, name, params, until=f"+{OUTAGE_S}" if name in _LASTING else "")

@@ -65,6 +65,7 @@ class Plan:
         self._start, self._end = [_ALWAYS] * count, [_NEVER] * count
         self._down: list[tuple[int, str]] = []
         self._outages: list[int] = []
+        self._cuts: list[tuple[int, str]] = []
         self._timed: list[int] = []
         self._wild = False
         for place, fault in enumerate(self.faults):
@@ -87,8 +88,10 @@ class Plan:
             text = point.text
             self._at[text] = (*self._at.get(text, ()), place)
             self._wild |= point.terminal == ANY_TERMINAL or (point.place is Place.WIRE and not point.what)
-            if action.opens_window:
+            if action.opens_window and ISSUER in (point.who, point.to):
                 self._outages.append(place)
+            elif action.opens_window:
+                self._cuts.append((place, point.terminal))
         if fault.since or fault.until:
             self._timed.append(place)
             self._set_times(place, fault, steps)
@@ -157,7 +160,7 @@ class Plan:
         return -1
 
     def _is_out(self, place: int, now: float) -> bool:
-        """An outage holds from its beginning where it names one, else from where it first struck."""
+        """An outage, or a line cut at a frame, holds from its beginning where it names one, else from where it struck."""
         return bool(self.faults[place].since or self._fired[place]) and self._holds(place, now)
 
     def _holds(self, place: int, now: float) -> bool:
@@ -207,7 +210,7 @@ class Plan:
             if name in (who, ANY_TERMINAL) and self._holds(place, now):
                 found = True
                 self._fired[place] = self._fired[place] or 1
-        return found
+        return found or any(name in (who, ANY_TERMINAL) and self._is_out(place, now) for place, name in self._cuts)
 
     def next_change(self, now: float) -> float | None:
         """The next moment at which a window opens or ends; None = none is known yet."""
@@ -216,7 +219,7 @@ class Plan:
 
     def windows(self, now: float) -> tuple[Window, ...]:
         """The windows that have begun, ended ones too; a line that is down without a given time among them."""
-        places = sorted({*self._timed, *(place for place, _ in self._down)})
+        places = sorted({*self._timed, *(place for place, _ in (*self._down, *self._cuts))})
         return tuple(
             Window(p, self._start[p], self._end[p]) for p in places if _ALWAYS < self._start[p] <= now < _NEVER
         )
@@ -241,7 +244,8 @@ class Plan:
         fault, nth, wanted = self.faults[place], self._nth[place], self.faults[place].match.get(NTH)
         if self._end[place] <= now:
             return False
-        if fault.at.startswith(Place.LINK) or (place in self._outages and self._fired[place]):
+        opened = self._fired[place] and (place in self._outages or any(place == cut for cut, _ in self._cuts))
+        if fault.at.startswith(Place.LINK) or opened:
             return True
         spent = fault.times and self._fired[place] >= fault.times
         late = (nth and self._passings[place] >= nth) or (isinstance(wanted, int) and self._seen[place] >= wanted)

@@ -6,7 +6,7 @@ from specs.faults.model import Action, Place
 
 ACTION = Action(
     "down",
-    (Place.LINK,),
-    "no frame passes and no connection is made, from `from` until `until`",
+    (Place.LINK, Place.WIRE),
+    "no frame passes and no connection is made, from `from` (at a frame: from that frame on) until `until`",
     opens_window=True,
 )

@@ -155,8 +155,13 @@ def _window(run: Run, fault: Fault) -> tuple[float, float]:
     """From when to when it held; an open end is the last event's."""
     if not fault.since and not fault.until:
         return 0.0, 0.0
-    since = _moment(run, fault.since, 0.0, 0.0)
+    since = _moment(run, fault.since, 0.0, 0.0) if fault.since else _struck_at(run, fault)
     return since, _moment(run, fault.until, since, run.trace[-1].at if run.trace else since)
+
+
+def _struck_at(run: Run, fault: Fault) -> float:
+    """When a fault first struck at its point; 0 for a line as a whole, which has none."""
+    return next((happened.at for happened in run.trace if happened.fault and happened.point == fault.at), 0.0)
 
 
 def _moment(run: Run, text: str, since: float, otherwise: float) -> float:

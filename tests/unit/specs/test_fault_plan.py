@@ -170,6 +170,22 @@ def test_an_outage_begins_where_it_strikes_and_holds_for_every_message() -> None
     assert plan.fired == (3,)
 
 
+def test_a_line_goes_down_at_a_frame_for_a_time() -> None:
+    plan = Plan([Fault(f"{BACK}#2", "down", until="+600")])
+    assert strikes(plan, BACK, 1, now=100.0) == [False]
+    assert not plan.is_down("T0000001", 100.0)
+    assert plan.ahead(100.0) != ()
+    assert strikes(plan, BACK, 1, now=200.0) == [True]
+    assert [plan.is_down("T0000001", at) for at in (200.0, 799.9, 800.0)] == [True, True, False]
+    assert not plan.is_down("T0000002", 300.0)
+    assert not plan.is_down("I", 300.0)
+    assert strikes(plan, BACK, 1, now=300.0) == [False], "once; the frame is lost because the line is down"
+    assert plan.fired == (1,)
+    assert plan.ahead(799.0) != ()
+    assert plan.ahead(800.0) == ()
+    assert [(window.since, window.until) for window in plan.windows(300.0)] == [(200.0, 800.0)]
+
+
 # ---- going back, and what is ahead
 
 
@@ -234,7 +250,7 @@ def test_what_is_ahead_forgets_what_is_over() -> None:
     [
         (Fault("wire/T>H/0200", "dorp"), "action", "did you mean 'drop'?"),
         (Fault("wier/T>H/0200", "drop"), "at", "did you mean 'wire'?"),
-        (Fault("wire/T>H/0200", "down"), "action", "cannot happen at wire/T>H/0200"),
+        (Fault("wire/T>H/0200", "refuse"), "action", "cannot happen at wire/T>H/0200"),
         (Fault("link/T", "down", since="step:Z"), "from", "there is no step 'Z'"),
         (Fault("link/T", "down", until="step:AA"), "until", "did you mean 'A'?"),
         (Fault("link/T", "down", since="soon"), "from", "neither seconds nor step:ID"),

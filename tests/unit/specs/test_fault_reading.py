@@ -131,6 +131,8 @@ def test_the_catalogue_s_own_choices_fit() -> None:
     assert sorted(f.params["frames"] for f in made if f.action == "reorder") == [1, 3]
     assert [params_of(f)["n"] for f in made if f.action == "truncate"] == [0]
     assert {f.action for f in fitting("crash/T0000001/print.before#1")} == {"stop", "paper-out"}
+    assert [f.until for f in fitting("wire/H>T0000001/0210#1") if f.action == "down"] == ["+600"]
+    assert "down" not in {f.action for f in made}, "a request that is lost with all after it has told nobody anything"
     assert fitting("link/T0000001") == ()
 
 

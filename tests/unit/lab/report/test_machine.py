@@ -126,6 +126,14 @@ def test_a_window_is_told_in_seconds() -> None:
     assert (found["since"], found["until"]) == (600.0, 1200.0)
 
 
+def test_a_line_that_goes_down_at_a_frame_is_down_from_there() -> None:
+    struck = next(happened for happened in a_run().trace if happened.fault and happened.point)
+    fault = replace(a_run().faults[0], at=struck.point, action="down", params={}, until="+600")
+    (found,) = run_shape(a_run(faults=(fault,)))["faults"]
+    assert (found["since"], found["until"]) == (struck.at, struck.at + 600.0)
+    assert struck.at > 0
+
+
 def test_every_key_of_a_run_is_documented() -> None:
     text = (Path(__file__).parents[4] / "docs" / "reports.md").read_text(encoding="utf-8")
     assert [key for key in RunShape.__annotations__ if f"`{key}`" not in text] == []
