@@ -21,7 +21,7 @@ from terminal_sim.lab.world.scene import Scene
 from terminal_sim.lab.world.till import Till
 from terminal_sim.moves import ClearReversal, End, Order, Result, Settle, SignOn
 from terminal_sim.recovery import next_wait
-from terminal_sim.state import Memory, RowState
+from terminal_sim.state import Memory, Row, RowState
 
 PAUSE_S = 20.0
 """Between two tries of an operator."""
@@ -406,6 +406,8 @@ class People:
             self._token += 1
             task.phase, task.token = "look", self._token
             self.scene.agenda.put(self.scene.now + IDLE_S, Again(task.unit, task.token))
+        elif (row := self._standing(task)) is not None:  # stored, and sent until it is answered: nobody waits for that
+            self._reprinted(task, row)
         else:
             self._finish(task, "unknown")
 
@@ -445,22 +447,31 @@ class People:
         if step.do not in SELLING:
             self._later(task, 1.0) if task.tries < self.habits.max_tries else self._finish(task, "power-cut")
             return
-        row = memory.row(stan=task.stan) if task.stan else None
-        live = row is not None and row.state is RowState.JOURNALED
+        row = self._standing(task)
         looks = task.handed or self.habits.on_unknown in ("query", "query-then-rekey", "wait")
-        if live and looks and (memory.pending is None or memory.pending.stan != task.stan):
-            assert row is not None
-            task.stan = row.stan
-            self.stans[step.id] = row.stan
-            self._attempt(task, task.unit, row.stan, row.batch)
-            self.scene.tell(Lane.OPERATOR, task.unit, f"last transaction: STAN {row.stan}, printed again")
-            self._sold(task, Result(End.APPROVED, stan=row.stan))
+        if row is not None and looks:
+            self._reprinted(task, row)
         elif task.handed:
             self._finish(task, "approved")
         elif not task.stan or step.do in ("refund", "adjust", "tip"):
             self._later(task, 1.0) if task.tries < self.habits.max_tries else self._finish(task, "power-cut")
         else:
             self._in_doubt(task)
+
+    def _standing(self, task: Task) -> Row | None:
+        """The row of the last attempt, when it stands in the journal and nothing is owed that takes it out."""
+        memory = self.tills[task.unit].memory
+        row = memory.row(stan=task.stan) if task.stan else None
+        undone = memory.pending is not None and memory.pending.stan == task.stan
+        return row if row is not None and row.state is RowState.JOURNALED and not undone else None
+
+    def _reprinted(self, task: Task, row: Row) -> None:
+        """The terminal's last transaction, with a slip in hand."""
+        task.stan = row.stan
+        self.stans[self._step(task).id] = row.stan
+        self._attempt(task, task.unit, row.stan, row.batch)
+        self.scene.tell(Lane.OPERATOR, task.unit, f"last transaction: STAN {row.stan}, printed again")
+        self._sold(task, Result(End.APPROVED, stan=row.stan))
 
     # ---- the end of a step
 
