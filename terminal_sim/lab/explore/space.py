@@ -6,7 +6,7 @@ number of times, so what is struck later is told from there: the k-th time since
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -67,7 +67,8 @@ class Space:
         return struck + sum(len(self._windows[step]) for step in steps)
 
     def windows(self, step: int) -> tuple[Fault, ...]:
-        """The outages that begin with a step: ten minutes, until the step after the next, over the cutoff."""
+        """The outages that begin with a step: ten minutes, until the step after the next, over the cutoff. With the first
+        step also what a line is like all the time."""
         return self._windows[step]
 
     def _of(self, base: str) -> tuple[Fault, ...]:
@@ -88,9 +89,17 @@ class Space:
         if past := _after_cutoff(self.scenario, place):
             untils.append(str(past))
         units = [step.unit] if step.unit else [terminal.name for terminal in self.scenario.terminals]
-        return tuple(
+        down = (
             Fault(f"link/{unit}", "down", since=f"step:{step.id}", until=until) for unit in units for until in untils
         )
+        return (*down, *(self._in_pieces() if place == 0 else ()))
+
+    def _in_pieces(self) -> Iterator[Fault]:
+        """Lines that bring every answer in pieces, from the first step on and for good."""
+        if self._only is None or "split" in self._only:
+            for tid in sorted({terminal.tid for terminal in self.scenario.terminals}):
+                since = f"step:{self.scenario.steps[0].id}"
+                yield Fault(f"wire/H>{tid}", "split", {"sizes": "1"}, times=0, since=since)
 
 
 def _after_cutoff(scenario: Scenario, place: int) -> int:

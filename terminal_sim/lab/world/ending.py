@@ -18,6 +18,7 @@ from host.checker.items import items
 from host.checker.liveness import Healed, l1, l2
 from host.checker.purchases import purchases
 from host.rows import Batch
+from specs.faults import Fault
 from specs.faults.plan import Plan
 from terminal_sim import recovery
 from terminal_sim.book import book
@@ -58,7 +59,7 @@ def _calm(world: World) -> None:
     """No more faults; what is on its way arrives; whatever is off is switched on."""
     scene = world.scene
     world.struck = scene.plan.fired
-    scene.plan = Plan(())
+    scene.plan = Plan([replace(fault, since="") for fault in world.faults if _stays(fault)])
     world.people.tasks.clear()
     world.wires.release()
     world._pass_time(scene.now + 200.0)
@@ -72,6 +73,11 @@ def _calm(world: World) -> None:
         till.cut = lambda _unit: None
     if not world.host.up:
         world._pass_time(scene.now + 30.0)
+
+
+def _stays(fault: Fault) -> bool:
+    """A line that brings every frame in pieces is not broken: nothing heals there, TCP is like that."""
+    return fault.action == "split" and not fault.times and not fault.until
 
 
 def ask(world: World, till: Till, order: Order | None) -> Result:
