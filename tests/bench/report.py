@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench import books, codec, disk, idle, startup
+from tests.bench import books, codec, disk, explorer, idle, startup
 from tests.bench.approvals import held, line, search
 from tests.bench.processes import CORES, Stage, end_on_sigterm
 
@@ -211,13 +211,19 @@ def main() -> None:
         say(startup.table(found["start"]))
         found["codec"] = codec.measure()
         say(codec.table(found["codec"]))
+        found["explorer"] = explorer.measure()
+        say(explorer.table(found["explorer"]))
         (folder / "idle").mkdir()
         with Stage(folder / "idle") as stage:
             found["idle"] = idle.measure(stage, given.idle)
         say(idle.table(found["idle"]))
         numbers = [int(part) for part in given.lines.split(",")]
         found["profiles"] = [profile(folder / f"lines{n}", n, given.seconds, given.rounds) for n in numbers]
-    tables = {MARK: table(found), codec.MARK: codec.table(found["codec"])}
+    tables = {
+        MARK: table(found),
+        codec.MARK: codec.table(found["codec"]),
+        explorer.MARK: explorer.table(found["explorer"]),
+    }
     print("\n\n".join(tables.values()))
     if given.doc is not None:
         page = given.doc.read_text("utf8")
