@@ -1,0 +1,170 @@
+"""The same scenarios in the world and with real processes over TCP: the same run, point for point at the terminals.
+
+Show 5 of the fault catalogue's issue. Of what is expected the library's files speak and their own tests; here each run
+of the world is what the real one is held against, and each must be as its file says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from specs.faults.model import HOST, ISSUER, Place
+from specs.faults.points import parse_point
+from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.real.processes import Processes
+from terminal_sim.lab.real.world import RealWorld
+from terminal_sim.lab.scenario.model import Scenario, Variant
+from terminal_sim.lab.scenario.reading import library, load, loads
+from terminal_sim.lab.spawner import Spawner
+from terminal_sim.lab.world.record import Run
+from terminal_sim.lab.world.world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run of the library. group: of the catalogue. ends: the classes, so that not two wrong runs agree."""
+
+    slug: str
+    group: str
+    ends: tuple[str, ...]
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.slug}-{self.variant}" if self.variant else self.slug
+
+
+QUICK = [
+    Case("rev-resp-lost", "A", ("clean",)),  # reply and reversal's reply lost
+    Case("pwr-reply-before-journal", "A", ("DC", "DS", "TM"), "rev-clear-first"),
+    Case("host-crash-after-commit", "A", ("clean",)),  # killed twice, and started again
+    Case("upload-cut", "B", ("TM",)),  # NAC, 95, the line breaks inside the upload
+    Case("clock-skew-midnight", "B", ("clean",)),  # ISO 87, over the cutoff
+    Case("split-coalesced", "E", ("clean",), "one-read-framing"),
+]
+SLOW = [
+    Case("req-lost", "A", ("clean",)),
+    Case("resp-lost-rev-ok", "A", ("STUCK", "TM", "late"), "rev-next-sale"),
+    Case("late-resp-next-txn", "A", ("clean",)),
+    Case("rev-overtakes-original", "A", ("clean",)),
+    Case("dup-retransmit", "A", ("clean",)),
+    Case("pwr-after-send", "A", ("clean",)),
+    Case("pwr-journal-before-revclear", "A", ("SNF", "TM"), "row-kept"),
+    Case("host-crash-before-commit", "A", ("clean",)),
+    Case("issuer-late-approval", "A", ("clean",)),
+    Case("partial-approval", "A", ("clean",)),
+    Case("settle-resp-lost", "B", ("clean",)),
+    Case("pwr-after-settle-send", "B", ("TM",), "mark-after-send"),
+    Case("settle-req-lost", "B", ("SNF", "STUCK"), "clear-on-send"),  # TC
+    Case("second-95", "B", ("TM",)),
+    Case("forced-close-without-saf", "B", ("late",)),
+    Case("void-resp-lost", "C", ("clean",)),
+    Case("saf-declined-later", "C", ("SNF",)),
+    Case("half-open", "E", ("clean",)),
+    Case("rst-mid-frame", "E", ("clean",)),
+]
+CASES = [*QUICK, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW)]
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Processes]:
+    if not Spawner.available():
+        pytest.skip("terminals are forks here")
+    with Processes() as ready:
+        yield ready
+
+
+def variant_of(scenario: Scenario, name: str) -> Variant | None:
+    return next(v for v in scenario.variants if v.name == name) if name else None
+
+
+def outside(run: Run) -> list[str]:
+    """The points that both can see: not those inside the host, nor between host and issuer."""
+    found = [(parse_point(seen.point), seen) for seen in run.points]
+    return [
+        f"{seen.point} {seen.step}"
+        for point, seen in found
+        if ISSUER not in (point.who, point.to) and not (point.who == HOST and point.place in (Place.CRASH, Place.STORE))
+    ]
+
+
+def end_of(run: Run) -> dict[str, object]:
+    """All that must be the same. Not how often an outage was met: how often the host tries is between its own ticks."""
+    return {
+        "steps": [(step.id, step.end, step.code, step.attempts) for step in run.steps],
+        "classes": run.classes,
+        "settled": run.settled,
+        "exceptions": run.exceptions,
+        "findings": sorted((finding.invariant, finding.text) for finding in run.findings),
+        "struck": [times > 0 for times in run.fired],
+        "mismatches": run.mismatches,
+        "purchases": [
+            (p.intent.name, p.intent.amount, p.intent.delivered, p.debited, p.settled, p.classes, p.reason, p.money)
+            for p in run.purchases
+        ],
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_same_in_the_world_and_for_real(processes: Processes, case: Case) -> None:
+    scenario = load(library()[case.slug])
+    variant = variant_of(scenario, case.variant)
+    world = World(scenario, variant).run()
+    with RealWorld(scenario, variant, processes=processes) as played:
+        real = played.run()
+    assert end_of(real) == end_of(world)
+    assert outside(real) == outside(world)
+    assert real.classes == case.ends
+    assert real.mismatches == ()
+
+
+def test_the_cases_are_spread() -> None:
+    cases = [*QUICK, *SLOW]
+    scenarios = [load(library()[case.slug]) for case in cases]
+    assert len(cases) >= 20
+    assert {case.group for case in cases} == {"A", "B", "C", "E"}
+    assert {scenario.world.dialect for scenario in scenarios} == {"cup", "nac", "iso87"}
+    bugs = {bug for case, s in zip(cases, scenarios, strict=True) if case.variant for bug in s.variants[0].bugs}
+    assert len(bugs) >= 3
+
+
+# ---- what cannot be played
+
+
+FILE = """
+world = {{dialect="cup"}}
+terminals = [{{tid="T0000001"}}]
+steps = [{{id="N", at="09:00", do="signon", tid="T0000001"}}, {step}]
+faults = [{fault}]
+"""
+SALE = '{id="A", at="09:05", do="sale", tid="T0000001", amount=100}'
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ('{at="store/H/commit#1", action="disk-full"}', "disk-full at store/H/commit#1 cannot be played: the disk"),
+        ('{at="crash/H/close.after#1", action="stop"}', "stop at crash/H/close.after#1 cannot be played: close is"),
+        ('{at="cal/H", action="cutoff-now"}', "cutoff-now at cal/H cannot be played: a host has no calendar"),
+        ('{at="wire/I>H/0430#1", action="silence"}', "silence at wire/I>H/0430#1 cannot be played: of the issuer's"),
+        ('{at="wire/H>T/0210#1", action="prompt", text="cut"}', "prompt at wire/H>T/0210#1 cannot be played: nobody"),
+        ('{at="wire/H>I/0200", action="silence", match={step="A"}}', "cannot be matched on step"),
+    ],
+)
+def test_what_cannot_be_played_is_refused(fault: str, said: str) -> None:
+    """Before any process is started: nothing is left out in silence."""
+    scenario = loads(FILE.format(step=SALE, fault=fault), "day.toml")
+    with pytest.raises(LabError, match=r"^--real: ") as refused:
+        RealWorld(scenario, processes=Processes())
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_bug_of_the_host_is_refused() -> None:
+    scenario = load(library()["rev-resp-lost"])
+    with pytest.raises(LabError, match="--real: host bug rev-twice cannot be played"):
+        RealWorld(scenario, variant_of(scenario, "rev-twice"), processes=Processes())
