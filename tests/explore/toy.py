@@ -17,6 +17,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
+from math import inf
 
 from host.checker.books import Finding, HostBooks
 from specs.faults import Fault
@@ -179,6 +180,8 @@ class Toy:
 
     def _end(self, fault: Fault) -> float:
         now = self.at_step * STEP_S
+        if not fault.until:
+            return inf
         if fault.until.startswith("+"):
             return now + float(fault.until[1:])
         if fault.until.startswith("step:"):
@@ -236,16 +239,21 @@ class Toy:
         number = self.counts[base] = self.counts.get(base, 0) + 1
         text = f"{base}#{number}"
         self.points.append(PointSeen(text, self.at_step if self.at_step < len(self.scenario.steps) else HEALING))
-        now = self.at_step * STEP_S
         happens = "yes"
         for place, fault in enumerate(self.faults):
-            if fault.at == text or (self.until.get(place, 0) > now and base_of(base).startswith("wire")):
+            if fault.action == "split":
+                self.fire[place] += base.startswith(fault.at)
+            elif fault.at == text or (self._is_down(place, fault) and base_of(base).startswith("wire")):
                 self.fire[place] += 1
                 happens = happens if fault.action == "delay" else "dup" if fault.action == "dup" and happens else ""
         self.said = sha256(f"{self.said}{text}{happens}".encode()).hexdigest()
         if "chance" in self.stage.bugs:
             self.said += str(next(_chance))
         return happens
+
+    def _is_down(self, place: int, fault: Fault) -> bool:
+        """A line that brings its frames in pieces is not."""
+        return fault.at.startswith("link/") and self.until.get(place, 0) > self.at_step * STEP_S
 
     # ---- the end
 

@@ -103,9 +103,10 @@ class Shrinker:
         moved: list[Fault] = []
         for fault in now.faults:
             if is_window(fault) or not number_of(fault.at):
-                if f"step:{gone}" in (fault.since, fault.until):
+                window = _rehung(fault, now, gone)
+                if window is None:
                     return None
-                moved.append(fault)
+                moved.append(window)
                 continue
             where = _where(now, points, fault.at)
             run = self._play(fewer, tuple(moved)) if where is not None else None
@@ -184,6 +185,20 @@ def _rank(fault: Fault) -> int:
     if is_window(fault):
         return len(ACTIONS) + 1
     return ACTIONS.index(fault.action) if fault.action in ACTIONS else len(ACTIONS)
+
+
+def _rehung(window: Fault, now: Scenario, gone: str) -> Fault | None:
+    """A window that hung on the step that is gone hangs on the next one; None: there is none."""
+    named = f"step:{gone}"
+    if named not in (window.since, window.until):
+        return window
+    place = next(place for place, step in enumerate(now.steps) if step.id == gone)
+    if place + 1 == len(now.steps):
+        return None
+    following = f"step:{now.steps[place + 1].id}"
+    since = following if window.since == named else window.since
+    until = following if window.until == named else window.until
+    return replace(window, since=since, until=until) if since != until else None
 
 
 def _where(scenario: Scenario, points: tuple[PointSeen, ...], at: str) -> tuple[str, int] | None:

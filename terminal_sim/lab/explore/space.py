@@ -67,8 +67,8 @@ class Space:
         return struck + sum(len(self._windows[step]) for step in steps)
 
     def windows(self, step: int) -> tuple[Fault, ...]:
-        """The outages that begin with a step: ten minutes, until the step after the next, over the cutoff. With the first
-        step also what a line is like all the time."""
+        """The outages that begin with a step: ten minutes, until the step after the next, over the cutoff. With the
+        first step also what a line is like all the time."""
         return self._windows[step]
 
     def _of(self, base: str) -> tuple[Fault, ...]:
