@@ -30,6 +30,7 @@ def test_fewer_faults_and_steps() -> None:
     ]
     assert [step.do for step in small.scenario.steps] == ["sale"]
     assert [step.args for step in small.scenario.steps] == [{"amount": 1}]
+    assert small.run is not None
     assert Verdict.of(small.run) == LOST
     assert small.run.trace_hash == whole(stage, small.scenario.faults, small.scenario).trace_hash
 

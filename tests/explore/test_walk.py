@@ -7,12 +7,13 @@ import pytest
 from specs.faults import Fault
 from terminal_sim.lab.explore.classify import Allowing
 from terminal_sim.lab.explore.plain import PlainWalker
+from terminal_sim.lab.explore.shrink import Shrinker
 from terminal_sim.lab.explore.space import Space
 from terminal_sim.lab.explore.stage import Verdict, whole
 from terminal_sim.lab.explore.tally import Group
 from terminal_sim.lab.explore.walk import First, Sampling, Walker
 from terminal_sim.lab.scenario.model import OperatorSpec
-from tests.explore.toy import ANSWER, REVERSAL, ToyStage, day, fitting
+from tests.explore.toy import ANSWER, REQUEST, REVERSAL, ToyStage, day, fitting
 
 DAY = day("sale", "sale", "settle", "sale", "settle")
 ALLOWED = Allowing(OperatorSpec())
@@ -132,3 +133,16 @@ def test_a_fault_that_never_strikes_is_told() -> None:
     node, _ = walker.day()[0]
     walker.first(node, Fault(f"{ANSWER}#9", "drop"), 0)
     assert [problem.what for problem in walker.problems] == ["did not fire"]
+
+
+def test_a_world_that_gives_up_is_a_finding() -> None:
+    """One schedule that comes to no end does not end the others."""
+    stage = ToyStage(day("sale", "sale", "settle"), frozenset({"breaks"}))
+    walker, firsts = walked(stage)
+    broken = Verdict(("error",), ("LabError",))
+    assert {first.single for first in firsts} == {Verdict(("clean",)), broken}
+    assert all(first.single == broken for first in firsts if first.fault.action == "dup" and "0200" in first.fault.at)
+    assert not walker.problems
+    small = Shrinker(stage, broken).shrink(stage.scenario, (Fault(f"{REQUEST}#2", "dup"),))
+    assert small is not None
+    assert len(small.scenario.steps) == 1

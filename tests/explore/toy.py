@@ -8,6 +8,7 @@ schedule:
     gives-up         the second 0400 that nobody answers was the last                  a power cut and a window
     double-post      a sale delivered twice is posted twice                                     one dup
     chance           (no bug of the day) the trace differs each time                            not deterministic
+    breaks           the world gives up at a sale delivered twice                               an error, no verdict
     hidden           (no bug of the day) the key says nothing of what went wrong                sharing lies
 """
 
@@ -21,6 +22,7 @@ from math import inf
 
 from host.checker.books import Finding, HostBooks
 from specs.faults import Fault
+from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.explore.space import base_of
 from terminal_sim.lab.explore.stage import HEALING, Playing
 from terminal_sim.lab.scenario.model import Scenario, StepSpec, TerminalSpec, WorldSpec
@@ -196,6 +198,8 @@ class Toy:
         self._set(posted=self.state.posted + 1)
         if action == "dup" and "double-post" in self.stage.bugs:
             self._set(double=self.state.double + 1)
+        if action == "dup" and "breaks" in self.stage.bugs:
+            raise LabError("this world has no end")
         if not self._passes(ANSWER):
             self._doubt(captured=True)
             return

@@ -17,8 +17,8 @@ from terminal_sim.lab.scenario.model import OperatorSpec
 CLEAN, LATE = "clean", "late"
 FINE = frozenset({CLEAN, LATE})
 
-ORDER = ("DC", "DS", "CNS", "CNSale", "SNF", "SNC", "AMT", "STUCK", "TM", LATE, CLEAN)
-"""Classes from the worst on: first who lost twice, then who lost, then what only does not agree."""
+ORDER = ("error", "DC", "DS", "CNS", "CNSale", "SNF", "SNC", "AMT", "STUCK", "TM", LATE, CLEAN)
+"""Classes from the worst on: what came to no end, who lost twice, who lost, what only does not agree."""
 
 BY_ACTION: Mapping[str, frozenset[str]] = MappingProxyType({})
 """Action -> classes that the catalogue allows after it (cases 21, 45, 46), explained by an exception."""

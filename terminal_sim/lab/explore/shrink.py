@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from specs.faults import Fault
-from terminal_sim.errors import TerminalError
 from terminal_sim.lab.explore.space import base_of, is_window, number_of
-from terminal_sim.lab.explore.stage import Stage, Verdict, whole
+from terminal_sim.lab.explore.stage import Stage, Verdict, judged, passed
 from terminal_sim.lab.scenario.model import Scenario, StepSpec
 from terminal_sim.lab.world.record import PointSeen, Run
 
@@ -30,10 +29,10 @@ WIRE_POINTS_MAX = 12
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """scenario: with its faults; run: of it; tries: runs that it took."""
+    """scenario: with its faults; run: of it, None when it comes to no end; tries: runs that it took."""
 
     scenario: Scenario
-    run: Run
+    run: Run | None
     tries: int
 
 
@@ -49,8 +48,8 @@ class Shrinker:
     def shrink(self, scenario: Scenario, faults: tuple[Fault, ...]) -> Shrunk | None:
         """The smallest that was found; None when the schedule itself does not show the verdict."""
         now = replace(scenario, faults=faults, variants=())
-        run = self._shows(now)
-        if run is None:
+        shows, run = self._shows(now)
+        if not shows:
             return None
         changed = True
         while changed and self.tries < self._max:
@@ -61,38 +60,37 @@ class Shrinker:
                     changed = True
         return Shrunk(now, run, self.tries)
 
-    def _first(self, smaller: Callable[[Scenario], Iterator[Scenario]], now: Scenario) -> tuple[Scenario, Run] | None:
+    def _first(
+        self, smaller: Callable[[Scenario], Iterator[Scenario]], now: Scenario
+    ) -> tuple[Scenario, Run | None] | None:
         for candidate in smaller(now):
             if self.tries >= self._max:
                 return None
-            if (run := self._shows(candidate)) is not None:
+            shows, run = self._shows(candidate)
+            if shows:
                 return candidate, run
         return None
 
-    def _shows(self, candidate: Scenario) -> Run | None:
-        """Its run, if it ends alike and each of its faults struck."""
-        run = self._play(candidate, candidate.faults)
-        return run if run is not None and Verdict.of(run) == self._verdict and all(run.fired) else None
-
-    def _play(self, scenario: Scenario, faults: tuple[Fault, ...]) -> Run | None:
+    def _shows(self, candidate: Scenario) -> tuple[bool, Run | None]:
+        """Whether it ends alike and each of its faults struck."""
         self.tries += 1
-        try:
-            return whole(self._stage, faults, scenario)
-        except TerminalError:
-            return None
+        verdict, run = judged(self._stage, candidate.faults, candidate)
+        return verdict == self._verdict and (run is None or all(run.fired)), run
+
+    def _points(self, scenario: Scenario, faults: tuple[Fault, ...]) -> tuple[PointSeen, ...]:
+        self.tries += 1
+        return passed(self._stage, faults, scenario)
 
     # ---- fewer steps
 
     def _fewer_steps(self, now: Scenario) -> Iterator[Scenario]:
-        seen = self._play(now, now.faults)
-        if seen is None:
-            return
+        seen = self._points(now, now.faults)
         for place in reversed(range(len(now.steps))):
             gone = now.steps[place]
             if any(step.args.get("of") == gone.id for step in now.steps):
                 continue
             steps = _without(now.steps, place)
-            faults = self._moved(replace(now, steps=steps), now, seen.points, gone.id)
+            faults = self._moved(replace(now, steps=steps), now, seen, gone.id)
             if steps and faults is not None:
                 yield replace(now, steps=steps, faults=faults)
 
@@ -109,8 +107,9 @@ class Shrinker:
                 moved.append(window)
                 continue
             where = _where(now, points, fault.at)
-            run = self._play(fewer, tuple(moved)) if where is not None else None
-            text = _again(fewer, run.points, base_of(fault.at), *where) if run is not None and where is not None else ""
+            if where is None:
+                return None
+            text = _again(fewer, self._points(fewer, tuple(moved)), base_of(fault.at), *where)
             if not text:
                 return None
             moved.append(replace(fault, at=text))
@@ -121,10 +120,8 @@ class Shrinker:
     def _simpler_actions(self, now: Scenario) -> Iterator[Scenario]:
         for place, fault in enumerate(now.faults):
             if is_window(fault):
-                others: list[Fault] = []
-                run = self._play(now, (*now.faults[:place], *now.faults[place + 1 :]))
-                if run is not None:
-                    others = [Fault(at, "drop") for at in _in_window(now, run, fault)]
+                points = self._points(now, (*now.faults[:place], *now.faults[place + 1 :]))
+                others = [Fault(at, "drop") for at in _in_window(now, points, fault)]
             elif fault.at.startswith("wire/"):
                 late = Fault(fault.at, "delay", {"seconds": 75.0})
                 others = [late, Fault(fault.at, "drop"), Fault(fault.at, "reset")]
@@ -218,14 +215,14 @@ def _again(scenario: Scenario, points: tuple[PointSeen, ...], base: str, step_id
     return same[nth] if place >= 0 and nth < len(same) else ""
 
 
-def _in_window(scenario: Scenario, run: Run, window: Fault) -> list[str]:
+def _in_window(scenario: Scenario, points: tuple[PointSeen, ...], window: Fault) -> list[str]:
     """Messages on the line from the step on with which a window begins."""
     begins = next((place for place, step in enumerate(scenario.steps) if window.since == f"step:{step.id}"), 0)
     unit = window.at.removeprefix("link/")
     tids = {terminal.tid for terminal in scenario.terminals if unit in (terminal.name, "T")}
     found = [
         seen.point
-        for seen in run.points
+        for seen in points
         if seen.point.startswith("wire/") and seen.step >= begins and any(tid in seen.point for tid in tids)
     ]
     return found[:WIRE_POINTS_MAX]

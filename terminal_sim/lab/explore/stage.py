@@ -6,6 +6,7 @@ The walk knows nothing else of it, so that a toy of a few states can stand in fo
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from specs.faults import Fault
@@ -26,6 +27,11 @@ class Verdict(NamedTuple):
     def of(cls, run: Run) -> Verdict:
         """The verdict of a whole run."""
         return cls(run.classes, tuple(sorted({finding.invariant for finding in run.findings})))
+
+    @classmethod
+    def broken(cls, error: Exception) -> Verdict:
+        """Of a run that came to no end: the world itself gave up, or has a mistake."""
+        return cls(("error",), (type(error).__name__,))
 
     def __str__(self) -> str:
         return " ".join(self.classes) + (f" [{' '.join(self.invariants)}]" if self.invariants else "")
@@ -75,6 +81,25 @@ class Stage(Protocol):
     def resume(
         self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False, known: Container[str] = ()
     ) -> Playing: ...
+
+
+def judged(stage: Stage, faults: Sequence[Fault], scenario: Scenario | None = None) -> tuple[Verdict, Run | None]:
+    """As `whole`, with its verdict; no run when it came to no end."""
+    try:
+        run = whole(stage, faults, scenario)
+    except Exception as error:  # whatever it is, it is what this schedule does
+        return Verdict.broken(error), None
+    return Verdict.of(run), run
+
+
+def passed(stage: Stage, faults: Sequence[Fault], scenario: Scenario | None = None) -> tuple[PointSeen, ...]:
+    """The points of a run, as far as it comes."""
+    world = stage.start(faults, scenario)
+    with suppress(Exception):  # a schedule that comes to no end has points too
+        world.begin()
+        while world.step():
+            pass
+    return tuple(world.points)
 
 
 def whole(stage: Stage, faults: Sequence[Fault], scenario: Scenario | None = None) -> Run:

@@ -15,7 +15,7 @@ from random import Random
 from specs.faults import Fault
 from terminal_sim.lab.explore.meter import Meter
 from terminal_sim.lab.explore.space import Fitting, Space, kind_of
-from terminal_sim.lab.explore.stage import HEALING, Stage, Verdict, whole
+from terminal_sim.lab.explore.stage import HEALING, Stage, Verdict, judged, whole
 from terminal_sim.lab.explore.tally import Allowed
 from terminal_sim.lab.world.record import Run
 
@@ -58,12 +58,15 @@ def grow(
             return
         faults = (*faults, fault)
         with meter.time("world"):
-            run = whole(stage, faults)
+            verdict, played = judged(stage, faults)
         meter.done["random"] += 1
         meter.done["whole"] += 1
+        if played is None:
+            yield Grown(seed, faults, verdict, expected=False)
+            return
+        run = played
         meter.struck.update(one.action for one, times in zip(faults, run.fired, strict=True) if times)
         meter.kinds.update(kind_of(seen.point) for seen in run.points)
-        verdict = Verdict.of(run)
         expected = allowed(verdict, faults)
         yield Grown(seed, faults, verdict, expected)
         if not expected:

@@ -40,7 +40,7 @@ from zlib import crc32
 from specs.faults import Fault
 from terminal_sim.lab.explore.meter import Meter
 from terminal_sim.lab.explore.space import Space, counted, is_window, kind_of, shifted
-from terminal_sim.lab.explore.stage import HEALING, Playing, Stage, Verdict, whole
+from terminal_sim.lab.explore.stage import HEALING, Playing, Stage, Verdict, judged
 from terminal_sim.lab.explore.tally import Allowed, Tally
 from terminal_sim.lab.world.record import PointSeen
 
@@ -298,8 +298,11 @@ class Walker:
         passed = len(world.points)
         unknown: list[tuple[int, str]] = []
         while world.at_step < self._last:
-            with time("world"):
-                world.step()
+            try:
+                with time("world"):
+                    world.step()
+            except Exception as error:
+                return self._broken(error, world.points[passed:])
             self.meter.done["steps"] += 1
             if world.cut_short:
                 return self._cut_short(world, passed, extra, rests, marked=marked)
@@ -321,8 +324,11 @@ class Walker:
                     rests[world.middle[1]] = end
                 return Leg(world.points[passed:], at, end=end, mark=_mark(world, passed) if marked else ())
             unknown.append((at, key))
-        with time("checker"):
-            run = world.finish()
+        try:
+            with time("checker"):
+                run = world.finish()
+        except Exception as error:
+            return self._broken(error, world.points[passed:])
         points = [seen for seen in world.points[passed:] if seen.step != HEALING]
         verdict = Verdict.of(run)
         self._ends.update((boundary, verdict) for boundary in unknown)
@@ -332,6 +338,11 @@ class Walker:
             self._met(points, run.fired, extra)
         middle = _middle(world, passed) if forking else None
         return Leg(points, self._last, end=verdict, mark=(run.trace_hash, verdict), finished=True, middle=middle)
+
+    def _broken(self, error: Exception, passed: Sequence[PointSeen]) -> Leg:
+        """The world itself came to no end: that is how this schedule ends."""
+        points = [seen for seen in passed if seen.step != HEALING]
+        return Leg(points, self._last, end=Verdict.broken(error), mark=(str(error),), finished=True)
 
     def _cut_short(
         self, world: Playing, passed: int, extra: tuple[Fault, ...], rests: dict[str, Verdict], *, marked: bool
@@ -382,9 +393,9 @@ class Walker:
         later, expected = samples[crc32(fault.at.encode()) % len(samples)]
         schedule = (fault, shifted(later, counts))
         self.meter.done["verified"] += 1
-        run = whole(self._stage, schedule)
-        if Verdict.of(run) != expected:
-            text = f"by an equal state {expected}, played whole {Verdict.of(run)}"
+        verdict, _ = judged(self._stage, schedule)
+        if verdict != expected:
+            text = f"by an equal state {expected}, played whole {verdict}"
             self.problems.append(Problem("sharing", schedule, text))
 
 
