@@ -64,7 +64,8 @@ class Client:
         """The answer's JSON under /api/v1; 409 is None: it is as it should be already, or cannot be now."""
         if self._open is None:
             self._open = http.client.HTTPConnection(self._address, timeout=CALL_S)
-        data = None if body is None else json.dumps(body).encode()
+        text = body if isinstance(body, str) else json.dumps(body)
+        data = None if body is None else text.encode()
         said = {"Content-Type": "application/json", **(headers or {})}
         try:
             self._open.request(method, f"/api/v1{path}", data, said)
@@ -257,13 +258,20 @@ class RealHost:
             self._await(line)
 
     def _open(self, line: int, dialect: str) -> _Line:
-        port = self.process.listening.ports[dialect]
-        connection = socket.create_connection(("127.0.0.1", port), CALL_S)
+        connection = socket.create_connection(self._address(dialect), CALL_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         form = self._wires[dialect].dialect.frame
         there = self._lines[line] = _Line(connection, self._wires[dialect], FrameReader(form), FrameReader(form))
         self._stage.watch(connection, lambda: self._readable(line))
         return there
+
+    def _address(self, dialect: str) -> tuple[str, int]:
+        return "127.0.0.1", self.process.listening.ports[dialect]
+
+    @property
+    def api(self) -> str:
+        """Where its API is."""
+        return self.process.api.base
 
     def _asked(self, there: _Line, data: bytes) -> list[Operation] | None:
         """The requests that are whole now; None when the frames cannot be told apart any more."""

@@ -27,18 +27,21 @@ def check(scenario: Scenario, variant: Variant | None, faults: Sequence[Fault]) 
     """Raises: LabError naming what cannot be played, and why."""
     bugs = (*scenario.world.bugs, *(variant.host_bugs if variant is not None else ()))
     if bugs:
-        _fail(f"host bug {bugs[0]}", "a host that serves terminals keeps the rules: play it in the world")
+        raise refused(f"host bug {bugs[0]}", "a host that serves terminals keeps the rules: play it in the world")
     for step in scenario.steps:
         if step.do == "cutoff":
-            _fail(f"step {step.id}: cutoff", "a host has no cutoff by hand: let its time come, or close the batch")
+            raise refused(
+                f"step {step.id}: cutoff", "a host has no cutoff by hand: let its time come, or close the batch"
+            )
     for fault in faults:
         why = _why_not(parse_point(fault.at), fault)
         if why:
-            _fail(f"{fault.action} at {fault.at}", why)
+            raise refused(f"{fault.action} at {fault.at}", why)
 
 
-def _fail(what: str, why: str) -> None:
-    raise LabError(f"--real: {what} cannot be played: {why}")
+def refused(what: str, why: str) -> LabError:
+    """The line that says so."""
+    return LabError(f"--real: {what} cannot be played: {why}")
 
 
 def _why_not(point: Point, fault: Fault) -> str:

@@ -73,6 +73,7 @@ class RealWorld(World):
     ) -> None:
         schedule = scenario.faults if faults is None else faults
         refusals.check(scenario, variant, schedule)
+        self._check(schedule)
         self._processes = processes
         self._stack = contextlib.ExitStack()
         self._spoke_at = 0.0
@@ -81,6 +82,9 @@ class RealWorld(World):
         except BaseException:
             self._stack.close()
             raise
+
+    def _check(self, faults: Sequence[Fault]) -> None:
+        """What else cannot be played. Raises: LabError."""
 
     def close(self) -> None:
         """End every process and take the folder away."""
@@ -174,7 +178,7 @@ class RealWorld(World):
         return spec.bugs
 
     def _init_words(self, spec: TerminalSpec, urls: Mapping[str, str], bugs: Sequence[str]) -> list[str]:
-        api = cast(RealHost, self.host).process.api.base
+        api = cast(RealHost, self.host).api
         said = ["--connect", f"{urls[spec.dialect or self.spec.dialect]}://127.0.0.1:1", "--api", api]
         said += ["--tid", spec.tid, "--mid", spec.mid, "--profile", spec.firmware]
         return said + [word for bug in bugs for word in ("--bug", bug)]
