@@ -13,7 +13,9 @@ import pytest
 
 from specs.faults.model import HOST, ISSUER, Place
 from specs.faults.points import parse_point
+from terminal_sim.lab.commands.run import Options, run
 from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.host_process import HostProcess
 from terminal_sim.lab.real.processes import Processes
 from terminal_sim.lab.real.world import RealWorld
 from terminal_sim.lab.scenario.model import Scenario, Variant
@@ -168,3 +170,45 @@ def test_a_bug_of_the_host_is_refused() -> None:
     scenario = load(library()["rev-resp-lost"])
     with pytest.raises(LabError, match="--real: host bug rev-twice cannot be played"):
         RealWorld(scenario, variant_of(scenario, "rev-twice"), processes=Processes())
+
+
+# ---- a host that runs already
+
+
+CONFIG = 'timezone = "UTC"\ncutoff = "23:00"\nmagic = false\n'
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
+    folder = tmp_path_factory.mktemp("running")
+    (folder / "closeout.toml").write_text(CONFIG, "utf-8")
+    options = ("--config", str(folder / "closeout.toml"), "--clock", "2026-02-20T08:00")
+    with HostProcess(folder / "host", dialects=("cup",), options=options) as host:
+        yield host
+
+
+def cli(capsys: pytest.CaptureFixture[str], *names: str, host: HostProcess) -> tuple[int, str, str]:
+    code = run(Options(names, real=True, connect=host.url("cup"), api=host.api.base))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.usefixtures("processes")
+def test_two_days_against_a_running_host(running: HostProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other: the books of the first day are not the second's, and the clock goes on from there."""
+    code, out, err = cli(capsys, "resp-lost-rev-lost", host=running)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split()[:3] == ["ok", "resp-lost-rev-lost", "late"]
+    assert out.splitlines()[1].split()[:3] == ["ok", "resp-lost-rev-lost", "[rev-drop-n]"]
+    assert running.api.get("/clock")["now"] > "2026-03-04"
+    assert running.api.items("/faults") == []
+
+
+def test_what_a_running_host_is_not_set_up_for(running: HostProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, said in (
+        ("upload-cut", "--real: nac cannot be played: --connect speaks cup"),
+        ("forgot-settle-days", "--real: capture = TC cannot be played: the dialect of --connect has it"),
+        ("host-crash-after-commit", "--real: stop at crash/H/commit.after cannot be played: the host is not ours"),
+    ):
+        code, _, err = cli(capsys, name, host=running)
+        assert (code, said in err, err.count("\n")) == (2, True, 1), err

@@ -14,12 +14,14 @@ from typing import Any, cast
 
 from host.checker.books import Finding, HostBooks
 from specs import journal
+from specs.dialect import Dialect
 from specs.endpoint import Endpoint, parse
 from specs.errors import SpecError
 from specs.faults import Fault, Place
 from specs.faults.model import HOST
 from specs.faults.points import parse_point
 from specs.journal import TerminalBook
+from specs.profile import profile_of
 from terminal_sim.errors import NotConnected
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.real import told
@@ -131,15 +133,22 @@ class AttachedWorld(RealWorld):
             if point.place is Place.CRASH and point.who == HOST and fault.action != "nothing":
                 raise refused(f"{fault.action} at {fault.at}", "the host is not ours; without --connect it can")
 
-    def _dialect_url(self, name: str) -> str:
+    def _dialect(self, name: str) -> Dialect:
         ours, wanted = self._endpoint.dialect, self.spec
         if name != ours.name:
-            raise refused(f"{name}", f"--connect speaks {ours.name}")
-        switches = {"capture": wanted.profile, **wanted.switches}
-        for key, value in switches.items():
-            if ours.profile.get(key, value) != value:
-                raise refused(f"{key} = {value}", f"the dialect of --connect has {ours.profile[key]}")
+            raise refused(name, f"--connect speaks {ours.name}")
+        for key, value in {"capture": wanted.profile, **wanted.switches}.items():
+            changed = {**ours.profile, key: value}
+            if profile_of(name, changed) != profile_of(name, ours.profile):
+                raise refused(f"{key} = {value}", "the dialect of --connect has it otherwise")
+        return ours
+
+    def _dialect_url(self, name: str) -> str:
         return self._endpoint.url.partition("://")[0]
+
+    def _connect(self, dialect: str, port: int) -> str:
+        _, mark, options = self._endpoint.url.partition("?")
+        return f"{super()._connect(dialect, port)}{mark}{options}"
 
     def _host(self, urls: Mapping[str, str], wires: Mapping[str, Wire]) -> RealHost:
         for step in self.scenario.steps:
@@ -175,8 +184,10 @@ def checked(connect: str, api: str) -> None:
         missing, given = ("--api", "--connect") if connect else ("--connect", "--api")
         raise LabError(f"{given}: needs {missing} too, the same host's; without both a host is started")
     try:
-        parse(connect)
+        endpoint = parse(connect)
     except SpecError as error:
         raise LabError(f"--connect: {error}") from None
+    if endpoint.tls is not None:
+        raise LabError("--connect: a TLS line cannot be looked into; give a plain listener")
     if not api.startswith("http://"):
         raise LabError(f"--api {api}: expected http://ADDR:PORT")

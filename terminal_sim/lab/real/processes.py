@@ -1,4 +1,5 @@
-"""The processes of terminals, kept ready over several runs: one spawner a unit, so that two tills work at a time."""
+"""What processes begin from, kept ready over several runs: one spawner a unit, so that two tills work at a time, and
+one for hosts."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from terminal_sim.lab.errors import LabError
-from terminal_sim.lab.host_process import python_environment
+from terminal_sim.lab.host_process import HostProcess, python_environment
+from terminal_sim.lab.real.forked_host import ForkedHost, Forks
 from terminal_sim.lab.spawner import Spawner
 
 ORDER_S = 600.0
@@ -23,6 +25,7 @@ class Processes:
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._spawners: dict[str, Spawner] = {}
+        self._forks: Forks | None = None
 
     def __enter__(self) -> Processes:
         return self
@@ -34,6 +37,15 @@ class Processes:
         """End them."""
         self._stack.close()
         self._spawners.clear()
+        self._forks = None
+
+    def host(self, folder: Path, dialects: Sequence[str], options: Sequence[str]) -> HostProcess:
+        """A host that is not started yet."""
+        if not Forks.available():
+            return HostProcess(folder, dialects=dialects, options=options)
+        if self._forks is None:
+            self._forks = self._stack.enter_context(Forks())
+        return ForkedHost(self._forks, folder, dialects=dialects, options=options)
 
     def runner(self, unit: str) -> Runner:
         """What starts the processes of a unit."""

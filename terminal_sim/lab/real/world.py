@@ -26,7 +26,6 @@ from terminal_sim import hostquery
 from terminal_sim.bugs import with_bugs
 from terminal_sim.flash import DirFlash
 from terminal_sim.lab.errors import LabError
-from terminal_sim.lab.host_process import HostProcess
 from terminal_sim.lab.real import refusals
 from terminal_sim.lab.real.host import RealHost, config_lines, write_dialect
 from terminal_sim.lab.real.processes import Processes
@@ -103,8 +102,7 @@ class RealWorld(World):
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="closeout-real-")))
         scene.plan = RealPlan(self.faults, [step.id for step in self.scenario.steps])
         names = sorted({t.dialect or spec.dialect for t in self.scenario.terminals})
-        switches = tuple(sorted(spec.switches.items()))
-        dialects = {name: dialect_of(name, spec.profile, switches) for name in names}
+        dialects = {name: self._dialect(name) for name in names}
         urls = {name: self._dialect_url(name) for name in names}
         wires = {name: wire_of(dialect) for name, dialect in dialects.items()}
         by_unit = {t.name: dialects[t.dialect or spec.dialect] for t in self.scenario.terminals}
@@ -118,6 +116,13 @@ class RealWorld(World):
         self.people = People(scene, self.scenario, self.habits, self.tills, self._asked)
         for till in self.tills.values():
             till.finished, till.cut, till.sent_as = self.people.finished, self.people.cut, self.people.sent_as
+
+    def _dialect(self, name: str) -> Dialect:
+        return dialect_of(name, self.spec.profile, tuple(sorted(self.spec.switches.items())))
+
+    def _connect(self, dialect: str, port: int) -> str:
+        """What a terminal dials: always a port of ours."""
+        return f"{dialect}://127.0.0.1:{port}"
 
     def _dialect_url(self, name: str) -> str:
         changes = dict(self.spec.switches)
@@ -134,7 +139,7 @@ class RealWorld(World):
         lines = config_lines(settings, {"issuer_timeout_s": int(spec.issuer_timeout), "frame_s": FRAME_S})
         config.write_text("\n".join(lines) + "\n", "utf-8")
         options = ("--config", str(config), "--seed", str(spec.seed), "--log-level", "warning")
-        process = HostProcess(self._folder / "host", dialects=tuple(urls.values()), options=options)
+        process = self._processes.host(self._folder / "host", tuple(urls.values()), options)
         self._stack.callback(lambda: process.kill() if process.running else None)
         rules = refusals.of_the_host(self.faults)
         host = RealHost(
@@ -163,7 +168,7 @@ class RealWorld(World):
         self._stack.callback(till.close)
         config = replace(
             memory.config,
-            connect=f"{urls[spec.dialect or self.spec.dialect]}://127.0.0.1:{till.port()}",
+            connect=self._connect(urls[spec.dialect or self.spec.dialect], till.port()),
             timeout_s=self.spec.timeout,
             settle_timeout_s=self.spec.settle_timeout,
             **dict(spec.config),  # type: ignore[arg-type]
@@ -179,7 +184,7 @@ class RealWorld(World):
 
     def _init_words(self, spec: TerminalSpec, urls: Mapping[str, str], bugs: Sequence[str]) -> list[str]:
         api = cast(RealHost, self.host).api
-        said = ["--connect", f"{urls[spec.dialect or self.spec.dialect]}://127.0.0.1:1", "--api", api]
+        said = ["--connect", self._connect(urls[spec.dialect or self.spec.dialect], 1), "--api", api]
         said += ["--tid", spec.tid, "--mid", spec.mid, "--profile", spec.firmware]
         return said + [word for bug in bugs for word in ("--bug", bug)]
 
