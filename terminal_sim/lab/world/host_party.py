@@ -70,6 +70,7 @@ class HostShot:
     refused: int
     skew_s: float
     latest: datetime
+    began_at: int
 
 
 class HostParty:
@@ -117,7 +118,7 @@ class HostParty:
         self.link = _Link(cast(Store, _Commits(self.store, self, issuer=True)), self.cards, world=self)
         self.runner = Runner(
             *(cast(Store, _Commits(self.store, self)), self.clock, self._settings, self.link),
-            decide=self._deciding(with_bugs(decide, self._bugs, self.store.last_ids().get(Txn.__name__, 0))),
+            decide=self._deciding_since(self.store.last_ids().get(Txn.__name__, 0)),
             needs=needs_with(needs, self._bugs),
             before_commit=self.service.rows,
             profiles=self._profiles,
@@ -242,6 +243,11 @@ class HostParty:
             return Facts(txn.tid, "", str(txn.kind), txn.stan, txn.amount, "", self.scene.step_id)
         return Facts(step=self.scene.step_id)
 
+    def _deciding_since(self, last: int) -> Any:
+        """last: the id of the last transaction when this process began; a deviation may have forgotten what is older."""
+        self._began_at = last
+        return self._deciding(with_bugs(decide, self._bugs, last))
+
     def _deciding(self, decide_: Any) -> Any:
         def decided(ws: WorkingSet, event: Event, ctx: Context) -> Decision:
             self._doing = (event, None)
@@ -333,6 +339,7 @@ class HostParty:
             refused=r._refused,
             skew_s=self.skew_s,
             latest=self.clock.now(),
+            began_at=self._began_at,
         )
 
     def put_back(self, shot: HostShot) -> None:
@@ -360,6 +367,8 @@ class HostParty:
         r._sweep._found.clear()
         r._sweep._day, r._sweep._look_at = shot.swept
         r._work.forget()
+        if shot.began_at != self._began_at:  # another process than the one that was copied
+            r._work._decide = self._deciding_since(shot.began_at)
         r._work.told = shot.told
         r._untold, r._refused = shot.untold, shot.refused
         r.trouble = ""

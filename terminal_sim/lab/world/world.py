@@ -80,6 +80,7 @@ class Snapshot:
     wires: WireShot
     people: PeopleShot
     skews: Mapping[str, float]
+    copies: Mapping[tuple[str, str], Memory]
 
 
 class World:
@@ -386,6 +387,7 @@ class World:
                 dict(people._idle),
             ),
             skews={name: till.skew_s for name, till in self.tills.items()},
+            copies=dict(self.copies),
         )
 
     @classmethod
@@ -403,6 +405,7 @@ class World:
         scene.step = shot.at_step - 1
         scene.step_id = world.scenario.steps[scene.step].id if scene.step >= 0 else ""
         world.at_step = shot.at_step
+        world.copies = dict(shot.copies)
         world.host.put_back(shot.host)
         for name, till in world.tills.items():
             till.put_back(shot.tills[name])

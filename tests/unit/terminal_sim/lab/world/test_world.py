@@ -11,7 +11,7 @@ import pytest
 from specs.faults import Fault
 from terminal_sim.lab.scenario.model import TerminalSpec, Variant
 from terminal_sim.lab.world.record import Run
-from terminal_sim.lab.world.world import World
+from terminal_sim.lab.world.world import Snapshot, World
 from tests.support.world_days import CLOSED, HOUR, STEPS, TID, a_day, step
 
 LOST = Fault(f"wire/H>{TID}/0210#1", "drop")
@@ -178,3 +178,39 @@ def test_on_22_a_till_with_rows_settles_before_it_sells_again() -> None:
     assert [(s.batch, s.count, s.amount) for s in run.settled] == [("000001", 1, 26_800), ("000002", 1, 4_500)]
     said = [h.text.split()[1] for h in run.trace if h.lane == "wire" and h.step == 1 and ">H" in h.text]
     assert said == ["0200", "0800", "0500", "0320", "0200"]
+
+
+def test_a_copy_knows_nothing_of_what_another_run_of_it_did() -> None:
+    """The host process and the copies of a flash are those of the copied run, whatever was resumed from it since."""
+    steps = (
+        step("L", "signon", 60),
+        step("A", "sale", 300, amount=4_200),
+        step("B", "sale", 600, amount=700),
+        step("X", "restore", 900, of="B"),
+        step("S", "settle", HOUR),
+    )
+    day = a_day(steps=steps)
+    day = replace(day, world=replace(day.world, bugs=("forget-keys",)))
+    twice, dies = Fault(f"wire/{TID}>H/0200#1", "dup"), Fault("crash/H/commit.after#2", "stop")
+    world = World(day, faults=())
+    world.begin()
+    world.step()
+    early = world.snapshot()
+    assert early is not None
+
+    def onward(shot: Snapshot, *faults: Fault) -> Run:
+        again = World.resume(shot, faults)
+        while again.step():
+            pass
+        return again.finish()
+
+    onward(early, dies)  # its host began anew, and has forgotten the first sale
+    assert onward(early, twice).trace_hash == World(day, faults=[twice]).run().trace_hash
+    assert onward(early, twice).classes == World(day, faults=[twice]).run().classes
+    world = World.resume(early, ())
+    world.step()
+    world.step()
+    late = world.snapshot()
+    assert late is not None
+    onward(early, Fault(f"wire/H>{TID}/0210#1", "drop"))  # the flash before B is another one there
+    assert onward(late).purchases == World(day, faults=()).run().purchases
