@@ -244,7 +244,7 @@ class HostParty:
         return Facts(step=self.scene.step_id)
 
     def _deciding_since(self, last: int) -> Any:
-        """last: the id of the last transaction when this process began; a deviation may have forgotten what is older."""
+        """last: the id of the last transaction when this process began; a deviation may know nothing older."""
         self._began_at = last
         return self._deciding(with_bugs(decide, self._bugs, last))
 
