@@ -55,6 +55,7 @@ def _parts(world: World) -> Iterable[object]:
     ]
     yield sorted(world.people.stans.items())
     yield world.host.skew_s, scene.plan.ahead(scene.now)
+    yield [(str(at), answer) for at, _, answer in sorted(world.host.link._on_the_way, key=lambda one: one[:2])]
     yield from _tables(world)
 
 
@@ -63,6 +64,7 @@ def _tables(world: World) -> Iterable[object]:
     for row_class in _TABLES:
         columns = ", ".join(f'"{f.name}"' for f in fields(row_class) if f.name not in _PAST)
         yield driver.query(f"SELECT {columns} FROM {table_name(row_class)} ORDER BY id")
+    yield driver.query(f"SELECT id, deadline FROM {table_name(Leg)} WHERE state != 'done' ORDER BY id")
     yield driver.query("SELECT account, SUM(amount) FROM posting GROUP BY account ORDER BY account")
 
 

@@ -214,3 +214,29 @@ def test_a_copy_knows_nothing_of_what_another_run_of_it_did() -> None:
     assert late is not None
     onward(early, Fault(f"wire/H>{TID}/0210#1", "drop"))  # the flash before B is another one there
     assert onward(late).trace_hash == World(day, faults=()).run().trace_hash
+
+
+def test_what_the_issuer_still_has_to_say_and_when_is_in_the_key() -> None:
+    """A host that captures late answers (case 20) ends otherwise when the answer comes after the settlement."""
+    steps = (
+        step("L", "signon", 60),
+        step("A", "sale", 300, amount=4_200),
+        step("B", "sale", 321, amount=700),
+        step("S", "settle", HOUR),
+    )
+    day = a_day(steps=steps, bugs=("late-captured",))
+    day = replace(day, operator=replace(day.operator, max_tries=1))
+    ends: dict[float, tuple[str, tuple[str, ...]]] = {}
+    for seconds in (25.0, 2 * HOUR):
+        world = World(day, faults=[Fault("wire/I>H/0210#1", "late", {"seconds": seconds})])
+        world.begin()
+        world.step()
+        world.step()
+        assert world.quiet
+        key = world.state_key()
+        while world.step():
+            pass
+        ends[seconds] = (key, world.finish().classes)
+    (soon, ended_soon), (late, ended_late) = ends.values()
+    assert ended_soon != ended_late
+    assert soon != late
