@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 CYCLES = 6
 """Rounds of the manual until everything must be closed (L1)."""
+RETRY_CYCLES = 1
+"""Rounds within which it sells again (L1): one settlement, for whatever the day has left open."""
 CYCLE_S = 100.0
 MESSAGES_A_STEP = 60
 """A step whose terminal sends more than this storms (L2): its transaction, three sends each of what is owed, sign-ons,
@@ -142,7 +144,7 @@ def _healed(world: World, till: Till, cycles: int, messages: int) -> Healed:
         if closed.end in (End.AGREED, End.NOT_AGREED):
             break
     closes = closed is not None and closed.end in (End.AGREED, End.NOT_AGREED)
-    sells = sold is not None and sold.end is End.APPROVED and closes
+    sells = sold is not None and sold.end is End.APPROVED and closes and cycles <= RETRY_CYCLES
     most = MESSAGES_A_STEP * (len(world.scenario.steps) + CYCLES) * len(world.tills)
     return Healed(till.tid, sells, owed, cycles, messages, most)
 
