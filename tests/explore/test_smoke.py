@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 
 from specs.faults.fitting import fitting
 from terminal_sim.lab.explore.gather import Request, explore
@@ -25,9 +28,9 @@ from terminal_sim.lab.world.world import World
 
 FEW = frozenset({"drop", "stop", "down"})
 SHORT = """
+world = {dialect="nac"}
 terminals = [{tid="T0000001"}]
 steps = [
-  {id="L", at="09:00", do="signon"},
   {id="A", at="09:05", do="sale", amount=26800, intent="p1"},
   {id="S", at="10:00", do="settle"},
 ]
@@ -47,18 +50,27 @@ def short(**terminal: tuple[str, ...]) -> Scenario:
     return replace(scenario, terminals=tuple(replace(t, **terminal) for t in scenario.terminals))  # type: ignore[arg-type]
 
 
-@pytest.mark.timeout(120)
+@pytest.fixture(autouse=True)
+def _silence() -> Iterator[None]:
+    """The host of the world would tell its log of every fault."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.timeout(300)
 def test_every_double_of_a_short_day() -> None:
     """Lost messages, power cuts, outages, two at a time: nobody loses anything."""
     exploration = explored(short(), 2, FEW, Sampling(10, 5))
     assert [str(found.signature) for found in exploration.findings] == []
-    assert exploration.counts.doubles > 1_500
+    assert exploration.counts.doubles > 800
     assert exploration.counts.verified
     assert exploration.counts.twice
     assert sum(exploration.classes.values()) == exploration.counts.schedules
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_every_single_of_the_standard_day() -> None:
     exploration = explored(load(library()["standard-day"]), 1, sampling=Sampling(20, 0))
     assert [str(found.signature) for found in exploration.findings] == []
@@ -66,7 +78,7 @@ def test_every_single_of_the_standard_day() -> None:
     assert exploration.counts.windows > 30
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_planted_bug_and_its_smallest_file() -> None:
     """The reversal is deleted before the row is written (failure-catalogue 14): a power cut between the two shows it.
 
