@@ -319,7 +319,8 @@ class HostParty:
         """Whether nothing waits for anything but time: then it can be copied."""
         r = self.runner
         waiting = r._waiters or r._deferred or r.queued or r._calls
-        return self.up and not waiting and not self.service.under_way and not self.link.pending
+        begun = any(connection._reader._buffer for connection in self.lines.values())  # a frame of which more comes
+        return self.up and not (waiting or begun or self.service.under_way or self.link.pending)
 
     def shot(self) -> HostShot:
         """Copy it; only while `quiet`. The only place, with `put_back`, that knows what a runner keeps in memory."""

@@ -240,3 +240,27 @@ def test_what_the_issuer_still_has_to_say_and_when_is_in_the_key() -> None:
     (soon, ended_soon), (late, ended_late) = ends.values()
     assert ended_soon != ended_late
     assert soon != late
+
+
+def test_a_world_is_not_copied_while_the_host_has_half_a_frame() -> None:
+    """At one byte a second the 0200 of A is still coming in when B is over; it then meets its tombstone (case 6)."""
+    steps = (
+        step("L", "signon", 60),
+        step("A", "sale", 300, amount=4_200),
+        step("B", "sale", 400, amount=700),
+        step("S", "settle", HOUR),
+    )
+    day = a_day(steps=steps, faults=[Fault(f"wire/{TID}>H/0200#1", "drip", {"rate": 1.0})])
+    day = replace(day, operator=replace(day.operator, on_unknown="nothing", max_tries=1))
+    whole = World(day).run()
+    world = World(day)
+    world.begin()
+    shots = [world.snapshot()]
+    while world.step():
+        shots.append(world.snapshot())
+    assert [shot is None for shot in shots] == [False, False, True, False, False]
+    for shot in filter(None, shots):
+        again = World.resume(shot, day.faults)
+        while again.step():
+            pass
+        assert again.finish().trace_hash == whole.trace_hash
