@@ -146,3 +146,13 @@ def test_a_world_that_gives_up_is_a_finding() -> None:
     small = Shrinker(stage, broken).shrink(stage.scenario, (Fault(f"{REQUEST}#2", "dup"),))
     assert small is not None
     assert len(small.scenario.steps) == 1
+
+
+def test_what_no_rule_can_prevent_is_allowed_and_nothing_more() -> None:
+    """A flash that lies may leave totals that differ; not a loss, not a broken invariant, not without that fault."""
+    lied = Fault("store/T0000001/rev-store#1", "lost-write")
+    lost = Fault("wire/H>T0000001/0210#1", "drop")
+    assert ALLOWED(Verdict(("TM",), ()), [lied, lost])
+    assert not ALLOWED(Verdict(("TM",), ()), [lost])
+    assert not ALLOWED(Verdict(("TM",), ("A5",)), [lied, lost])
+    assert not ALLOWED(Verdict(("SNF", "TM"), ()), [lied, lost])
