@@ -25,7 +25,8 @@ from specs.profile import profile_of
 from terminal_sim.errors import NotConnected
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.real import told
-from terminal_sim.lab.real.host import Client, Gone, RealHost
+from terminal_sim.lab.real.client import Client, Gone
+from terminal_sim.lab.real.host import RealHost
 from terminal_sim.lab.real.refusals import of_the_host, refused
 from terminal_sim.lab.real.world import RealWorld
 from terminal_sim.lab.scenario.expecting import mismatches

@@ -8,21 +8,16 @@ its own fault rule where the moment lies inside it.
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from host.checker.books import HostBooks
 from host.store.store import open_reader
 from specs import codec
-from specs.dialect import Dialect
 from specs.errors import FrameError, SpecError
 from specs.faults import Facts, Fault
 from specs.faults.checking import params_of
@@ -32,6 +27,7 @@ from specs.operation import Operation
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.host_process import HostProcess
 from terminal_sim.lab.real import stage as staging
+from terminal_sim.lab.real.client import CALL_S, Client, Gone
 from terminal_sim.lab.real.stage import Stage
 from terminal_sim.lab.world.agenda import HostUp
 from terminal_sim.lab.world.record import Lane
@@ -44,47 +40,8 @@ PATIENCE_S = 0.03
 EARLY = timedelta(seconds=90)
 """A host takes seconds to start, and its clock runs meanwhile; it is set forward when it is up, never back."""
 ALL_ROWS = 10**9
-CALL_S = 60.0
 Speak = Callable[[int, bytes], bool]
 Hang = Callable[[int, bool], None]
-
-
-class Gone(Exception):
-    """The host is not there any more."""
-
-
-class Client:
-    """One connection to the host's API that stays open. Raises: Gone when nobody answers, LabError for a refusal."""
-
-    def __init__(self, base: str) -> None:
-        self._address = urlsplit(base).netloc
-        self._open: http.client.HTTPConnection | None = None
-
-    def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
-        """The answer's JSON under /api/v1; 409 is None: it is as it should be already, or cannot be now."""
-        if self._open is None:
-            self._open = http.client.HTTPConnection(self._address, timeout=CALL_S)
-        text = body if isinstance(body, str) else json.dumps(body)
-        data = None if body is None else text.encode()
-        said = {"Content-Type": "application/json", **(headers or {})}
-        try:
-            self._open.request(method, f"/api/v1{path}", data, said)
-            answer = self._open.getresponse()
-            text = answer.read().decode()
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise Gone(str(error)) from None
-        if answer.status == 409:
-            return None
-        if not 200 <= answer.status < 300:
-            raise LabError(f"{method} {path}: {answer.status} {text}")
-        return json.loads(text) if text else None
-
-    def close(self) -> None:
-        """Until the next call."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
 
 
 @dataclass(slots=True)
@@ -477,20 +434,3 @@ def _step_of(operation: Operation) -> str:
 
 
 _BOOKED = FINANCIAL | RESERVATIONS
-
-
-def write_dialect(folder: Path, dialect: Dialect, changes: Mapping[str, Any]) -> str:
-    """A dialect file of the same name with other switches of its profile; its path, the name when nothing is other."""
-    if not changes:
-        return dialect.name
-    lines = [f'extends = "{dialect.name}"', f'name = "{dialect.name}"', "[profile]"]
-    lines += [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in sorted(changes.items())]
-    path = folder / f"{dialect.name}.toml"
-    path.write_text("\n".join(lines) + "\n", "utf-8")
-    return str(path)
-
-
-def config_lines(settings: Mapping[str, Any], limits: Mapping[str, Any]) -> Sequence[str]:
-    """closeout.toml."""
-    top = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
-    return [*top, "[limits]", *(f"{name} = {json.dumps(value)}" for name, value in limits.items())]

@@ -27,8 +27,9 @@ from terminal_sim.bugs import with_bugs
 from terminal_sim.flash import DirFlash
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.real import refusals
-from terminal_sim.lab.real.host import RealHost, config_lines, write_dialect
+from terminal_sim.lab.real.host import RealHost
 from terminal_sim.lab.real.processes import Processes
+from terminal_sim.lab.real.setup import config_lines, write_dialect
 from terminal_sim.lab.real.stage import Stage
 from terminal_sim.lab.real.till import GONE_S, RealTill
 from terminal_sim.lab.real.wires import RealWires
