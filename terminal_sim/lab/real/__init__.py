@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from terminal_sim.lab.real.attached import AttachedWorld, checked
-from terminal_sim.lab.real.processes import Processes
-from terminal_sim.lab.real.world import RealWorld
-from terminal_sim.lab.scenario.model import Scenario, Variant
-from terminal_sim.lab.world.record import Run
+if TYPE_CHECKING:
+    from terminal_sim.lab.scenario.model import Scenario, Variant
+    from terminal_sim.lab.world.record import Run
 
 
 def player(connect: str = "", api: str = "") -> Callable[[Scenario, Variant | None], Run]:
     """What plays a scenario with processes of its own. connect, api: of a host that runs already, "" to start one for
     each run. Raises: LabError for what they say."""
+    from terminal_sim.lab.real.attached import AttachedWorld, checked
+    from terminal_sim.lab.real.processes import Processes
+    from terminal_sim.lab.real.world import RealWorld
+
     attached = bool(connect or api)
     if attached:
         checked(connect, api)
