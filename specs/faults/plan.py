@@ -160,7 +160,7 @@ class Plan:
         return -1
 
     def _is_out(self, place: int, now: float) -> bool:
-        """An outage, or a line cut at a frame, holds from its beginning where it names one, else from where it struck."""
+        """An outage, or a line cut at a frame, holds from its beginning if it names one, else from where it struck."""
         return bool(self.faults[place].since or self._fired[place]) and self._holds(place, now)
 
     def _holds(self, place: int, now: float) -> bool:

@@ -23,9 +23,10 @@ ORDER = ("error", "DC", "DS", "CNS", "CNSale", "SNF", "SNC", "AMT", "STUCK", "TM
 BY_ACTION: Mapping[str, frozenset[str]] = MappingProxyType({"lost-write": frozenset({"TM"})})
 """Action -> classes that no rule can prevent after it, while no invariant is broken.
 
-lost-write: a flash that says that it has written and has not is beyond RT1, which rests on its word. Lost with the image
-of a reversal, and met by a second fault before the next write, it leaves the host's sale without a row: the purchase is
-mended by the query (debited, settled, delivered once), the batch closes with that item on its list, and the slip says so.
+lost-write: a flash that says that it has written and has not is beyond RT1, which rests on its word. Lost with the
+image of a reversal, and met by a second fault before the next write, it leaves the host's sale without a row: the
+purchase is mended by the query (debited, settled, delivered once), the batch closes with that item on its list, and the
+slip says so.
 """
 
 BY_HABIT: Mapping[str, frozenset[str]] = MappingProxyType(

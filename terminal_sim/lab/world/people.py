@@ -443,7 +443,6 @@ class People:
     def _resolve(self, task: Task) -> None:
         """After a power cut: the last transaction in the journal, else doubt."""
         step = self._step(task)
-        memory = self.tills[task.unit].memory
         if step.do not in SELLING:
             self._later(task, 1.0) if task.tries < self.habits.max_tries else self._finish(task, "power-cut")
             return
