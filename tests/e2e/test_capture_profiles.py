@@ -75,6 +75,7 @@ def sell_and_lose_the_journal(host: HostProcess, name: str, lost: str) -> TcpTil
         if lost == "flash":
             till.wipe()
             assert till.press(SignOn()).end is End.OK
+            available(till, pan)  # its next number tells the host that it has begun anew, and was not only late
         else:
             till.lose_rows()
             assert till.press(Settle()).end is End.NOT_AGREED
