@@ -41,6 +41,7 @@ from host.rows import (
 )
 from host.store.schema import table_name
 from terminal_sim.lab.world.agenda import Deadline, HostTick, HostUp, Idle, PowerOn
+from terminal_sim.lab.world.key import history
 from terminal_sim.lab.world.till import Till
 from terminal_sim.lab.world.world import World
 from terminal_sim.state import Memory, Pending, Row
@@ -127,8 +128,8 @@ def _errand(at: float, errand: object) -> tuple[object, ...]:
 def middle_key(world: World) -> str:
     """Of all that is known in the middle of a step: "" when the host is at work, or something cannot be told.
 
-    Names count here: it is held only against others from the same boundary. The message log, screens, slips and the
-    terminals' lists of events stay out, as do the calls that are at work (terminal_sim.lab.explore.walk).
+    Names count here: it is held only against others from the same boundary. The message log, screens and slips stay
+    out, as do the calls that are at work (terminal_sim.lab.explore.walk).
     """
     host, scene, people = world.host, world.scene, world.people
     if host.up and not host.quiet:
@@ -169,6 +170,7 @@ def _volatile(till: Till) -> object:
         till._heard,
         till._spoke,
         bare,
+        [history(one) for one in (till.flash, memory) if one is not None],
         running,
         bytes(till._reader._buffer),
     )
@@ -191,7 +193,7 @@ def _memory(memory: Memory, names: _Names) -> Iterable[object]:
         [(c.batch, c.totals, c.result, c.code, [_row(tid, row, names) for row in c.rows]) for c in memory.archive],
         memory.script is not None,
         *(memory.parameters, memory.ca_keys, memory.ic_parameters),
-        _owed(memory),
+        history(memory),
     )
 
 
@@ -204,21 +206,6 @@ def _pending(tid: str, owed: Pending | None, names: _Names) -> object:
         *(names("stan", (tid, owed.stan)), owed.batch, str(owed.kind), owed.amount, owed.reason, owed.sent),
         *(owed.tries, failed, reply),
     )
-
-
-def _owed(memory: Memory) -> object:
-    """What A5 would miss in the history: reversals that were stored and never ended (the one that is owed aside)."""
-    owed: set[str] = set()
-    lost = 0
-    for event in memory.events:
-        if event.event == "rev-stored":
-            lost += len(owed)
-            owed = {event.stan}
-        elif event.event in ("rev-cleared", "rev-abandoned"):
-            owed.discard(event.stan)
-    if memory.pending is not None:
-        owed.discard(memory.pending.stan)
-    return lost + len(owed)
 
 
 _ROW_LEFT_OUT = frozenset(

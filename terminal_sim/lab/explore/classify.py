@@ -2,7 +2,8 @@
 
 Clean and late are never findings. A few faults take something away that no rule can bring back: a supervisor deletes
 the reversal, a unit is exchanged with its batch open. There the catalogue's end «rules kept» is a named exception, and
-that alone is allowed; a broken invariant never is.
+that alone is allowed; a broken invariant never is. A day that has no good end of its own (its totals differ, so that it
+is uploaded) says so in its file: what it expects without a fault is no finding with one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from types import MappingProxyType
 
 from specs.faults import Fault
 from terminal_sim.lab.explore.stage import Verdict
-from terminal_sim.lab.scenario.model import OperatorSpec
+from terminal_sim.lab.scenario.model import OperatorSpec, Scenario
 
 CLEAN, LATE = "clean", "late"
 FINE = frozenset({CLEAN, LATE})
@@ -29,6 +30,9 @@ purchase is mended by the query (debited, settled, delivered once), the batch cl
 slip says so.
 """
 
+BY_DEED: Mapping[str, frozenset[str]] = MappingProxyType({"clear-rev": frozenset({"CNSale", "TM"})})
+"""Deed of a step -> classes that the catalogue allows after it (case 21), explained by an exception."""
+
 BY_HABIT: Mapping[str, frozenset[str]] = MappingProxyType(
     {"rekey": frozenset({"DC"}), "rekey-on": frozenset({"DC"}), "nothing": frozenset()}
 )
@@ -38,8 +42,15 @@ BY_HABIT: Mapping[str, frozenset[str]] = MappingProxyType(
 class Allowing:
     """Whether an end is expected, by what was done and by whom."""
 
-    def __init__(self, operator: OperatorSpec) -> None:
-        self._always = FINE | BY_HABIT.get(operator.on_unknown, frozenset())
+    def __init__(self, operator: OperatorSpec, also: Iterable[str] = ()) -> None:
+        self._always = FINE | BY_HABIT.get(operator.on_unknown, frozenset()) | frozenset(also)
+
+    @classmethod
+    def on(cls, day: Scenario) -> Allowing:
+        """What a day allows. The end that it expects counts when no fault of its own stands in the file."""
+        expected = day.expect.classes or () if not day.faults else ()
+        deeds = (tag for step in day.steps for tag in BY_DEED.get(step.do, ()))
+        return cls(day.operator, (*expected, *deeds))
 
     def __call__(self, verdict: Verdict, faults: Iterable[Fault]) -> bool:
         if verdict.invariants:

@@ -44,7 +44,7 @@ def explore(request: Request, progress: Progress, write: Write) -> Exploration:
     """Explores. What is there when somebody stops it is told all the same."""
     plan, began = request.plan, perf_counter()
     stage = plan.make(plan.scenario)
-    allowed = Allowing(plan.scenario.operator)
+    allowed = Allowing.on(plan.scenario)
     clerk_halt = threading.Event()
     fault_free = whole(stage, ())
     grown: list[Suspect] = []
@@ -150,7 +150,7 @@ def _cells(firsts: Iterable[First]) -> Iterable[Cell]:
 def _swarm(request: Request, progress: Progress) -> tuple[Walked, list[Suspect], Counter[Verdict], str]:
     """The random tier, in this process."""
     plan, meter = request.plan, Meter()
-    stage, allowed = plan.make(plan.scenario), Allowing(plan.scenario.operator)
+    stage, allowed = plan.make(plan.scenario), Allowing.on(plan.scenario)
     limit = request.time_limit_s or (0.0 if request.seeds else SWARM_S)
     over = monotonic() + limit if limit else None
     halt = threading.Event()

@@ -75,7 +75,7 @@ class _Crew:
     """A walker with the legs of its day."""
 
     def __init__(self, plan: Plan, stop: Callable[[], bool]) -> None:
-        stage, allowed = plan.make(plan.scenario), Allowing(plan.scenario.operator)
+        stage, allowed = plan.make(plan.scenario), Allowing.on(plan.scenario)
         space = Space(plan.scenario, plan.fitting, plan.only)
         self.walker: Walker | PlainWalker
         self._legs: list[tuple[Node, Leg]] = []

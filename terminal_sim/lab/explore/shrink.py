@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from specs.faults import Fault
+from specs.faults.actions import ACTIONS as VOCABULARY
+from specs.faults.checking import fits
+from specs.faults.points import parse_point
 from terminal_sim.lab.explore.space import base_of, is_window, number_of
 from terminal_sim.lab.explore.stage import Stage, Verdict, judged, passed
 from terminal_sim.lab.scenario.model import Scenario, StepSpec
@@ -124,7 +127,8 @@ class Shrinker:
                 others = [Fault(at, "drop") for at in _in_window(now, points, fault)]
             elif fault.at.startswith("wire/"):
                 late = Fault(fault.at, "delay", {"seconds": 75.0})
-                others = [late, Fault(fault.at, "drop"), Fault(fault.at, "reset")]
+                simple = (late, Fault(fault.at, "drop"), Fault(fault.at, "reset"))
+                others = [other for other in simple if fits(parse_point(other.at), VOCABULARY[other.action])]
             else:
                 others = []
             for other in others:

@@ -67,8 +67,10 @@ class Space:
         return struck + sum(len(self._windows[step]) for step in steps)
 
     def windows(self, step: int) -> tuple[Fault, ...]:
-        """The outages that begin with a step: ten minutes, until the step after the next, over the cutoff. With the
-        first step also what a line is like all the time."""
+        """The outages that begin with a step: ten minutes, until the step after the next, over the cutoff.
+
+        With the first step also what a line is like all the time.
+        """
         return self._windows[step]
 
     def _of(self, base: str) -> tuple[Fault, ...]:
@@ -96,10 +98,10 @@ class Space:
 
     def _in_pieces(self) -> Iterator[Fault]:
         """Lines that bring every answer in pieces, from the first step on and for good."""
-        if self._only is None or "split" in self._only:
-            for tid in sorted({terminal.tid for terminal in self.scenario.terminals}):
-                since = f"step:{self.scenario.steps[0].id}"
-                yield Fault(f"wire/H>{tid}", "split", {"sizes": "1"}, times=0, since=since)
+        since = f"step:{self.scenario.steps[0].id}"
+        for tid in sorted({terminal.tid for terminal in self.scenario.terminals}):
+            splits = [fault for fault in self._of(f"wire/H>{tid}") if fault.action == "split"]
+            yield from (replace(fault, times=0, since=since) for fault in splits)
 
 
 def _after_cutoff(scenario: Scenario, place: int) -> int:

@@ -1,12 +1,13 @@
 """The state of a world as a key: equal keys, equal futures.
 
-Left out is what no decision looks at: the message log, alarms, screens, slips, the terminal's event list, and past
-moments; what is written under new ids is told by its content where it can be. Kept are the flash of every terminal, the
-books, what is in flight with its time, and what people have in mind.
+Left out is what no decision looks at: the message log, alarms, screens, slips, and past moments; what is written under
+new ids is told by its content where it can be. Kept are the flash of every terminal, the books, what is in flight with
+its time, what people have in mind, and what the checks will find in a terminal's event list (`history`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from host.rows import Adjustment, Batch, ExceptionItem, IssuerAccount, Leg, StagedItem, Terminal, Txn
 from host.store.schema import table_name
+from specs.journal import TerminalEvent
 from terminal_sim.state import Memory, Row
 
 if TYPE_CHECKING:
@@ -79,7 +81,33 @@ def _plain(memory: Memory) -> object:
         if pending is None
         else (pending.stan, pending.batch, str(pending.kind), pending.amount, pending.reason, pending.sent)
     )
-    return rows, archive, owed, rest
+    return rows, archive, owed, rest, history(memory)
+
+
+def history(memory: Memory) -> tuple[int, int, int, bool]:
+    """What is wrong already, by the list of events alone: reversals that were stored and never ended (A5; the one that
+    is owed aside), STANs that stood for more than one transaction (A13), sales while a batch was frozen (A12), and
+    whether one is."""
+    owed: set[str] = set()
+    lost = sold = 0
+    stored: Counter[tuple[str, str]] = Counter()
+    frozen = False
+    for event in memory.events:
+        if event.event == "rev-stored":
+            lost, owed = lost + len(owed), {event.stan}
+            stored[event.batch, event.stan] += 1
+        elif event.event in ("rev-cleared", "rev-abandoned"):
+            owed.discard(event.stan)
+        elif event.event in ("frozen", "archived"):
+            frozen = event.event == "frozen"
+        sold += frozen and bool(event.stan) and (event.event == "rev-stored" or _slip(event))
+    if memory.pending is not None:
+        owed.discard(memory.pending.stan)
+    return lost + len(owed), stored.total() - len(stored), sold, frozen
+
+
+def _slip(event: TerminalEvent) -> bool:
+    return (event.event, event.detail) == ("slip", "approved")
 
 
 def _row(row: Row) -> tuple[object, ...]:

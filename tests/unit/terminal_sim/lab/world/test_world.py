@@ -57,6 +57,16 @@ def test_without_another_try_the_customer_has_paid_nothing() -> None:
     assert ends(run)["A"] == "given-up"
 
 
+def test_a_refund_that_is_sent_until_it_is_answered_is_given_back() -> None:
+    """CUP: its 0230 is lost and the line is down for longer than anybody waits; it goes through by itself later."""
+    steps = (*ONE_SALE, step("R", "refund", 2 * HOUR, amount=6_800, of="A"), step("E", "settle", 3 * HOUR))
+    cut = Fault(f"wire/H>{TID}/0230#1", "down", until="+600")
+    run = World(a_day(faults=[cut], steps=steps)).run()
+    assert (run.classes, run.findings, run.fired) == (("clean",), (), (1,))
+    given = next(p for p in run.purchases if p.intent.name == "R")
+    assert (given.debited, given.settled, given.intent.delivered) == (-6_800, -6_800, 1)
+
+
 @pytest.mark.parametrize("point", ["crash/H/commit.before#1", "crash/H/reply.before#3", "crash/H/issuer-sent.after#1"])
 def test_a_host_that_dies_leaves_no_charge_without_a_sale(point: str) -> None:
     run = World(a_day(faults=[Fault(point, "stop")], steps=ONE_SALE)).run()
