@@ -157,6 +157,8 @@ class World:
         question = hostquery.question(memory, stan)
         if question is not None and any(row.wire_batch for row in rows):
             rows = [row for row in rows if row.wire_batch == question.batch]
+        if question is not None and question.amount is not None:
+            rows = [row for row in rows if row.amount == question.amount]
         if not rows:
             return hostquery.Reply(hostquery.Found.NO, stan)
         newest = max(rows, key=lambda row: row.id)
