@@ -187,8 +187,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
         yield host
 
 
-def cli(capsys: pytest.CaptureFixture[str], *names: str, host: HostProcess) -> tuple[int, str, str]:
-    code = run(Options(names, real=True, connect=host.url("cup"), api=host.api.base))
+def cli(capsys: pytest.CaptureFixture[str], *names: str, connect: str, api: str) -> tuple[int, str, str]:
+    code = run(Options(names, real=True, connect=connect, api=api))
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -196,7 +196,7 @@ def cli(capsys: pytest.CaptureFixture[str], *names: str, host: HostProcess) -> t
 @pytest.mark.usefixtures("processes")
 def test_two_days_against_a_running_host(running: HostProcess, capsys: pytest.CaptureFixture[str]) -> None:
     """One after the other: the books of the first day are not the second's, and the clock goes on from there."""
-    code, out, err = cli(capsys, "resp-lost-rev-lost", host=running)
+    code, out, err = cli(capsys, "resp-lost-rev-lost", connect=running.url("cup"), api=running.api.base)
     assert (code, err) == (0, "")
     assert out.splitlines()[0].split()[:3] == ["ok", "resp-lost-rev-lost", "late"]
     assert out.splitlines()[1].split()[:3] == ["ok", "resp-lost-rev-lost", "[rev-drop-n]"]
@@ -210,5 +210,18 @@ def test_what_a_running_host_is_not_set_up_for(running: HostProcess, capsys: pyt
         ("forgot-settle-days", "--real: capture = TC cannot be played: the dialect of --connect has it"),
         ("host-crash-after-commit", "--real: stop at crash/H/commit.after cannot be played: the host is not ours"),
     ):
-        code, _, err = cli(capsys, name, host=running)
+        code, _, err = cli(capsys, name, connect=running.url("cup"), api=running.api.base)
         assert (code, said in err, err.count("\n")) == (2, True, 1), err
+
+
+def test_nobody_there(running: HostProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    url, base = running.url("cup"), running.api.base
+    for connect, api, code, said in (
+        (url, "", 2, "--connect: needs --api too"),
+        ("cap://127.0.0.1:1", base, 2, "--connect: cap: "),
+        (url, "127.0.0.1:1", 2, "--api 127.0.0.1:1: expected http://ADDR:PORT"),
+        (url, "http://127.0.0.1:1", 4, "--api http://127.0.0.1:1: "),
+        ("cup://127.0.0.1:1", base, 4, "127.0.0.1:1: "),
+    ):
+        ended, _, err = cli(capsys, "rev-resp-lost", connect=connect, api=api)
+        assert (ended, err.startswith(said), err.count("\n")) == (code, True, 1), err

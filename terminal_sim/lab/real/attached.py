@@ -6,6 +6,7 @@ said before anything is sent.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -109,8 +110,9 @@ class AttachedHost(RealHost):
         for line in list(self._lines):
             self.line_ended(line, broken=False)
         if self.up:
-            self.heal()
-            self._client.call("PUT", "/clock", {"running": self._ran})
+            with contextlib.suppress(Gone):
+                self.heal()
+                self._client.call("PUT", "/clock", {"running": self._ran})
         self._client.close()
 
     def _has_crashed(self, why: str) -> None:

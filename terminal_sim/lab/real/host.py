@@ -24,6 +24,7 @@ from specs.faults.checking import params_of
 from specs.framing import LENGTH_BYTES, FrameReader, frame
 from specs.kinds import FINANCIAL, RESERVATIONS, Kind
 from specs.operation import Operation
+from terminal_sim.errors import NotConnected
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.host_process import HostProcess
 from terminal_sim.lab.real import stage as staging
@@ -215,7 +216,11 @@ class RealHost:
             self._await(line)
 
     def _open(self, line: int, dialect: str) -> _Line:
-        connection = socket.create_connection(self._address(dialect), CALL_S)
+        address, port = self._address(dialect)
+        try:
+            connection = socket.create_connection((address, port), CALL_S)
+        except OSError as error:
+            raise NotConnected(f"{address}:{port}: {error}") from None
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         form = self._wires[dialect].dialect.frame
         there = self._lines[line] = _Line(connection, self._wires[dialect], FrameReader(form), FrameReader(form))
