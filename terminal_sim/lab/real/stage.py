@@ -120,10 +120,12 @@ class Stage:
         self._waker.send(b".")
 
     def close(self) -> None:
-        """The end of it."""
+        """The end of it: processes that still ask hear that nobody plays any more."""
+        for key in list(self._selector.get_map().values()):
+            assert isinstance(key.fileobj, socket.socket)
+            key.fileobj.close()
         self._selector.close()
-        for sock in (self._door, self._woken, self._waker):
-            sock.close()
+        self._waker.close()
 
     def _enter(self) -> None:
         with contextlib.suppress(BlockingIOError):
