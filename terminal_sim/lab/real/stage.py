@@ -115,9 +115,10 @@ class Stage:
                 raise LabError(f"{why}: nothing happens for {seconds:g} s")
 
     def ended(self, act: Callable[[], None]) -> None:
-        """From another thread: have it called by ours."""
+        """From another thread: have it called by ours; nobody calls it when the run is over."""
         self.ends.put(act)
-        self._waker.send(b".")
+        with contextlib.suppress(OSError):
+            self._waker.send(b".")
 
     def close(self) -> None:
         """The end of it: processes that still ask hear that nobody plays any more."""
