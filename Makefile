@@ -38,7 +38,7 @@ $(DEV): requirements-dev.lock $(READY)
 
 # ---- verbs
 
-.PHONY: help run test check lint e2e explore days fuzz kills power bench torn pg-test lock certs mutants
+.PHONY: help run test check lint e2e explore explore-bugs real days fuzz kills power bench torn pg-test lock certs mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,12 @@ EXPLORE ?= build/explore
 explore: $(DEV) ## every single and double fault of the standard day, profiles HC and TC, two reports (minutes; ARGS="--faults 1")
 	@$(BIN)/terminal-sim explore standard-day --profile HC --report $(EXPLORE)/HC $(ARGS)
 	@$(BIN)/terminal-sim explore standard-day --profile TC --report $(EXPLORE)/TC $(ARGS)
+
+explore-bugs: $(DEV) ## hunts each planted bug in its day and writes docs/planted-bugs-found.md (minutes; ARGS="rev-drop-n")
+	@$(BIN)/python -m tests.explore.hunting $(ARGS)
+
+real: $(DEV) ## 25 scenarios of the library with real processes over TCP, held against the world (minutes)
+	@$(BIN)/python -m pytest tests/e2e/test_real_scenarios.py $(ARGS)
 
 DAYS ?= 500
 days: $(DEV) ## random shopping days, both ends in process, every operation: DAYS=500 in each dialect (minutes)
