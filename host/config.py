@@ -36,7 +36,7 @@ CONFIGURED = "config"
 _NOT_OURS = frozenset(
     {
         *("CLOSEOUT_CRASH_AT", "CLOSEOUT_KILLS", "CLOSEOUT_KILLS_SEED", "CLOSEOUT_TEARS", "CLOSEOUT_TEARS_SEED"),
-        *("CLOSEOUT_FAULTS", "CLOSEOUT_TEST_STORE"),
+        *("CLOSEOUT_FAULTS", "CLOSEOUT_POINTS", "CLOSEOUT_REAL", "CLOSEOUT_TEST_STORE"),
     }
 )
 """Variables of the terminal and of the tests that share the prefix."""

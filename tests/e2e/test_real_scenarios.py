@@ -1,11 +1,13 @@
 """The same scenarios in the world and with real processes over TCP: the same run, point for point at the terminals.
 
 Show 5 of the fault catalogue's issue. Of what is expected the library's files speak and their own tests; here each run
-of the world is what the real one is held against, and each must be as its file says.
+of the world is what the real one is held against, and each must be as its file says. CLOSEOUT_REAL=all (`make real`)
+plays SLOW too.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -69,7 +71,7 @@ SLOW = [
     Case("half-open", "E", ("clean",)),
     Case("rst-mid-frame", "E", ("clean",)),
 ]
-CASES = [*QUICK, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW)]
+CASES = [*QUICK, *(SLOW if os.environ.get("CLOSEOUT_REAL") == "all" else [])]
 
 
 @pytest.fixture(scope="module")
