@@ -72,7 +72,7 @@ explore-bugs: $(DEV) ## hunts each planted bug in its day and writes docs/plante
 	@$(BIN)/python -m tests.explore.hunting $(ARGS)
 
 real: $(DEV) ## 25 scenarios of the library with real processes over TCP, held against the world (minutes)
-	@$(BIN)/python -m pytest tests/e2e/test_real_scenarios.py $(ARGS)
+	@CLOSEOUT_REAL=all $(BIN)/python -m pytest tests/e2e/test_real_scenarios.py $(ARGS)
 
 DAYS ?= 500
 days: $(DEV) ## random shopping days, both ends in process, every operation: DAYS=500 in each dialect (minutes)
