@@ -144,7 +144,7 @@ class Plan:
             if place == hit or not self._fits(place, facts, now):
                 continue
             self._seen[place] += 1
-            if hit < 0 and self._strikes(place):
+            if (hit < 0 or self._gives_way(hit, place)) and self._strikes(place):
                 hit = place
                 if not self.faults[place].since and self._start[place] == _ALWAYS:
                     self._begin(place, now)
@@ -152,6 +152,10 @@ class Plan:
             return None
         self._fired[hit] += 1
         return self.faults[hit]
+
+    def _gives_way(self, hit: int, place: int) -> bool:
+        """What strikes every time leaves one passing to a fault that names it."""
+        return not self.faults[hit].times and not self._nth[hit] and self._nth[place] > 0
 
     def _by_outage(self, point: str, now: float) -> int:
         """The outage that holds at the issuer's link; -1 = none."""

@@ -25,7 +25,7 @@ from terminal_sim.lab.explore.findings import Suspect, suspects
 from terminal_sim.lab.explore.progress import Silent
 from terminal_sim.lab.explore.real import silent_stage
 from terminal_sim.lab.explore.shrink import Shrinker, Shrunk
-from terminal_sim.lab.explore.stage import Stage, Verdict, whole
+from terminal_sim.lab.explore.stage import Stage, Verdict, judged, whole
 from terminal_sim.lab.explore.tally import Group
 from terminal_sim.lab.explore.walk import Sampling
 from terminal_sim.lab.report import words
@@ -125,9 +125,9 @@ def hunt(bug: Bug) -> tuple[Shrunk | None, Figures]:
 def is_clean(bug: Bug, scenario: Scenario, faults: Sequence[Fault]) -> bool:
     """Whether a schedule ends well without the bug: clean or late, or as its day does anyway."""
     day = bug.on(scenario, planted=False)
-    run = whole(silent_stage(day), faults)
+    verdict, _ = judged(silent_stage(day), faults)
     anyway = bug.the_day(planted=False).expect.classes or ()
-    return Allowing(day.operator, anyway)(Verdict.of(run), faults)
+    return Allowing(day.operator, anyway)(verdict, faults)
 
 
 class _OfTheBug(Shrinker):
@@ -137,9 +137,9 @@ class _OfTheBug(Shrinker):
         super().__init__(stage, verdict, TRIES_MAX)
         self._bug = bug
 
-    def _shows(self, candidate: Scenario) -> Run | None:
-        run = super()._shows(candidate)
-        return run if run is not None and is_clean(self._bug, candidate, candidate.faults) else None
+    def _shows(self, candidate: Scenario) -> tuple[bool, Run | None]:
+        shows, run = super()._shows(candidate)
+        return shows and is_clean(self._bug, candidate, candidate.faults), run
 
 
 def _smallest(stage: Stage, bug: Bug, day: Scenario, own: list[Suspect]) -> Shrunk | None:
@@ -156,7 +156,12 @@ def _simple(faults: Sequence[Fault]) -> int:
 
 def _size(small: Shrunk) -> tuple[object, ...]:
     faults = small.scenario.faults
-    return len(faults), rank(Verdict.of(small.run)), len(small.scenario.steps), _simple(faults)
+    return len(faults), rank(_verdict(small)), len(small.scenario.steps), _simple(faults)
+
+
+def _verdict(small: Shrunk) -> Verdict:
+    assert small.run is not None, "a schedule that comes to no end"
+    return Verdict.of(small.run)
 
 
 # ---- what is written down
@@ -164,7 +169,7 @@ def _size(small: Shrunk) -> tuple[object, ...]:
 
 def as_file(bug: Bug, small: Shrunk) -> Scenario:
     """The schedule as a scenario file that says how it ends."""
-    verdict = Verdict.of(small.run)
+    verdict = _verdict(small)
     return replace(
         small.scenario,
         slug=bug.name,
@@ -289,7 +294,7 @@ def _told(small: Shrunk | None) -> str:
     if small is None:
         return "NOT FOUND"
     schedule = "; ".join(map(words.fault_text, small.scenario.faults)) or "no fault at all"
-    return f"{Verdict.of(small.run)} by {schedule}"
+    return f"{_verdict(small)} by {schedule}"
 
 
 if __name__ == "__main__":

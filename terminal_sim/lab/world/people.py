@@ -62,6 +62,8 @@ class Task:
     cut: bool = False
     before: frozenset[str] = frozenset()
     """STANs of the journal when the order was given."""
+    began: frozenset[str] | None = None
+    """The same, when it was given for the first time."""
 
 
 @dataclass(slots=True)
@@ -173,6 +175,7 @@ class People:
         task.phase, task.cut, task.printed = "main", False, len(till.slips)
         task.tries += 1
         task.before = frozenset(row.stan for row in till.memory.rows)
+        task.began = task.before if task.began is None else task.began
         till.press(order)
 
     def sent_as(self, unit: str, kind: Kind, stan: str, batch: str) -> None:
@@ -329,7 +332,7 @@ class People:
 
     def _try_again(self, task: Task, result: Result) -> None:
         if task.tries >= self.habits.max_tries:
-            self._finish(task, str(result.end))
+            self._give_up(task, str(result.end))
             return
         self._later(task, PAUSE_S)
 
@@ -358,7 +361,7 @@ class People:
         if habit in ("rekey", "rekey-on"):
             other = str(params_of(fault).get("tid", "")) if fault is not None else self.habits.rekey_on
             if task.tries >= self.habits.max_tries:
-                self._finish(task, "given-up")
+                self._give_up(task, "given-up")
             elif habit == "rekey-on" and self._move(task, other):
                 return
             else:
@@ -370,7 +373,7 @@ class People:
             task.phase, task.token = "look", self._token
             self.scene.agenda.put(self.scene.now + LOOK_S, Again(task.unit, task.token))
         else:
-            self._finish(task, "unknown")
+            self._give_up(task, "unknown")
 
     def _move(self, task: Task, other: str) -> bool:
         """To the next till: the same purchase there."""
@@ -398,7 +401,7 @@ class People:
             self._finish(task, "approved")
         elif advice.do is hostquery.Do.CHARGE_AGAIN and step.do in ("sale", "offline-sale", "void", "complete"):
             if task.tries >= self.habits.max_tries:
-                self._finish(task, "given-up")
+                self._give_up(task, "given-up")
             else:
                 self._later(task, LOOK_S)
         elif task.looks < self.habits.max_tries:
@@ -406,10 +409,8 @@ class People:
             self._token += 1
             task.phase, task.token = "look", self._token
             self.scene.agenda.put(self.scene.now + IDLE_S, Again(task.unit, task.token))
-        elif (row := self._standing(task)) is not None:  # stored, and sent until it is answered: nobody waits for that
-            self._reprinted(task, row)
         else:
-            self._finish(task, "unknown")
+            self._give_up(task, "unknown")
 
     # ---- power
 
@@ -457,12 +458,23 @@ class People:
         else:
             self._in_doubt(task)
 
+    def _give_up(self, task: Task, end: str) -> None:
+        """Nobody tries or asks any more. What is stored goes through by itself: that needs nobody."""
+        row = self._standing(task)
+        if row is not None and row.stored and self._step(task).do in SELLING:
+            self._reprinted(task, row)
+        else:
+            self._finish(task, end)
+
     def _standing(self, task: Task) -> Row | None:
-        """The row of the last attempt, when it stands in the journal and nothing is owed that takes it out."""
+        """The row of an attempt, when it stands in the journal and nothing is owed that takes it out: the last one's,
+        or that of one before it."""
         memory = self.tills[task.unit].memory
-        row = memory.row(stan=task.stan) if task.stan else None
-        undone = memory.pending is not None and memory.pending.stan == task.stan
-        return row if row is not None and row.state is RowState.JOURNALED and not undone else None
+        owed = memory.pending.stan if memory.pending is not None else ""
+        began = task.before if task.began is None else task.began
+        tried = [row for row in memory.rows if row.stan == task.stan or (row.stored and row.stan not in began)]
+        tried.sort(key=lambda row: row.stan == task.stan, reverse=True)
+        return next((row for row in tried if row.state is RowState.JOURNALED and row.stan != owed), None)
 
     def _reprinted(self, task: Task, row: Row) -> None:
         """The terminal's last transaction, with a slip in hand."""

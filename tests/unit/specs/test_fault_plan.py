@@ -170,6 +170,15 @@ def test_an_outage_begins_where_it_strikes_and_holds_for_every_message() -> None
     assert plan.fired == (3,)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_strikes_every_time_leaves_one_passing_to_a_fault_that_names_it(turned: bool) -> None:
+    faults = [Fault("wire/H>T0000001", "split", times=0), Fault(f"{BACK}#2", "drop")]
+    plan = Plan(faults[::-1] if turned else faults)
+    struck = [plan.passed(BACK, SALE, 0.0)[1] for _ in range(3)]
+    assert [fault.action if fault else "" for fault in struck] == ["split", "drop", "split"]
+    assert sorted(plan.fired) == [1, 2]
+
+
 def test_a_line_goes_down_at_a_frame_for_a_time() -> None:
     plan = Plan([Fault(f"{BACK}#2", "down", until="+600")])
     assert strikes(plan, BACK, 1, now=100.0) == [False]

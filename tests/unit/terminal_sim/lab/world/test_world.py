@@ -57,12 +57,14 @@ def test_without_another_try_the_customer_has_paid_nothing() -> None:
     assert ends(run)["A"] == "given-up"
 
 
-def test_a_refund_that_is_sent_until_it_is_answered_is_given_back() -> None:
+@pytest.mark.parametrize("people", ["", "rekey", "nothing"])
+def test_a_refund_that_is_sent_until_it_is_answered_is_given_back(people: str) -> None:
     """CUP: its 0230 is lost and the line is down for longer than anybody waits; it goes through by itself later."""
     steps = (*ONE_SALE, step("R", "refund", 2 * HOUR, amount=6_800, of="A"), step("E", "settle", 3 * HOUR))
     cut = Fault(f"wire/H>{TID}/0230#1", "down", until="+600")
-    run = World(a_day(faults=[cut], steps=steps)).run()
-    assert (run.classes, run.findings, run.fired) == (("clean",), (), (1,))
+    habit = [Fault(f"op/{TID}/after-unknown#1", people)] if people else []
+    run = World(a_day(faults=[cut, *habit], steps=steps)).run()
+    assert (run.classes, run.findings, run.unfired) == (("clean",), (), ())
     given = next(p for p in run.purchases if p.intent.name == "R")
     assert (given.debited, given.settled, given.intent.delivered) == (-6_800, -6_800, 1)
 
