@@ -156,3 +156,6 @@ def test_what_no_rule_can_prevent_is_allowed_and_nothing_more() -> None:
     assert not ALLOWED(Verdict(("TM",), ()), [lost])
     assert not ALLOWED(Verdict(("TM",), ("A5",)), [lied, lost])
     assert not ALLOWED(Verdict(("SNF", "TM"), ()), [lied, lost])
+    again = Fault("op/T0000001/after-unknown#1", "rekey")
+    assert ALLOWED(Verdict(("DC", "DS"), ()), [lost, again])
+    assert not ALLOWED(Verdict(("DC", "DS"), ("E5",)), [lost, again])
