@@ -26,8 +26,8 @@ BY_ACTION: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Action -> classes that no rule of the machines can prevent after it, while no invariant is broken.
 
-rekey: the operator breaks RO1. A sale is clean all the same, since its reversal goes first (RT3); a refund that is stored
-and sent until it is answered is given twice when it is keyed twice.
+rekey: the operator breaks RO1. A sale is clean all the same, since its reversal goes first (RT3); a refund that is
+stored and sent until it is answered is given twice when it is keyed twice.
 
 lost-write: a flash that says that it has written and has not is beyond RT1, which rests on its word. Lost with the
 image of a reversal, and met by a second fault before the next write, it leaves the host's sale without a row: the
