@@ -1,11 +1,13 @@
-"""What every test shares: the two hypothesis profiles."""
+"""What every test shares: the two hypothesis profiles, stores, the log as it was."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import is_dataclass
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 # Helpers assert too; rewritten, a failure there shows its values as one in a test does. Before any of them is loaded.
@@ -27,6 +29,15 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")  # pytest's --hyp
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What a test keeps in memory, in PostgreSQL too (tests.support.stores)."""
     on_both(metafunc)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A command sets the log up for its process. Played inside a test it writes to what that test captures, which is
+    closed behind it: whoever logs next would fail."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
