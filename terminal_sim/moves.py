@@ -133,13 +133,14 @@ class SendStored:
 
     sends: of the first item in this try. skipped: STANs that this try has given up for now. quiet: put in by the
     terminal itself before or behind an order, whose result stands and which goes on whatever comes of it. first:
-    nothing of the first item had left before this try.
+    nothing of the first item had left before this try. unread: how often the host could not read it in this try.
     """
 
     sends: int = 0
     skipped: tuple[str, ...] = ()
     quiet: bool = False
     first: bool = False
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,8 +154,9 @@ class Plan:
         return self.faults[hit]
 
     def _gives_way(self, hit: int, place: int) -> bool:
-        """What strikes every time leaves one passing to a fault that names it."""
-        return not self.faults[hit].times and not self._nth[hit] and self._nth[place] > 0
+        """What strikes every time, an outage that goes on among it, leaves one passing to a fault that names it."""
+        always = not self.faults[hit].times and not self._nth[hit]
+        return self._nth[place] > 0 and (always or (hit in self._outages and self._fired[hit] > 0))
 
     def _by_outage(self, point: str, now: float) -> int:
         """The outage that holds at the issuer's link; -1 = none."""

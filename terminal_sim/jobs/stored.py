@@ -115,12 +115,15 @@ def on_answer(turn: Turn, job: SendStored, answer: Answer) -> None:
         # Any yes: it has happened, at the amount that was sent, whatever the answer says of a part.
         # A cut before this write: the same item again, answered as before. After it: it is not sent again.
         turn.save("saf-flag", turn.memory.with_rows([delivered(row, answer)]))
-    elif answer.code == UNREADABLE and job.sends < SENDS_MAX:
-        start(turn, job)
-        return
+    elif answer.code == UNREADABLE and job.unread + 1 < SENDS_MAX:
+        if job.sends < SENDS_MAX:
+            start(turn, replace(job, unread=job.unread + 1))
+            return
+        turn.show(f"stored STAN {row.stan}: {answer.code} {turn.wire.text(answer.code)}: kept, sent again later")
+        job = replace(job, skipped=(*job.skipped, row.stan))
     else:
         reject(turn, row, answer.code)
-    turn.then(replace(job, sends=0, first=False))
+    turn.then(replace(job, sends=0, first=False, unread=0))
     turn.finish()
 
 

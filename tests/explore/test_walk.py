@@ -149,13 +149,10 @@ def test_a_world_that_gives_up_is_a_finding() -> None:
 
 
 def test_what_no_rule_can_prevent_is_allowed_and_nothing_more() -> None:
-    """A flash that lies may leave totals that differ; not a loss, not a broken invariant, not without that fault."""
-    lied = Fault("store/T0000001/rev-store#1", "lost-write")
+    """An operator who keys again without asking; not a broken invariant, not another class, not without that fault."""
     lost = Fault("wire/H>T0000001/0210#1", "drop")
-    assert ALLOWED(Verdict(("TM",), ()), [lied, lost])
-    assert not ALLOWED(Verdict(("TM",), ()), [lost])
-    assert not ALLOWED(Verdict(("TM",), ("A5",)), [lied, lost])
-    assert not ALLOWED(Verdict(("SNF", "TM"), ()), [lied, lost])
     again = Fault("op/T0000001/after-unknown#1", "rekey")
     assert ALLOWED(Verdict(("DC", "DS"), ()), [lost, again])
+    assert not ALLOWED(Verdict(("DC", "DS"), ()), [lost])
     assert not ALLOWED(Verdict(("DC", "DS"), ("E5",)), [lost, again])
+    assert not ALLOWED(Verdict(("SNF",), ()), [lost, again])

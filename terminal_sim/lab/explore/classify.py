@@ -21,18 +21,11 @@ FINE = frozenset({CLEAN, LATE})
 ORDER = ("error", "DC", "DS", "CNS", "CNSale", "SNF", "SNC", "AMT", "STUCK", "TM", LATE, CLEAN)
 """Classes from the worst on: what came to no end, who lost twice, who lost, what only does not agree."""
 
-BY_ACTION: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"lost-write": frozenset({"TM"}), "rekey": frozenset({"DC", "DS"})}
-)
+BY_ACTION: Mapping[str, frozenset[str]] = MappingProxyType({"rekey": frozenset({"DC", "DS"})})
 """Action -> classes that no rule of the machines can prevent after it, while no invariant is broken.
 
 rekey: the operator breaks RO1. A sale is clean all the same, since its reversal goes first (RT3); a refund that is
 stored and sent until it is answered is given twice when it is keyed twice.
-
-lost-write: a flash that says that it has written and has not is beyond RT1, which rests on its word. Lost with the
-image of a reversal, and met by a second fault before the next write, it leaves the host's sale without a row: the
-purchase is mended by the query (debited, settled, delivered once), the batch closes with that item on its list, and the
-slip says so.
 """
 
 BY_DEED: Mapping[str, frozenset[str]] = MappingProxyType({"clear-rev": frozenset({"CNSale", "TM"})})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from specs.faults import Fault
 from terminal_sim.lab.explore.meter import Meter
-from terminal_sim.lab.explore.space import Space, is_window, kind_of
+from terminal_sim.lab.explore.space import ALONE, Space, is_window, kind_of
 from terminal_sim.lab.explore.stage import HEALING, Stage, Verdict, whole
 from terminal_sim.lab.explore.tally import Allowed
 from terminal_sim.lab.explore.walk import First, Problem, Sampling
@@ -43,7 +43,7 @@ class PlainWalker:
         """A fault alone and with every second one."""
         run = self._play((fault,))
         found = First(fault, Verdict.of(run))
-        if self._depth == 1:
+        if self._depth == 1 or fault.action in ALONE:
             return found
         points = self._points(run)
         if is_window(fault):
@@ -54,6 +54,8 @@ class PlainWalker:
         for second, _ in self._faults(later, step):
             if self._stop():
                 break
+            if second.action in ALONE:
+                continue
             schedule = (fault, second)
             verdict = Verdict.of(self._play(schedule))
             found.doubles.add(verdict, schedule, self._allowed(verdict, schedule))

@@ -46,6 +46,11 @@ def is_window(fault: Fault) -> bool:
     return bool(fault.since)
 
 
+ALONE = frozenset({"lost-write"})
+"""Actions that are tried as single faults only. A flash that says that it has written, and has not, takes away what
+RT1 rests on: alone it is survived (the next write mends it), with a second fault before that nothing can be promised."""
+
+
 class Space:
     """The faults of a scenario. fitting: the actions for a point, with their parameters. only: names of the actions
     that are switched on, None = all."""

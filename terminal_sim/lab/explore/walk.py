@@ -39,7 +39,7 @@ from zlib import crc32
 
 from specs.faults import Fault
 from terminal_sim.lab.explore.meter import Meter
-from terminal_sim.lab.explore.space import Space, counted, is_window, kind_of, shifted
+from terminal_sim.lab.explore.space import ALONE, Space, counted, is_window, kind_of, shifted
 from terminal_sim.lab.explore.stage import HEALING, Playing, Stage, Verdict, judged
 from terminal_sim.lab.explore.tally import Allowed, Tally
 from terminal_sim.lab.world.record import PointSeen
@@ -164,11 +164,11 @@ class Walker:
 
     def faults_of(self, node: Node, leg: Leg) -> list[tuple[Fault, int]]:
         """All single faults of a leg, with the step in which each has its turn."""
-        return list(self._faults(leg.points, range(node.step, leg.reached)))
+        return list(self._faults(leg.points, range(node.step, leg.reached), first=True))
 
     def first(self, node: Node, fault: Fault, step: int) -> First:
         """A fault of the day's leg that begins at this node, alone and with every second one."""
-        if self._depth == 1:
+        if self._depth == 1 or fault.action in ALONE:
             return First(fault, self._end_of(node, (fault,), step + 1))
         leg = self._leg(node, (fault,), step + 1, forking=True)
         if leg.node is None:
@@ -262,14 +262,17 @@ class Walker:
         assert end is not None
         return end
 
-    def _faults(self, points: Iterable[PointSeen], steps: Iterable[int]) -> Iterator[tuple[Fault, int]]:
-        """The windows of these steps, and what fits these points."""
+    def _faults(
+        self, points: Iterable[PointSeen], steps: Iterable[int], *, first: bool = False
+    ) -> Iterator[tuple[Fault, int]]:
+        """The windows of these steps, and what fits these points; of second faults not what is tried alone."""
         for step in steps:
             for window in self._space.windows(step):
                 yield window, step
         for seen in points:
             for fault in self._space.at(seen.point):
-                yield fault, seen.step
+                if first or fault.action not in ALONE:
+                    yield fault, seen.step
 
     # ---- a leg
 

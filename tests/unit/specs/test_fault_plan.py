@@ -276,3 +276,11 @@ def test_a_plan_of_what_cannot_be(fault: Fault, key: str, why: str) -> None:
 
 def test_the_unknown_time_is_no_time() -> None:
     assert Plan([Fault("link/T", "down", since="step:A")]).windows(math.inf) == ()
+
+
+def test_an_outage_that_goes_on_leaves_a_passing_to_the_fault_that_names_it() -> None:
+    """Else a second fault behind an outage could never strike, and would be told as one that never fired."""
+    plan = Plan([Fault("wire/H>I/0200#1", "outage", until="+300"), Fault("wire/H>I/0200#2", "late", {"seconds": 25.0})])
+    struck = [plan.passed("wire/H>I/0200", Facts(), now)[1] for now in (0.0, 10.0, 20.0)]
+    assert [fault.action if fault else "" for fault in struck] == ["outage", "late", "outage"]
+    assert plan.fired == (2, 1)
