@@ -48,7 +48,7 @@ def is_window(fault: Fault) -> bool:
 
 ALONE = frozenset({"lost-write"})
 """Actions that are tried as single faults only. A flash that says that it has written, and has not, takes away what
-RT1 rests on: alone it is survived (the next write mends it), with a second fault before that nothing can be promised."""
+RT1 rests on: alone it is survived (the next write mends it), with a second fault before that nothing is promised."""
 
 
 class Space:
