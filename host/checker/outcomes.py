@@ -224,6 +224,7 @@ class Delivered:
 
     @classmethod
     def of(cls, books: HostBooks, both: Ends) -> Delivered:
+        """Of one terminal, by what both ends have."""
         pairs = {pair.txn_id: pair for pair in both.comparison.rows if pair.txn_id}
         return cls(books, both, pairs, Listed.of(books, both.tid))
 

@@ -236,6 +236,7 @@ def _host(world: World, names: _Names) -> Iterator[object]:
             terminal["epoch"],
             terminal["request"],
             terminal["serial"],
+            terminal["restart_stan"],
             keys,
             old,
         )

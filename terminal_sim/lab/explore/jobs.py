@@ -58,8 +58,11 @@ class Walked:
 class Progress(Protocol):
     """Told how far it is. weight, total: in schedules, as far as they can be foreseen."""
 
-    def begin(self, total: int) -> None: ...
-    def advance(self, weight: int, schedules: int, findings: int) -> None: ...
+    def begin(self, total: int) -> None:
+        """How much there is."""
+
+    def advance(self, weight: int, schedules: int, findings: int) -> None:
+        """So much of it is done, in so many schedules, with so many findings."""
 
 
 @dataclass(frozen=True, slots=True)

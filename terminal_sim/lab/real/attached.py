@@ -126,7 +126,9 @@ class AttachedWorld(RealWorld):
     """See the module. connect: the URL of a listener, as of `init`; api: of the same host's API. Raises: LabError also
     for what this host is not set up for, NotConnected when there is none."""
 
-    def __init__(self, scenario: Scenario, variant: Variant | None = None, *, connect: str, api: str, **more: Any):
+    def __init__(
+        self, scenario: Scenario, variant: Variant | None = None, *, connect: str, api: str, **more: Any
+    ) -> None:
         self._endpoint, self._base = parse(connect), api.rstrip("/")
         super().__init__(scenario, variant, **more)
 

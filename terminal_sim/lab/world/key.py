@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from host.rows import Adjustment, Batch, ExceptionItem, IssuerAccount, Leg, StagedItem, Terminal, Txn
 from host.store.schema import table_name
 from specs.journal import TerminalEvent
+from terminal_sim.lab.world.agenda import HostTick, ToHost, ToTill
 from terminal_sim.state import Memory, Row
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def _parts(world: World) -> Iterable[object]:
         yield name, shot.on, till.skew_s, _plain(shot.flash)
         if shot.memory is not None and shot.memory is not shot.flash:
             yield _plain(shot.memory)
-    yield [(round(at, 3), errand) for at, _, errand in scene.agenda.listed() if type(errand).__name__ != "HostTick"]
-    shot_w = world.wires.shot()
-    yield shot_w.held, shot_w.glued, sorted(shot_w.deaf)
+    errands = [(round(at, 3), errand) for at, _, errand in scene.agenda.listed() if not isinstance(errand, HostTick)]
+    yield [(at, errand, _bytes_of(errand)) for at, errand in errands]
+    wires = world.wires.shot()
+    yield [(held, held.data) for held in wires.held], [(one, one.data) for one in wires.glued], sorted(wires.deaf)
     yield [
         (w.name, w.amount, w.delivered, [(a.tid, a.stan, a.batch) for a in w.attempts])
         for w in world.people.wanted.values()
@@ -59,6 +61,11 @@ def _parts(world: World) -> Iterable[object]:
     yield world.host.skew_s, scene.plan.ahead(scene.now)
     yield [(str(at), answer) for at, _, answer in sorted(world.host.link._on_the_way, key=lambda one: one[:2])]
     yield from _tables(world)
+
+
+def _bytes_of(errand: object) -> bytes:
+    """What a frame under way says: no repr shows it."""
+    return errand.data if isinstance(errand, ToHost | ToTill) else b""
 
 
 def _tables(world: World) -> Iterable[object]:
@@ -79,7 +86,10 @@ def _plain(memory: Memory) -> object:
     owed = (
         None
         if pending is None
-        else (pending.stan, pending.batch, str(pending.kind), pending.amount, pending.reason, pending.sent)
+        else (
+            *(pending.stan, pending.batch, str(pending.kind), pending.amount, pending.reason, pending.sent),
+            *(pending.tries, pending.failed and _row(pending.failed), pending.reply and _row(pending.reply.row)),
+        )
     )
     return rows, archive, owed, rest, history(memory)
 

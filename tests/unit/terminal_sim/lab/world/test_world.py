@@ -10,6 +10,7 @@ import pytest
 
 from specs.faults import Fault
 from terminal_sim.lab.scenario.model import TerminalSpec, Variant
+from terminal_sim.lab.world.agenda import ToHost
 from terminal_sim.lab.world.record import Run
 from terminal_sim.lab.world.world import Snapshot, World
 from tests.support.world_days import CLOSED, HOUR, STEPS, TID, a_day, step
@@ -276,3 +277,19 @@ def test_a_world_is_not_copied_while_the_host_has_half_a_frame() -> None:
         while again.step():
             pass
         assert again.finish().trace_hash == whole.trace_hash
+
+
+def test_what_a_frame_under_way_says_is_part_of_the_key() -> None:
+    """Two requests that are held up alike, at the same time and on the same line: one sells for more."""
+
+    def key(amount: int) -> str:
+        steps = (step("L", "signon", 60), step("E", "echo", 300), step("A", "sale", 900, amount=500))
+        world = World(a_day(steps=steps))
+        world.begin()
+        for _ in range(2):
+            world.step()
+        world.scene.agenda.put(5_000.0, ToHost(TID, 99, f"{amount:012d}".encode()))
+        return world.state_key()
+
+    assert key(100) == key(100)
+    assert key(100) != key(900)
