@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from host.deviations import DEVIATIONS
+from specs.faults.errors import nearest
 from specs.faults.fitting import fitting
 from terminal_sim.bugs import BUGS
 from terminal_sim.errors import TerminalError
@@ -53,18 +54,19 @@ class Options:
 def run(options: Options) -> int:
     """The exit code: 0 nothing found, 1 something, 2 bad arguments or file."""
     try:
+        if options.report is not None:  # told now, and not after minutes of work
+            options.report.mkdir(parents=True, exist_ok=True)
         exploration = _explored(options)
+        shape = exploration_shape(exploration)
+        summary_exploration(shape, Console(soft_wrap=True))
+        if options.report is not None:
+            typer.echo(f"report: {write_exploration(options.report, shape)}")
     except TerminalError as error:
         typer.echo(str(error), err=True)
         return EXIT_FAULTY
-    shape = exploration_shape(exploration)
-    summary_exploration(shape, Console(soft_wrap=True))
-    if options.report is not None:
-        try:
-            typer.echo(f"report: {write_exploration(options.report, shape)}")
-        except OSError as error:
-            typer.echo(f"{error.filename}: cannot be written: {error.strerror}", err=True)
-            return EXIT_FAULTY
+    except OSError as error:
+        typer.echo(f"{error.filename}: cannot be written: {error.strerror}", err=True)
+        return EXIT_FAULTY
     return 0 if exploration.clean else EXIT_FOUND
 
 
@@ -80,6 +82,8 @@ def request_of(options: Options) -> Request:
     if not 1 <= options.faults <= 20:
         raise LabError(f"--faults {options.faults}: 1 or 2 for all of them, up to 20 for random runs")
     path = library().get(options.name, Path(options.name))
+    if not path.exists():
+        raise LabError(f"{options.name}: no file, and no scenario of the library; {nearest(options.name, library())}")
     scenario = _with(load(path), options)
     plan = Plan(scenario, silent_stage, fitting, share=options.share, sampling=Sampling(options.twice, options.verify))
     return Request(plan, options.faults, options.jobs or cores(), options.seed, options.time_limit)
@@ -105,4 +109,4 @@ def _with(scenario: Scenario, options: Options) -> Scenario:
 def _known(option: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
     for name in names:
         if name not in known:
-            raise LabError(f"{option} {name}: one of {', '.join(known)}")
+            raise LabError(f"{option} {name}: unknown; {nearest(name, known)}")
