@@ -53,13 +53,13 @@ def _parameter(param: Param) -> str:
 
 
 def _points(action: Action) -> list[str]:
-    """wire with each direction, crash and store with the step where it has only some."""
+    """wire with each direction, crash, store and op with the step where it has only some."""
     found: list[str] = []
     for place in action.places:
         if place is Place.WIRE:
             found += [f"wire/{way}" for way in action.ends]
         else:
-            found.append(place.value + "".join(f"/…/{step}" for step in action.steps))
+            found += [f"{place.value}/…/{step}" for step in action.steps] or [place.value]
     return found
 
 

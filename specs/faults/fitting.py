@@ -34,7 +34,7 @@ _ISSUER: tuple[_Try, ...] = (
 _MOMENTS: Mapping[str, tuple[_Try, ...]] = {
     "after-unknown": (("rekey", {}), ("query", {}), ("nothing", {})),
     "after-declined": (("rekey", {}), ("nothing", {})),
-    "query": (("nothing", {}),),
+    "query": (("rekey", {}), ("nothing", {})),
     "end-of-day": (("forget", {"days": 1}), ("nothing", {})),
 }
 _AGAIN = frozenset({"0410", "0230", "0330", "0510", "0530", "0810"})

@@ -8,4 +8,5 @@ ACTION = Action(
     "clear-rev",
     (Place.OPERATOR,),
     "a supervisor clears what the terminal owes",
+    steps=("after-unknown",),
 )

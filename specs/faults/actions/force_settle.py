@@ -8,4 +8,5 @@ ACTION = Action(
     "force-settle",
     (Place.OPERATOR,),
     "the batch is closed by the terminal's service menu",
+    steps=("end-of-day",),
 )

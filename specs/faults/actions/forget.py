@@ -9,4 +9,5 @@ ACTION = Action(
     (Place.OPERATOR,),
     "nobody settles for `days` days",
     (Param("days", "count", 1, "days"),),
+    steps=("end-of-day",),
 )

@@ -7,5 +7,5 @@ from specs.faults.model import Action, Place
 ACTION = Action(
     "holiday",
     (Place.CALENDAR,),
-    "the host's day is a holiday",
+    "the host's day is a holiday: due dates of payouts move, and there are none yet",
 )

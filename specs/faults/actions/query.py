@@ -8,4 +8,5 @@ ACTION = Action(
     "query",
     (Place.OPERATOR,),
     "the operator asks the host what became of it",
+    steps=("after-unknown",),
 )

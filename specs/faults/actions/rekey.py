@@ -8,4 +8,5 @@ ACTION = Action(
     "rekey",
     (Place.OPERATOR,),
     "the purchase is keyed again on the same terminal",
+    steps=("after-unknown", "query", "after-declined"),
 )

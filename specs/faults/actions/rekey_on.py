@@ -9,4 +9,5 @@ ACTION = Action(
     (Place.OPERATOR,),
     "the purchase is keyed again on the terminal `tid`",
     (Param("tid", "tid", None, "the other terminal"),),
+    steps=("after-unknown", "query", "after-declined"),
 )

@@ -8,4 +8,5 @@ ACTION = Action(
     "swap",
     (Place.OPERATOR,),
     "an empty unit takes the terminal's place",
+    steps=("after-unknown", "end-of-day"),
 )

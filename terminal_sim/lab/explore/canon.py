@@ -118,6 +118,7 @@ def _parts(world: World) -> Iterator[object]:
         if step in later:
             yield step, names("stan", (tids.get(units.get(step, ""), ""), stan))
     yield sorted(people.recovering.items())
+    yield sorted((unit, round(until, 1)) for unit, until in people.forgetful.items() if until > scene.now)
 
 
 def _errand(at: float, errand: object) -> tuple[object, ...]:
@@ -141,7 +142,7 @@ def middle_key(world: World) -> str:
         *(scene.now, scene.agenda.listed(), world.wires.shot(), scene.plan.ahead(scene.now)),
         *(host.up, host.skew_s, host.link._on_the_way, lines, tables),
         [(name, _volatile(till)) for name, till in world.tills.items()],
-        *(people.tasks, people.wanted, people.stans, people.recovering, people._idle, people._token),
+        *(people.tasks, people.wanted, people.stans, people.recovering, people._idle, people._token, people.forgetful),
     )
     written = BytesIO()
     _Pickler(written, protocol=5).dump(known)

@@ -114,7 +114,7 @@ class RealWorld(World):
         self.host = cast(Any, real)
         self.wires.host_is_up = lambda: real.up
         self.tills = {t.name: self._real_till(t, urls, by_unit[t.name]) for t in self.scenario.terminals}
-        self.people = People(scene, self.scenario, self.habits, self.tills, self._asked)
+        self.people = People(scene, self.scenario, self.habits, self.tills, self._asked, self.start)
         for till in self.tills.values():
             till.finished, till.cut, till.sent_as = self.people.finished, self.people.cut, self.people.sent_as
 

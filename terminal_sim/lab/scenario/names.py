@@ -21,7 +21,7 @@ from terminal_sim.state import PROFILES, Config
 
 LIVENESS = ("L1", "L2")
 HABITS = ("query-then-rekey", "rekey", "rekey-on", "wait", "nothing")
-STEP_ENDS = ("power-cut", "power-off", "nothing-to-name", "given-up", "done")
+STEP_ENDS = ("power-cut", "power-off", "nothing-to-name", "given-up", "forgotten", "done")
 """Ends of a step that are no end of an order: the power failed and the purchase was not taken up again, the terminal
 was off, what the step names was never made, the operator gave up, and what is no order (record.StepEnd)."""
 _OF_THE_WORLD = frozenset({"tid", "mid", "connect", "api", "profile", "bugs"})

@@ -28,7 +28,7 @@ WORLD = (
     ),
     Key("start", "start", "the host's local time when it begins", default="2026-03-02T09:00"),
     Key("cutoff", "time-of-day", "when the host's day ends; «» midnight", default="23:00"),
-    Key("holidays", "dates", "no working days"),
+    Key("holidays", "dates", "no working days: due dates of payouts move, and there are none yet"),
     Key("timeout", "seconds", "how long a terminal waits for an answer", default="30"),
     Key("settle_timeout", "seconds", "the same for 0500, 0520 and 0320", default="60"),
     Key("issuer_timeout", "seconds", "how long the host waits for the issuer", default="20"),

@@ -58,6 +58,7 @@ def _parts(world: World) -> Iterable[object]:
         for w in world.people.wanted.values()
     ]
     yield sorted(world.people.stans.items())
+    yield sorted((unit, until) for unit, until in world.people.forgetful.items() if until > scene.now)
     yield world.host.skew_s, scene.plan.ahead(scene.now)
     yield [(str(at), answer) for at, _, answer in sorted(world.host.link._on_the_way, key=lambda one: one[:2])]
     yield from _tables(world)

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 def _swap(world: World, step: StepSpec) -> None:
     """Another unit in its place: the same set-up, nothing in it."""
-    till = world.tills[step.unit]
+    swapped(world.tills[step.unit], str(step.args.get("stan", "000000")), str(step.args.get("batch", "000001")))
+
+
+def swapped(till: Till, stan: str = "000000", batch: str = "000001") -> None:
+    """A new unit stands there; what the old one owed has gone with it."""
     _tell(till, "replaced by a new unit")
-    batch = str(step.args.get("batch", "000001"))
-    till.meddle(Memory(till.memory.config, stan=str(step.args.get("stan", "000000")), batch=batch))
+    till.meddle(Memory(till.memory.config, stan=stan, batch=batch))
 
 
 def _wipe_row(world: World, step: StepSpec) -> None:

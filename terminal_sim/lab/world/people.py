@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from host.checker.purchases import Attempt, Intent
+from specs.faults import Fault
 from specs.faults.checking import params_of
 from specs.kinds import Kind
 from terminal_sim import hostquery, recovery, reprints
 from terminal_sim.lab.scenario.model import SELLING, OperatorSpec, Scenario, StepSpec
-from terminal_sim.lab.world import deeds
+from terminal_sim.lab.world import deeds, meddling
 from terminal_sim.lab.world.agenda import Again, Idle
 from terminal_sim.lab.world.record import Lane, StepEnd
 from terminal_sim.lab.world.scene import Scene
 from terminal_sim.lab.world.till import Till
-from terminal_sim.moves import ClearReversal, End, Order, Result, Settle, SignOn
+from terminal_sim.moves import ClearReversal, End, ForceSettle, Order, Result, Settle, SignOn
 from terminal_sim.recovery import next_wait
 from terminal_sim.state import Memory, Row, RowState
 
@@ -45,7 +47,8 @@ Ask = Callable[[Memory, str], hostquery.Reply]
 @dataclass(slots=True)
 class Task:
     """What somebody is doing. phase: which order is at work or awaited: "main", "mend" (a sign-on or settlement before
-    another try), "boot", "pause". handed: whether goods were given for it. stan: of the last attempt."""
+    another try), "instead" (another order in its place; the step's own when the terminal refuses it), "boot", "pause",
+    "look". handed: whether goods were given for it. stan: of the last attempt."""
 
     unit: str
     step: int
@@ -86,16 +89,23 @@ class PeopleShot:
     token: int
     recovering: Mapping[str, tuple[int, float]]
     idle: Mapping[str, int]
+    forgetful: Mapping[str, float]
 
 
 class People:
     """See the module. over: told when a step has ended."""
 
     def __init__(
-        self, scene: Scene, scenario: Scenario, habits: OperatorSpec, tills: Mapping[str, Till], ask: Ask
+        self,
+        scene: Scene,
+        scenario: Scenario,
+        habits: OperatorSpec,
+        tills: Mapping[str, Till],
+        ask: Ask,
+        start: datetime,
     ) -> None:
         self.scene, self.scenario, self.habits, self.tills = scene, scenario, habits, tills
-        self._ask = ask
+        self._ask, self._start = ask, start
         self.tasks: dict[str, Task] = {}
         self.wanted: dict[str, Wanted] = {}
         self.stans: dict[str, str] = {}
@@ -103,6 +113,8 @@ class People:
         self.recovering: dict[str, tuple[int, float]] = {}
         """Unit -> which step of a recovery is at work (-1 = none), and the wait after it."""
         self._idle: dict[str, int] = {}
+        self.forgetful: dict[str, float] = {}
+        """Unit -> until when nobody thinks of settling there."""
         self._token = 0
         self.alone: Callable[[str, Result], None] | None = None
         """Who gives orders in place of the people (the healing); told of their ends."""
@@ -138,7 +150,32 @@ class People:
             self._finish(self.tasks[step.unit], "done")
             self._recover(step.unit, 0, IDLE_S)
             return
+        if step.do == "settle" and self._end_of_day(self.tasks[step.unit]):
+            return
         self._press(self.tasks[step.unit])
+
+    def _end_of_day(self, task: Task) -> bool:
+        """Whether something else is done than settling: forgotten, or settled on paper by the service menu."""
+        till, now = self.tills[task.unit], self.scene.now
+        fault = self._at(task, "end-of-day") if now >= self.forgetful.get(task.unit, 0.0) else None
+        action = fault.action if fault is not None else ""
+        if fault is not None and action == "forget":
+            self.forgetful[task.unit] = self._morning(int(params_of(fault)["days"]))
+        if action == "swap":
+            meddling.swapped(till)
+        if action == "force-settle":
+            task.phase = "instead"
+            till.press(ForceSettle())
+            return True
+        forgotten = action == "nothing" or now < self.forgetful.get(task.unit, 0.0)
+        if forgotten:
+            self._finish(task, "forgotten")
+        return forgotten
+
+    def _morning(self, days: int) -> float:
+        """Midnight, so many days from today, in seconds of the world."""
+        today = (self._start + timedelta(seconds=self.scene.now)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return (today + timedelta(days=days) - self._start).total_seconds()
 
     def _reprint(self, task: Task) -> None:
         """A slip once more, at the desk: nothing is sent (terminal_sim.reprints)."""
@@ -232,8 +269,11 @@ class People:
                 self._resolve(task)
             else:
                 self._finish(task, str(result.end))
-        elif task.phase == "mend":
+        elif task.phase == "mend" or (task.phase == "instead" and result.end is End.REFUSED_LOCALLY):
             self._later(task, 1.0)
+        elif task.phase == "instead":
+            task.last = result
+            self._finish(task, str(result.end))
         else:
             self._judge(task, result)
 
@@ -254,6 +294,8 @@ class People:
             self._attempt(task, unit, result.stan, result.batch or self.tills[unit].memory.batch)
         if step.do in SELLING:
             self._sold(task, result) if result.end in SOLD else self._not_sold(task, result)
+        elif result.end is End.REFUSED_LOCALLY and self._signed_off(task):
+            self._mend(task, SignOn())
         elif result.end in (End.UNKNOWN, End.UNANSWERED, End.NOT_SENT, End.PENDING, End.REFUSED_LOCALLY):
             self._try_again(task, result)
         elif result.end is End.DECLINED and result.code in SIGN_ON_CODES and step.do != "signon":
@@ -304,18 +346,45 @@ class People:
                 self._try_again(task, result)
             case End.REFUSED_LOCALLY:
                 self._refused(task, result)
+            case End.DECLINED:
+                self._declined(task, result)
             case _:
                 self._finish(task, str(result.end))
 
+    def _declined(self, task: Task, result: Result) -> None:
+        """A no is a no, unless somebody keys it again."""
+        fault = self._at(task, "after-declined")
+        if fault is None or not self._again_somewhere(task, fault):
+            self._finish(task, str(result.end))
+
+    def _at(self, task: Task, moment: str) -> Fault | None:
+        """What people do otherwise than they should at this moment."""
+        fault = self.scene.point(f"op/{self.tills[task.unit].tid}/{moment}")
+        if fault is not None:
+            self.scene.tell(Lane.OPERATOR, task.unit, fault.action, fault=True)
+        return fault
+
+    def _again_somewhere(self, task: Task, fault: Fault) -> bool:
+        """Keyed again here or at another till, as a fault has it; False when it is neither, or was tried too often."""
+        if fault.action not in ("rekey", "rekey-on") or task.tries >= self.habits.max_tries:
+            return False
+        if fault.action == "rekey" or not self._move(task, str(params_of(fault)["tid"])):
+            self._later(task, LOOK_S)
+        return True
+
     def _refused(self, task: Task, result: Result) -> None:
-        till = self.tills[task.unit]
-        memory, wire = till.memory, till.wire
-        if wire.profile.requires_sign_on and not memory.signed_on:
+        memory = self.tills[task.unit].memory
+        if self._signed_off(task):
             self._mend(task, SignOn())
         elif memory.settlement is not None or "journal full" in result.text:
             self._mend(task, Settle())
         else:
             self._finish(task, str(result.end))
+
+    def _signed_off(self, task: Task) -> bool:
+        """Whether the terminal takes nothing before a sign-on."""
+        till = self.tills[task.unit]
+        return till.wire.profile.requires_sign_on and not till.memory.signed_on
 
     def _mend(self, task: Task, order: Order) -> None:
         """Something else first, then the same again."""
@@ -354,10 +423,11 @@ class People:
     # ---- doubt
 
     def _in_doubt(self, task: Task) -> None:
-        fault = self.scene.point(f"op/{self.tills[task.unit].tid}/after-unknown")
+        fault = self._at(task, "after-unknown")
         habit = fault.action if fault is not None else self.habits.on_unknown
-        if fault is not None:
-            self.scene.tell(Lane.OPERATOR, task.unit, habit, fault=True)
+        if habit == "swap":
+            meddling.swapped(self.tills[task.unit])
+            habit = self.habits.on_unknown
         if habit in ("rekey", "rekey-on"):
             other = str(params_of(fault).get("tid", "")) if fault is not None else self.habits.rekey_on
             if task.tries >= self.habits.max_tries:
@@ -392,7 +462,11 @@ class People:
         """RO1, as `terminal-sim recover` and `query` say it."""
         step = self._step(task)
         till = self.tills[task.unit]
-        self.scene.point(f"op/{till.tid}/query")
+        fault = self._at(task, "query")
+        if fault is not None:  # nobody asks
+            if not self._again_somewhere(task, fault):
+                self._give_up(task, "unknown")
+            return
         reply = self._ask(till.memory, task.stan)
         advice = hostquery.advice(till.memory, reply)
         self.scene.tell(Lane.OPERATOR, task.unit, advice.text)

@@ -123,7 +123,7 @@ class World:
         )
         self.wires.host_is_up = lambda: self.host.up
         self.tills = {t.name: self._till(t, by_unit[t.name]) for t in self.scenario.terminals}
-        self.people = People(scene, self.scenario, self.habits, self.tills, self._asked)
+        self.people = People(scene, self.scenario, self.habits, self.tills, self._asked, self.start)
         for till in self.tills.values():
             till.finished, till.cut, till.sent_as = self.people.finished, self.people.cut, self.people.sent_as
 
@@ -387,6 +387,7 @@ class World:
                 people._token,
                 dict(people.recovering),
                 dict(people._idle),
+                dict(people.forgetful),
             ),
             skews={name: till.skew_s for name, till in self.tills.items()},
             copies=dict(self.copies),
@@ -421,6 +422,7 @@ class World:
         people.stans, people.ends = dict(shot.people.stans), list(shot.people.ends)
         people._token = shot.people.token
         people.recovering, people._idle = dict(shot.people.recovering), dict(shot.people.idle)
+        people.forgetful = dict(shot.people.forgetful)
         return world
 
     def _tidy(self) -> None:
