@@ -8,12 +8,14 @@ from time import monotonic
 
 import pytest
 
+from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.explore import jobs, swarm
 from terminal_sim.lab.explore.classify import Allowing
 from terminal_sim.lab.explore.gather import Request, explore
 from terminal_sim.lab.explore.jobs import Plan
 from terminal_sim.lab.explore.meter import Meter
 from terminal_sim.lab.explore.progress import Silent
+from terminal_sim.lab.explore.random_tier import Draw, roam
 from terminal_sim.lab.explore.result import Exploration
 from terminal_sim.lab.explore.stage import Stage
 from terminal_sim.lab.report.explored import exploration_shape
@@ -45,7 +47,7 @@ def told(exploration: Exploration) -> dict[str, object]:
     shape = dict(exploration_shape(replace(exploration, fault_free=None)))
     for name in ("seconds", "spent", "jobs"):
         del shape[name]
-    counts = {name: shape["counts"][name] for name in ("schedules", "singles", "doubles", "windows")}  # type: ignore[index]
+    counts = {name: shape["counts"][name] for name in ("schedules", "singles", "doubles", "random", "windows")}  # type: ignore[index]
     findings = [{k: v for k, v in one.items() if k != "run"} for one in shape["findings"]]  # type: ignore[attr-defined]
     return json.loads(json.dumps({**shape, "counts": counts, "findings": findings}))  # type: ignore[no-any-return]
 
@@ -108,3 +110,30 @@ def test_the_random_tier_finds_and_shrinks() -> None:
     assert exploration.counts.random > 300
     found = [one for one in exploration.findings if one.signature.classes == ("CNSale",)]
     assert [len(one.scenario.faults) for one in found] == [2]
+
+
+@pytest.mark.timeout(60)
+def test_processes_draw_the_same_random_runs() -> None:
+    def drawn(number: int) -> Exploration:
+        plan = Plan(DAY, forgets, fitting)
+        return explore(Request(plan, 5, number, seed=1, seeds=60), Silent(), lambda scenario: scenario.slug)
+
+    alone, together = drawn(1), drawn(2)
+    assert alone.counts.random > 100
+    assert told(alone) == told(together)
+
+
+@pytest.mark.timeout(60)
+def test_a_process_of_the_random_tier_that_fails_is_told() -> None:
+    with pytest.raises(LabError, match="cannot be made"):
+        roam(Plan(DAY, failing, fitting), Draw(1, 4, 10), 2, Silent(), lambda: False)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_random_tier_ends_with_its_time(number: int) -> None:
+    plan = Plan(DAY, forgets, fitting)
+    began = monotonic()
+    exploration = explore(Request(plan, 5, number, time_limit_s=1.0), Silent(), lambda scenario: scenario.slug)
+    assert exploration.stopped == ""
+    assert monotonic() - began < 30

@@ -10,19 +10,18 @@ from time import monotonic, perf_counter
 
 from specs.faults.actions import ACTIONS
 from specs.faults.points import HOST_FILES, HOST_STEPS, MOMENTS, NOT_WRITTEN, TERMINAL_STEPS, WHENS
-from terminal_sim.lab.explore import jobs, swarm
+from terminal_sim.lab.explore import jobs
 from terminal_sim.lab.explore.classify import Allowing, worst
 from terminal_sim.lab.explore.findings import Clerk, Suspect, Write, suspects
 from terminal_sim.lab.explore.jobs import Plan, Progress, Walked
 from terminal_sim.lab.explore.meter import Meter
+from terminal_sim.lab.explore.random_tier import NOT_FOR_THE_WORLD, Draw, roam
 from terminal_sim.lab.explore.result import Cell, Counts, Exploration, Planted
 from terminal_sim.lab.explore.space import is_window, kind_of
 from terminal_sim.lab.explore.stage import HEALING, Verdict, whole
-from terminal_sim.lab.explore.tally import Group, Tally, struck_by
+from terminal_sim.lab.explore.tally import Group, Tally
 from terminal_sim.lab.explore.walk import First
 
-NOT_FOR_THE_WORLD = frozenset({"nothing", "prompt"})
-"""Actions that change nothing here."""
 SWARM_S = 60.0
 """How long the random tier goes on when nobody says."""
 
@@ -148,30 +147,16 @@ def _cells(firsts: Iterable[First]) -> Iterable[Cell]:
 
 
 def _swarm(request: Request, progress: Progress) -> tuple[Walked, list[Suspect], Counter[Verdict], str]:
-    """The random tier, in this process."""
-    plan, meter = request.plan, Meter()
-    stage, allowed = plan.make(plan.scenario), Allowing.on(plan.scenario)
+    """The random tier."""
     limit = request.time_limit_s or (0.0 if request.seeds else SWARM_S)
     over = monotonic() + limit if limit else None
     halt = threading.Event()
-    met: dict[Group, Suspect] = {}
-    ends: Counter[Verdict] = Counter()
-    actions = sorted(ACTIONS.keys() - NOT_FOR_THE_WORLD)
-    progress.begin(request.seeds)
     with jobs.interruptible(halt) as interrupted:
 
         def stop() -> bool:
             return halt.is_set() or (over is not None and monotonic() > over)
 
-        for seed in swarm.seeds(request.seed, stop, request.seeds):
-            played = 0
-            for grown in swarm.grow(stage, plan.fitting, actions, seed, request.faults, allowed, meter):
-                played += 1
-                ends[grown.verdict] += 1
-                if not grown.expected:
-                    group = Group(grown.verdict, struck_by(*grown.faults))
-                    met.setdefault(group, Suspect(group, 1, grown.faults))
-                if stop():
-                    break
-            progress.advance(1, played, len(met))
-    return Walked(meter=meter), list(met.values()), ends, "interrupted" if interrupted.is_set() else ""
+        draw = Draw(request.seed, request.faults, request.seeds)
+        roamed = roam(request.plan, draw, request.jobs, progress, stop)
+    walked = Walked(meter=roamed.meter)
+    return walked, roamed.suspects(), roamed.ends, "interrupted" if interrupted.is_set() else ""

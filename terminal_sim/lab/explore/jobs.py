@@ -13,7 +13,7 @@ import queue
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -158,15 +158,28 @@ def _alone(crew: _Crew, tasks: list[_Task], stop: Callable[[], bool]) -> Iterato
 def _together(
     plan: Plan, jobs: int, tasks: list[_Task], stop: Callable[[], bool], walked: Walked
 ) -> Iterator[tuple[_Task, int, First]]:
+    for what, *said in told_by(_work, (plan,), (task.place for task in tasks), jobs, stop):
+        if what == "end":
+            meter, problems = said
+            walked.meter.add(meter)
+            walked.problems += problems
+        else:
+            place, at, first = said
+            yield tasks[place], at, first
+
+
+def told_by(
+    work: Callable[..., None], given: tuple[Any, ...], orders: Iterable[Any], jobs: int, stop: Callable[[], bool]
+) -> Iterator[Any]:
+    """What some processes tell, each of which runs `work(*given, orders, news, halt)`: it takes orders from one queue
+    until None comes, and puts tuples into the other, ("end", …) as its last. Raises: LabError when one fails."""
     context = multiprocessing.get_context("spawn")
-    orders: Any = context.Queue()
+    queued: Any = context.Queue()
     news: Any = context.Queue()
     halt = context.Event()
-    for task in tasks:
-        orders.put(task.place)
-    for _ in range(jobs):
-        orders.put(None)
-    workers = [context.Process(target=_work, args=(plan, orders, news, halt), daemon=True) for _ in range(jobs)]
+    for order in (*orders, *[None] * jobs):
+        queued.put(order)
+    workers = [context.Process(target=work, args=(*given, queued, news, halt), daemon=True) for _ in range(jobs)]
     for worker in workers:
         worker.start()
     try:
@@ -175,21 +188,15 @@ def _together(
             if stop():
                 halt.set()
             try:
-                what, *said = news.get(timeout=LISTEN_S)
+                told = news.get(timeout=LISTEN_S)
             except queue.Empty:
                 if not all(worker.is_alive() or worker.exitcode == 0 for worker in workers):
                     raise LabError("a process of the exploration has died") from None
                 continue
-            if what == "first":
-                place, at, first = said
-                yield tasks[place], at, first
-            elif what == "end":
-                meter, problems = said
-                walked.meter.add(meter)
-                walked.problems += problems
-                at_work -= 1
-            else:
-                raise LabError(f"a process of the exploration failed:\n{said[0]}")
+            if told[0] == "failed":
+                raise LabError(f"a process of the exploration failed:\n{told[1]}")
+            at_work -= told[0] == "end"
+            yield told
     finally:
         halt.set()
         for worker in workers:

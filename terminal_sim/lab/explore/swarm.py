@@ -93,9 +93,9 @@ def _next(space: Space, run: Run, place: int, chance: Random) -> tuple[Fault | N
     return None, place
 
 
-def seeds(first: int, stop: Callable[[], bool], most: int = 0) -> Iterator[int]:
-    """Seeds from the first on, until told to stop. most 0: without end."""
-    for number in count():
+def seeds(first: int, stop: Callable[[], bool], most: int = 0, place: int = 0, of: int = 1) -> Iterator[int]:
+    """Every `of`-th seed from the `place`-th on, until told to stop. most 0: without end."""
+    for number in count(place, of):
         if stop() or (most and number >= most):
             return
         yield first + number
