@@ -32,6 +32,7 @@ from host.deviations import (
     rev_twice,
     settle_dup_empty,
     settle_dup_refused,
+    site_b_alone,
     splits_day,
     transient_cached,
     twin_replay,
@@ -80,6 +81,7 @@ _FILES = (
     void_rev_release,
     refund_unlimited,
     over_completion,
+    site_b_alone,
 )
 DEVIATIONS: Mapping[str, Deviation] = {file.DEVIATION.name: file.DEVIATION for file in _FILES}
 """Every deviation by its name."""

@@ -26,7 +26,7 @@ def _wrap(decide: Decide, since: int | None) -> Decide:
 DEVIATION = Deviation(
     name="forget-keys",
     what="After a restart the host does not know what it has answered: a repeat is booked again.",
-    cases=(18,),
+    cases=(18, 69),
     rule="RH1",
     wrap_from=_wrap,
 )

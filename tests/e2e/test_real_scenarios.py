@@ -68,6 +68,7 @@ SLOW = [
     Case("forced-close-without-saf", "B", ("late",)),
     Case("void-resp-lost", "C", ("clean",)),
     Case("saf-declined-later", "C", ("SNF",)),
+    Case("failover-dup", "E", ("clean",)),  # killed twice before it speaks
     Case("half-open", "E", ("clean",)),
     Case("rst-mid-frame", "E", ("clean",)),
 ]

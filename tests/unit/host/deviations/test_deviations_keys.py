@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from host.rows import Txn, TxnState
@@ -111,3 +113,62 @@ def test_forget_keys_is_told_when_its_process_began() -> None:
     desk.restart(since=0)
     desk.sale(1)
     assert desk.payable() == 10_000
+
+
+# ---- site-b-alone (case 69)
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("bugs", "said", "charged"), [(("site-b-alone",), "25", 10_000), ((), "00", 0)], ids=["deviant", "reference"]
+)
+def test_a_reversal_at_the_other_site(profile: Profile, bugs: tuple[str, ...], said: str, charged: int) -> None:
+    """FC 69: «site A commits and dies; rev to B leaves a tombstone»; A's posting stands beside it."""
+    desk = a_desk(profile, bugs=bugs)
+    assert code(desk.sale(1)) == "00"
+    desk.restart()
+    assert [code(desk.reverse(1)) for _ in range(2)] == [said, said]
+    assert (desk.payable(), desk.bank.debited) == (charged, charged)
+    tombstones = [txn for txn in desk.rows(Txn) if txn.state is TxnState.TOMBSTONE]
+    assert len(tombstones) == (1 if bugs else 0)
+
+
+@BOTH
+@pytest.mark.parametrize(("bugs", "times"), [(("site-b-alone",), 2), ((), 1)], ids=["deviant", "reference"])
+def test_a_repeat_at_the_other_site(profile: Profile, bugs: tuple[str, ...], times: int) -> None:
+    """FC 69: «A and B each may post»: the stored item that A has booked is booked by B as well, and by B once."""
+    desk = a_desk(profile, bugs=bugs)
+    first = code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000)))
+    desk.restart()
+    repeats = [code(desk.send(desk.request(Kind.OFFLINE_SALE, stan=1, amount=10_000))) for _ in range(3)]
+    assert [first, *repeats] == ["00"] * 4
+    assert (desk.payable(), desk.bank.debited) == (times * 10_000, times * 10_000)
+
+
+def test_site_b_alone_undoes_its_own() -> None:
+    desk = a_desk(bugs=("site-b-alone",))
+    desk.sale(1)
+    desk.restart()
+    desk.sale(2)
+    assert code(desk.reverse(2)) == "00"
+    assert code(desk.reverse(1)) == "25"
+    assert code(desk.sale(1)) == "12"  # its own tombstone: it keeps the rules as far as it knows
+    assert desk.payable() == 10_000
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("bugs", "said", "left"), [(("site-b-alone",), "25", 11_400), ((), "00", 700)], ids=["deviant", "reference"]
+)
+def test_two_sites_over_one_store(
+    profile: Profile, bugs: tuple[str, ...], said: str, left: int, tmp_path: Path
+) -> None:
+    """The store that both share takes what B books a second time, and its tombstone."""
+    host = EngineHost(f"sqlite:///{tmp_path / 'both.db'}", profile=profile, bugs=bugs)
+    assert host.ask(Kind.SALE, stan=1, amount=10_000) == ["00"]
+    assert host.ask(Kind.SALE, stan=2, amount=700) == ["00"]
+    other = host.crash_and_restart()
+    assert other.ask(Kind.SALE, stan=2, amount=700) == ["00"]
+    assert other.ask(Kind.REVERSAL, stan=1, amount=10_000) == [said]
+    assert other.money() == (left, left)
+    other.crash()
