@@ -71,7 +71,7 @@ explore: $(DEV) ## every single and double fault of the standard day, profiles H
 explore-bugs: $(DEV) ## hunts each planted bug in its day and writes docs/planted-bugs-found.md (minutes; ARGS="rev-drop-n")
 	@$(BIN)/python -m tests.explore.hunting $(ARGS)
 
-real: $(DEV) ## 26 scenarios of the library with real processes over TCP, held against the world (minutes)
+real: $(DEV) ## 29 scenarios of the library with real processes over TCP, held against the world (minutes)
 	@CLOSEOUT_REAL=all $(BIN)/python -m pytest tests/e2e/test_real_scenarios.py $(ARGS)
 
 DAYS ?= 500

@@ -61,6 +61,9 @@ SLOW = [
     Case("host-crash-before-commit", "A", ("clean",)),
     Case("issuer-late-approval", "A", ("clean",)),
     Case("partial-approval", "A", ("clean",)),
+    Case("qr-pending-then-paid", "A", ("clean",)),
+    Case("qr-pending-then-paid", "A", ("clean",), "operator-asks"),
+    Case("qr-pending-then-paid", "A", ("DC", "DS", "TM"), "no-rev-rekeyed"),
     Case("settle-resp-lost", "B", ("clean",)),
     Case("pwr-after-settle-send", "B", ("TM",), "mark-after-send"),
     Case("settle-req-lost", "B", ("SNF", "STUCK"), "clear-on-send"),  # TC

@@ -98,8 +98,8 @@ CASES: Mapping[int, str] = {
     84: "pwr-row-written-twice",
 }
 """failure-catalogue.md, section 2: number and slug."""
-WAITING = {62, 63, 64, 65, 66, 67, 81}
-"""What they wait for is not there yet: funding (62 to 67), QR orders (81)."""
+WAITING = {62, 63, 64, 65, 66, 67}
+"""What they wait for is not there yet: funding."""
 
 DAYS = {"standard-day", "standard-day-nac", "standard-day-iso87"}
 """Days without a fault, for the explorer to spoil."""

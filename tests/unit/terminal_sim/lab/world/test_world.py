@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 
+from host.rows import MessageRow
 from specs.faults import Fault
 from terminal_sim.lab.scenario.model import TerminalSpec, Variant
 from terminal_sim.lab.world.agenda import ToHost
@@ -170,6 +172,20 @@ def test_two_tills_sell_side_by_side_and_one_takes_over_from_the_other() -> None
     assert {a.tid for a in bought.intent.attempts} == {TID, other}
     assert (bought.debited, bought.settled, bought.intent.delivered) == (4_200, 4_200, 1)
     assert [(s.tid, s.amount) for s in run.settled] == [(other, 4_200)]
+
+
+def test_a_code_on_a_screen_says_so_to_the_host_and_in_its_reversal() -> None:
+    """DE 22 of a QR order is 03x, and it has no track."""
+    steps = (*ONE_SALE[:1], step("A", "sale", 300, amount=26_800, card="qr1", entry="qr"), *ONE_SALE[2:])
+    world = World(a_day(faults=[LOST], steps=steps))
+    assert world.run().classes == ("clean",)
+    rows = world.host.store.reader().select(MessageRow, {"direction": "in"})
+    asked = [(row.mti, json.loads(row.fields)) for row in rows if row.mti in ("0200", "0400")]
+    assert [(mti, fields["22"], "35" in fields) for mti, fields in asked[:3]] == [
+        ("0200", "032", False),
+        ("0400", "032", False),
+        ("0200", "032", False),
+    ]
 
 
 def test_a_split_frame_arrives_whole_and_a_glued_one_apart() -> None:
