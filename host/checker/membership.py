@@ -136,7 +136,8 @@ def _adjusted(books: HostBooks, txn_id: int, rows: list[Adjustment]) -> Iterator
 
 
 def a4(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
-    """What a tombstone names is never captured: it has no posting, and no later original of its key stands."""
+    """What a tombstone names is never captured: it has no posting, and no original of its key stands, come late or
+    there already."""
     for tomb in books.txns:
         if tomb.state is not TxnState.TOMBSTONE:
             continue
@@ -145,8 +146,9 @@ def a4(books: HostBooks, _: Mapping[str, TerminalBook]) -> Iterator[Finding]:
             text = f"is a tombstone, but has {len(postings)} postings, expected none"
             yield Finding("A4", f"txn {tomb.id}", text, tuple(map(str, postings)))
         for txn in books.txns_by_stan[tomb.tid, tomb.stan]:
-            if txn.id > tomb.id and txn.state in STANDING and _rests_under(books, tomb, txn):
-                text = f"is {txn.state}, but its reversal came before it and left tombstone {tomb.id}"
+            if txn.id != tomb.id and txn.state in STANDING and _rests_under(books, tomb, txn):
+                came = "came before it" if txn.id > tomb.id else "was taken for that of an unknown one"
+                text = f"is {txn.state}, but its reversal {came} and left tombstone {tomb.id}"
                 yield Finding("A4", f"txn {txn.id}", text, (describe(tomb), describe(txn)))
 
 
@@ -157,7 +159,7 @@ def _rests_under(books: HostBooks, tomb: Txn, txn: Txn) -> bool:
     family = books.family_named(tomb.dialect)
     if family == "cup":
         return txn.wire_batch == tomb.wire_batch and (txn.carried or _same_generation(books, tomb, txn))
-    in_time = _moment(txn) - _moment(tomb) <= TOMBSTONE_LIVES.get(family, TOMBSTONE_LIVES["nac"])
+    in_time = abs(_moment(txn) - _moment(tomb)) <= TOMBSTONE_LIVES.get(family, TOMBSTONE_LIVES["nac"])
     if family == "iso87" and tomb.transmitted:
         return in_time and tomb.transmitted in (txn.transmitted, txn.local_time)
     pairs = (
