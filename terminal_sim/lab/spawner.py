@@ -20,16 +20,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import NoReturn
 
 import terminal_sim
 from terminal_sim.errors import TerminalError
+from terminal_sim.lab.forked import become
 
 
 class SpawnerError(TerminalError):
@@ -115,7 +114,7 @@ def serve() -> None:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _be_a_terminal(command, order["words"], order["environment"], order["out"], order["err"])
+            become(command, ["terminal-sim", *order["words"]], order["environment"], order["out"], order["err"])
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
@@ -138,31 +137,6 @@ def _warm_up() -> Callable[[], object]:
         wire_for(f"{name}://127.0.0.1:1")
     return command
 
-
-def _be_a_terminal(
-    command: Callable[[], object], words: list[str], environment: dict[str, str], out: str, err: str
-) -> NoReturn:
-    code = 1
-    try:
-        for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, _FRESH), (2, err, _FRESH)):
-            handle = os.open(path, flags, 0o600)
-            os.dup2(handle, number)
-            os.close(handle)
-        os.environ.update(environment)
-        sys.argv = ["terminal-sim", *words]
-        command()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-_FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 if __name__ == "__main__":
     serve()

@@ -16,12 +16,12 @@ import select
 import signal
 import subprocess
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.forked import GROWING, become
 from terminal_sim.lab.host_process import HostProcess, python_environment
 
 _BEFORE_SERVE = 3
@@ -135,33 +135,11 @@ def serve() -> None:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _be_a_host(cli.main, order["words"], order["folder"], order["log"], order["environment"])
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            words, log = ["acquirer-host", *order["words"]], order["log"]
+            become(cli.main, words, order["environment"], log, log, flags=GROWING, folder=order["folder"])
         sys.stdout.write(f"{child}\n")
         sys.stdout.flush()
-
-
-def _be_a_host(main: Any, words: list[str], folder: str, log: str, environment: dict[str, str]) -> NoReturn:
-    code = 1
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.chdir(folder)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, log, flags), (2, log, flags)):
-            handle = os.open(path, how, 0o600)
-            os.dup2(handle, number)
-            os.close(handle)
-        os.environ.update(environment)
-        sys.argv = ["acquirer-host", *words]
-        main()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 if __name__ == "__main__":
