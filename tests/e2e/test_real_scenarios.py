@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -128,6 +129,19 @@ def test_the_same_in_the_world_and_for_real(processes: Processes, case: Case) ->
     assert outside(real) == outside(world)
     assert real.classes == case.ends
     assert real.mismatches == ()
+
+
+def test_what_people_do_by_hand_is_the_same(processes: Processes) -> None:
+    """A forced close, a restart, a reset and each moment of the operator, for which the library has no quick case."""
+    scenario = load(Path(__file__).parent / "by-hand.toml")
+    world = World(scenario).run()
+    with RealWorld(scenario, processes=processes) as played:
+        real = played.run()
+    assert end_of(real) == end_of(world)
+    assert outside(real) == outside(world)
+    assert (real.unfired, real.mismatches, real.classes) == ((), (), ("clean",))
+    by_hand = {seen.point.split("#")[0] for seen in real.points if seen.point.startswith("op/")}
+    assert by_hand == {"op/T0000001/end-of-day", "op/T0000002/end-of-day", "op/T0000002/after-declined"}
 
 
 def test_the_cases_are_spread() -> None:
