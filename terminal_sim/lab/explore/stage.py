@@ -38,49 +38,69 @@ class Verdict(NamedTuple):
 
 
 class Playing(Protocol):
-    """A world at work (terminal_sim.lab.world.World).
-
-    at_step: the place of the next step, as many as there are steps at the end. points: all that were passed since the
-    world began. fired: how often each fault of its schedule has struck. quiet: whether it can be copied here.
-    trace_hash: of all that has happened so far. state_key: equal keys before the same step have equal futures.
-    middle: the first point after its last fault struck at which all that is known could be told, as its place in
-    `points`, and a key of what was known there; None when it was not watched or there was none.
-    """
+    """A world at work (terminal_sim.lab.world.World)."""
 
     @property
-    def at_step(self) -> int: ...
-    @property
-    def points(self) -> Sequence[PointSeen]: ...
-    @property
-    def fired(self) -> tuple[int, ...]: ...
-    @property
-    def quiet(self) -> bool: ...
-    @property
-    def trace_hash(self) -> str: ...
-    @property
-    def cut_short(self) -> bool: ...
-    @property
-    def middle(self) -> tuple[int, str] | None: ...
+    def at_step(self) -> int:
+        """The place of the next step; as many as there are steps at the end."""
 
-    def begin(self) -> None: ...
-    def step(self) -> bool: ...
-    def snapshot(self) -> object: ...
-    def state_key(self) -> str: ...
-    def finish(self) -> Run: ...
+    @property
+    def points(self) -> Sequence[PointSeen]:
+        """All that were passed since the world began."""
+
+    @property
+    def fired(self) -> tuple[int, ...]:
+        """How often each fault of its schedule has struck."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it can be copied here."""
+
+    @property
+    def trace_hash(self) -> str:
+        """Of all that has happened so far."""
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it stopped at a `middle` that was known: then it is no use any more."""
+
+    @property
+    def middle(self) -> tuple[int, str] | None:
+        """The first point after its last fault struck at which all that is known could be told, as its place in
+        `points`, and a key of what was known there; None when it was not watched or there was none."""
+
+    def begin(self) -> None:
+        """Before the first step."""
+
+    def step(self) -> bool:
+        """Play the next step; False when there is none left."""
+
+    def snapshot(self) -> object:
+        """A copy, None when it is not quiet."""
+
+    def state_key(self) -> str:
+        """Equal keys before the same step have equal futures."""
+
+    def finish(self) -> Run:
+        """Heal, check and judge."""
 
 
 class Stage(Protocol):
     """Where a scenario is played: from its beginning with faults, or on from a snapshot. `faults` is always the whole
-    schedule; those that the snapshot's run had are its first ones. watched: it looks for its `middle`, and goes no
-    further when the key of that is `known`: it is `cut_short` then, and no use any more."""
+    schedule."""
 
     @property
-    def scenario(self) -> Scenario: ...
+    def scenario(self) -> Scenario:
+        """What is played."""
 
-    def start(self, faults: Sequence[Fault], scenario: Scenario | None = None) -> Playing: ...
+    def start(self, faults: Sequence[Fault], scenario: Scenario | None = None) -> Playing:
+        """A new world, of the stage's scenario or another one of it."""
+
     def resume(
         self, snapshot: object, faults: Sequence[Fault], *, watched: bool = False, known: Container[str] = ()
-    ) -> Playing: ...
+    ) -> Playing:
+        """The world of a snapshot; the faults that its run had are the first ones. watched: it looks for its `middle`,
+        and goes no further when the key of that is `known`."""
 
 
 def judged(stage: Stage, faults: Sequence[Fault], scenario: Scenario | None = None) -> tuple[Verdict, Run | None]:

@@ -34,6 +34,7 @@ class Tally:
 
     @property
     def schedules(self) -> int:
+        """How many there are."""
         return sum(self.ends.values())
 
     def add(self, verdict: Verdict, faults: tuple[Fault, ...], expected: bool) -> None:

@@ -85,6 +85,7 @@ class RealTill(Till):
 
     @flash.setter
     def flash(self, memory: Memory) -> None:
+        """Put another one in its place."""
         DirFlash(self.folder).create(memory, over=True)
         self._known = memory
 
