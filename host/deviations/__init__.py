@@ -41,6 +41,7 @@ from host.deviations import (
     void_by_batch_ref,
     void_rev_release,
     void_rev_uncounted,
+    written_is_delivered,
 )
 from host.deviations.model import Deviation as Deviation
 from host.deviations.model import NeedsOf
@@ -82,6 +83,7 @@ _FILES = (
     refund_unlimited,
     over_completion,
     site_b_alone,
+    written_is_delivered,
 )
 DEVIATIONS: Mapping[str, Deviation] = {file.DEVIATION.name: file.DEVIATION for file in _FILES}
 """Every deviation by its name."""

@@ -116,6 +116,7 @@ def test_forget_keys_is_told_when_its_process_began() -> None:
 
 
 # ---- site-b-alone (case 69)
+# ---- written-is-delivered (case 70)
 
 
 @EACH
@@ -172,3 +173,45 @@ def test_two_sites_over_one_store(
     assert other.ask(Kind.REVERSAL, stan=1, amount=10_000) == [said]
     assert other.money() == (left, left)
     other.crash()
+
+
+# ---- written-is-delivered (case 70)
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("bugs", "left", "state"),
+    [(("written-is-delivered",), 10_000, TxnState.CAPTURED), ((), 0, TxnState.REVERSED)],
+    ids=["deviant", "reference"],
+)
+def test_the_reversal_of_an_answer_that_never_arrived(
+    profile: Profile, bugs: tuple[str, ...], left: int, state: TxnState
+) -> None:
+    """FC 70: «H answers on the dead socket and counts it delivered»: done, it says, and the card has paid."""
+    desk = a_desk(profile, bugs=bugs)
+    day, time = ("0302", "090000") if profile is ISO87 else ("", "")
+    assert code(desk.sale(1, local_date=day, local_time=time)) == "00"
+    assert [code(desk.reverse(1)) for _ in range(2)] == ["00", "00"]
+    assert (desk.payable(), desk.bank.debited, desk.txn(1).state) == (left, left, state)
+    batch = desk.books.open_batch(TID)
+    assert batch is not None
+    assert batch.running == ('{"sale": [1, 10000]}' if bugs else "{}")
+
+
+@BOTH
+def test_written_is_delivered_undoes_what_it_has_not_answered_yet(profile: Profile) -> None:
+    desk = a_desk(profile, bugs=("written-is-delivered",))
+    desk.bank.mode = "deaf"
+    desk.sale(1)
+    assert code(desk.reverse(1)) == "00"
+    desk.bank.mode = "answers"
+    desk.silence()
+    assert (desk.txn(1).state, desk.payable(), desk.bank.debited) == (TxnState.REVERSED, 0, 0)
+
+
+def test_written_is_delivered_holds_for_closed_batches_too() -> None:
+    desk = a_desk(bugs=("written-is-delivered",))
+    desk.sale(1)
+    desk.close_batch()
+    assert code(desk.reverse(1)) == "00"
+    assert (desk.payable(), desk.bank.debited) == (10_000, 10_000)
