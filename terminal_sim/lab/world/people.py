@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from host.checker.purchases import Attempt, Intent
 from specs.faults import Fault
 from specs.faults.checking import params_of
-from specs.kinds import Kind
+from specs.kinds import RESERVATIONS, Kind
 from terminal_sim import hostquery, recovery, reprints
 from terminal_sim.lab.scenario.model import SELLING, OperatorSpec, Scenario, StepSpec
 from terminal_sim.lab.world import deeds, meddling
@@ -38,6 +38,8 @@ CLOSED_CODE = "22"
 LATER_CODES = frozenset({"68", "91", "96", "98"})
 NEXT_STAN = frozenset({"94"})
 SOLD = frozenset({End.APPROVED, End.PARTIAL})
+BUYING = frozenset({"sale", "offline-sale", "complete", "refund"})
+"""Deeds after whose yes goods (of a refund the money) change hands: each is a purchase, or part of one."""
 AT_REST = ""
 
 Ask = Callable[[Memory, str], hostquery.Reply]
@@ -92,6 +94,11 @@ class PeopleShot:
     forgetful: Mapping[str, float]
 
 
+def _is_wanted(step: StepSpec) -> bool:
+    """Whether it is a purchase, or part of one: a reservation only if it names one, and then nothing is handed over."""
+    return step.do in BUYING or (step.do == "preauth" and bool(step.intent))
+
+
 class People:
     """See the module. over: told when a step has ended."""
 
@@ -133,7 +140,7 @@ class People:
         self.recovering.pop(step.unit, None)
         self.tasks[step.unit] = Task(step.unit, index, self._token)
         name = step.intent or step.id
-        if step.do in ("sale", "offline-sale", "complete", "refund") and name not in self.wanted:
+        if _is_wanted(step) and name not in self.wanted:
             sign = -1 if step.do == "refund" else 1
             self.wanted[name] = Wanted(name, sign * int(step.args.get("amount", 0)))
         self.scene.tell(Lane.OPERATOR, step.unit, f"{step.id}: {step.do} {step.args.get('amount', '')}".rstrip())
@@ -236,9 +243,7 @@ class People:
     def _wanted(self, task: Task) -> Wanted | None:
         """The purchase of a step that makes one; of a void or tip that of the sale that it changes."""
         step = self._step(task)
-        if step.do in ("sale", "offline-sale", "complete", "refund"):
-            return self.wanted[step.intent or step.id]
-        return None
+        return self.wanted[step.intent or step.id] if _is_wanted(step) else None
 
     def _changed(self, step: StepSpec) -> Wanted | None:
         named = next((s for s in self.scenario.steps if s.id == step.args.get("of")), None)
@@ -279,6 +284,9 @@ class People:
 
     def _late_slip(self, unit: str, result: Result) -> None:
         """A slip comes out at a till where nobody has pressed a key: it is taken for what was in doubt."""
+        row = self.tills[unit].memory.row(stan=result.stan)
+        if row is not None and row.kind in RESERVATIONS:
+            return
         for wanted in self.wanted.values():
             asked = any((a.tid, a.stan) == (self.tills[unit].tid, result.stan) for a in wanted.attempts)
             if asked and not wanted.delivered:
@@ -318,7 +326,7 @@ class People:
     def _hand_over(self, task: Task, amount: int | None = None) -> None:
         """The goods change hands (of a refund the money)."""
         wanted = self._wanted(task)
-        if wanted is None or task.handed:
+        if wanted is None or task.handed or self._step(task).do not in BUYING:
             return
         task.handed = True
         wanted.delivered += 1

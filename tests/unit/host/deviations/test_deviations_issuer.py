@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from host.engine.events import Expire
 from host.issuer.link import FaultKind, LinkFault
-from host.rows import Leg, TxnState
+from host.rows import IssuerAccount, Leg, Txn, TxnState
 from specs.codes import Refusal
 from specs.operation import Kind
 from specs.profile import Profile
-from tests.support.engine import CUP, NAC, Desk, approve, code, refuse, silent
+from tests.support.engine import CUP, NAC, TID, Desk, approve, code, refuse, silent
 from tests.support.host_engine import EngineHost
-from tests.support.money import a_desk
+from tests.support.money import ISO87, a_desk
 
 BOTH = pytest.mark.parametrize("profile", [CUP, NAC], ids=["cup", "nac"])
 DOWN = refuse(Refusal.ISSUER_DOWN)
@@ -187,3 +190,71 @@ def test_a_late_yes_in_the_books_of_both(bugs: tuple[str, ...], money: tuple[int
         host.later(21)
     merchants, cards = (host.balance(*of) for of in (("acquirer", "merchant-payable"), ("issuer", "cardholder")))
     assert (-merchants, cards) == money
+
+
+# ---- hold-stranded, hold-captured (case 57)
+
+EACH = pytest.mark.parametrize("profile", [CUP, NAC, ISO87], ids=["cup", "nac", "iso87"])
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("bugs", "held", "debited", "state"),
+    [
+        ((), 0, 0, TxnState.EXPIRED),
+        (("hold-stranded",), 12_000, 0, TxnState.EXPIRED),
+        (("hold-captured",), 0, 12_000, TxnState.CAPTURED),
+    ],
+    ids=["reference", "hold-stranded", "hold-captured"],
+)
+def test_a_pre_authorisation_that_nobody_completes(
+    profile: Profile, bugs: tuple[str, ...], held: int, debited: int, state: TxnState
+) -> None:
+    """FC 57: «hold stranded, or captured at expiry». What was added to it goes the same way."""
+    desk = a_desk(profile, bugs=bugs)
+    assert desk.do(Kind.PRE_AUTH, 1, 10_000) == "00"
+    assert desk.do(Kind.PRE_AUTH_INCREMENT, 2, 2_000, of=1) == "00"
+    preauth = desk.txn(1)
+    for _ in range(2):
+        desk.send(Expire(preauth.id, TID))
+    desk.heal()
+    kept = desk.books.txn(preauth.id)
+    assert kept is not None
+    assert (desk.bank.held, desk.bank.debited, desk.payable()) == (held, debited, debited)
+    assert (kept.state, kept.held) == (state, 0)
+    desk.check_books()
+
+
+def test_hold_captured_waits_for_the_settlement_where_that_captures() -> None:
+    """TC: the completion holds what it draws on, and posts nothing yet."""
+    desk = a_desk(replace(CUP, capture="TC"), bugs=("hold-captured",))
+    desk.do(Kind.PRE_AUTH, 1, 10_000)
+    desk.send(Expire(desk.txn(1).id, TID))
+    assert (desk.bank.held, desk.bank.debited, desk.payable()) == (10_000, 0, 0)
+    desk.check()
+
+
+@pytest.mark.parametrize("bug", ["hold-stranded", "hold-captured"])
+def test_a_pre_authorisation_that_has_ended_does_not_expire(bug: str) -> None:
+    desk = a_desk(bugs=(bug,))
+    desk.do(Kind.PRE_AUTH, 1, 10_000)
+    desk.do(Kind.COMPLETION, 2, 10_000, of=1)
+    desk.send(Expire(desk.txn(1).id, TID))
+    assert (desk.bank.held, desk.bank.debited, desk.payable()) == (0, 10_000, 10_000)
+    desk.check()
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("bugs", "money", "held"),
+    [((), 0, 0), (("hold-stranded",), 0, 10_000), (("hold-captured",), 10_000, 0)],
+    ids=["reference", "hold-stranded", "hold-captured"],
+)
+def test_an_expiry_in_a_whole_host(profile: Profile, bugs: tuple[str, ...], money: int, held: int) -> None:
+    """With the store's guard against two of one key."""
+    host = EngineHost("sqlite://", profile=profile, bugs=bugs)
+    assert host.ask(Kind.PRE_AUTH, stan=1, amount=10_000) == ["00"]
+    host.later(32 * 86_400)
+    assert host.money() == (money, money)
+    assert [account.held for account in host.rows(IssuerAccount)] == [held]
+    assert len(host.rows(Txn)) == (2 if money else 1)
