@@ -321,3 +321,37 @@ def test_the_store_takes_what_late_into_closed_writes() -> None:
     assert host.ask(Kind.OFFLINE_SALE, stan=2, amount=4_000, batch="000001") == ["00"]
     host.later(21)
     assert [(t.batch_id, t.settlement) for t in host.rows(Txn)] == [(1, "settled"), (1, "settled")]
+
+
+# ---- stale-refused (case 42)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("bugs", "age", "verdict", "paid"),
+    [
+        ((), 3, Verdict.AGREED, 10_000),
+        (("stale-refused",), 1, Verdict.AGREED, 10_000),
+        (("stale-refused",), 3, Verdict.DIFFERS, 0),
+    ],
+    ids=["reference", "in-time", "deviant"],
+)
+def test_a_sale_that_is_settled_days_late(
+    profile: Profile, bugs: tuple[str, ...], age: int, verdict: Verdict, paid: int
+) -> None:
+    """FC 42: «holds expire, I refuses old items: SNF»: the goods are gone, the card is free, nobody pays."""
+    desk = a_desk(replace(profile, capture="TC"), bugs=bugs)
+    desk.sale(1)
+    desk.later(days=age)
+    assert settle(desk, 90, sales(profile, 1, 10_000)).verdict is verdict
+    assert (desk.payable(), desk.bank.debited, desk.bank.held) == (paid, paid, 0)
+    desk.check()
+
+
+def test_stale_refused_leaves_what_was_captured_at_once() -> None:
+    """HC: there is no hold that could run out."""
+    desk = a_desk(bugs=("stale-refused",))
+    desk.sale(1)
+    desk.later(days=9)
+    assert settle(desk, 90, sales(CUP, 1, 10_000)).verdict is Verdict.AGREED
+    assert desk.payable() == 10_000
