@@ -215,3 +215,28 @@ def test_written_is_delivered_holds_for_closed_batches_too() -> None:
     desk.close_batch()
     assert code(desk.reverse(1)) == "00"
     assert (desk.payable(), desk.bank.debited) == (10_000, 10_000)
+
+
+# ---- today-by-terminal (case 52)
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("bugs", "date", "said", "left"),
+    [
+        ((), "0303", "00", 0),
+        (("today-by-terminal",), "0302", "00", 0),
+        (("today-by-terminal",), "", "00", 0),
+        (("today-by-terminal",), "0303", "12", 10_000),
+    ],
+    ids=["reference", "right-clock", "no-date", "deviant"],
+)
+def test_the_void_of_a_terminal_whose_clock_is_fast(
+    profile: Profile, bugs: tuple[str, ...], date: str, said: str, left: int
+) -> None:
+    """FC 52: «void "not today" fails»: ten minutes to midnight, and the host's day is still the sale's."""
+    desk = a_desk(profile, bugs=bugs)
+    assert desk.do(Kind.SALE, 1, 10_000) == "00"
+    assert desk.do(Kind.VOID, 2, 10_000, of=1, local_date=date, local_time="000500" if date else "") == said
+    assert (desk.payable(), desk.bank.debited) == (left, left)
+    desk.check()
