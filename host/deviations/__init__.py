@@ -24,6 +24,7 @@ from host.deviations import (
     late_captured,
     late_into_closed,
     no_inflight,
+    one_at_a_time,
     orphan_approved,
     over_completion,
     overwrites_key,
@@ -92,6 +93,7 @@ _FILES = (
     over_completion,
     site_b_alone,
     written_is_delivered,
+    one_at_a_time,
 )
 DEVIATIONS: Mapping[str, Deviation] = {file.DEVIATION.name: file.DEVIATION for file in _FILES}
 """Every deviation by its name."""

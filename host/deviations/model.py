@@ -21,7 +21,8 @@ class Deviation:
     """One mistake that real hosts make. cases: numbers of the failure catalogue; rule: what it breaks.
 
     It takes hold around `decide` (wrap; wrap_from when it needs to know what is older than the process), in what is
-    loaded for an event (needs), in the switches of the dialects (profile); what is None stays as it is.
+    loaded for an event (needs), in the switches of the dialects (profile); what is None stays as it is. one_line: who
+    reads the lines stays with one until its frame is whole; whoever owns the lines asks for it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Deviation:
     wrap_from: WrapFrom | None = None
     needs: Callable[[NeedsOf], NeedsOf] | None = None
     profile: Callable[[Profile], Profile] | None = None
+    one_line: bool = False
 
     @property
     def applied(self) -> str:
@@ -41,5 +43,6 @@ class Deviation:
             "around `decide`, from the start of the process": self.wrap_from,
             "`needs`": self.needs,
             "the profile": self.profile,
+            "the reading of lines": self.one_line,
         }
-        return ", ".join(place for place, taken in places.items() if taken is not None)
+        return ", ".join(place for place, taken in places.items() if taken)

@@ -94,6 +94,13 @@ class HostTick:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameOverdue:
+    """The host looks whether a frame that began on this line has come whole (rules.md section 10)."""
+
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class AutoSettle:
     """A terminal settles by its own clock."""
 
@@ -112,6 +119,7 @@ Errand = (
     | Loose
     | HostUp
     | HostTick
+    | FrameOverdue
     | AutoSettle
 )
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from host.checker.books import HostBooks
 from host.clock import Clock
 from host.connection import Connection
-from host.deviations import needs_with, with_bugs
+from host.deviations import named, needs_with, with_bugs
 from host.engine.context import Context, Settings
 from host.engine.decide import decide
 from host.engine.events import Ask, CloseBatch, Cutover, Decision, Event, IssuerAnswer, Request
@@ -33,7 +33,7 @@ from host.rows import Batch, BatchState, IssuerAccount, Posting, Txn, TxnState
 from host.rows import Row as HostRow
 from host.rows import Terminal as TerminalRow
 from host.runner import Runner
-from host.server import Server
+from host.server import SWEEP_S, Server
 from host.service import Service
 from host.store.store import Store, open_store
 from specs.codes import Refusal
@@ -43,11 +43,14 @@ from specs.faults import Facts, Fault
 from specs.faults.checking import params_of
 from specs.operation import Kind
 from specs.profile import profile_of
-from terminal_sim.lab.world.agenda import HostTick, HostUp
+from terminal_sim.lab.world.agenda import FrameOverdue, HostTick, HostUp, ToHost
+from terminal_sim.lab.world.reading import EachAsItComes, OneAtATime, Piece
 from terminal_sim.lab.world.record import Lane
 from terminal_sim.lab.world.scene import HostCrash, Scene
 
 LIVE = (BatchState.OPEN, BatchState.DISPUTED)
+FRAME_LIMIT = "frame_s"
+"""The one limit of a line that is counted here (host.limits): a frame, from its first to its last byte."""
 Speak = Callable[[int, bytes], bool]
 """Line and frame -> whether the line was there."""
 Hang = Callable[[int, bool], None]
@@ -105,6 +108,8 @@ class HostParty:
         self._units: dict[int, str] = {}
         self._ticks_at: float | None = None
         self._doing: tuple[Event | None, Decision | None] = (None, None)
+        one_line = any(deviation.one_line for deviation in named(bugs))
+        self._reading = OneAtATime(self._read, self._begun) if one_line else EachAsItComes(self._read)
         self.boot()
 
     # ---- the process
@@ -132,6 +137,7 @@ class HostParty:
         for line in list(self.lines):
             self._hang(line, True)
         self.lines.clear()
+        self._reading.forget()
         self.scene.tell(Lane.HOST, "H", "the host process is gone", fault=True)
         self.scene.agenda.put(self.scene.now + restart_s, HostUp())
 
@@ -183,19 +189,41 @@ class HostParty:
         the way comes in on it."""
         if not self.up:
             return
+        self._reading.hear(Piece(line, unit, dialect, data))
+
+    def _read(self, piece: Piece) -> None:
+        line, unit = piece.line, piece.unit
         connection = self.lines.get(line)
         if connection is None:
-            endpoint = self._endpoints[dialect]
+            endpoint = self._endpoints[piece.dialect]
             connection = Connection(
                 *(cast(Server, self.server), endpoint, endpoint.dialect.frame, cast(Any, _NoSocket()), unit)
             )
             self.lines[line], self._units[line] = connection, unit
             connection.connection_made(cast(Any, _Transport(line, self)))
-        self._run(lambda: self._receive(connection, data))
+        self._run(lambda: self._receive(connection, piece.data))
+        if connection._first_byte_at == self.scene.now:  # a frame has begun of which more is to come
+            at = self.scene.now + self.server.limits.frame_s + SWEEP_S
+            self.scene.agenda.put(at, FrameOverdue(line))
+
+    def _begun(self) -> int:
+        """The line that is inside a frame: of a host that reads one at a time there is one at most. 0 = none."""
+        return next((line for line, connection in self.lines.items() if connection._reader._buffer), 0)
 
     def _receive(self, connection: Connection, data: bytes) -> None:
         connection.data_received(data)
         self.runner.run_until_quiet()
+
+    def frame_overdue(self, line: int) -> None:
+        """End a line whose frame has not come whole in its time; what is still on its way there finds nobody."""
+        connection = self.lines.get(line)
+        if not self.up or connection is None or connection.overdue(self.scene.now) != FRAME_LIMIT:
+            return
+        self.scene.tell(Lane.HOST, "H", f"a frame of {self._units[line]} did not come in time: its line is ended")
+        self.scene.agenda.drop(lambda errand: isinstance(errand, ToHost) and errand.line == line)
+        self._run(lambda: self.server._end(connection, FRAME_LIMIT))
+        self._run(self.runner.run_until_quiet)
+        self._reading.go_on()
 
     def _payload(self, connection: Connection, payload: bytes) -> None:
         """A whole frame was read."""
@@ -210,6 +238,7 @@ class HostParty:
         if connection is not None and self.up:
             self._run(lambda: connection.connection_lost(ConnectionResetError() if broken else None))
             self._run(self.runner.run_until_quiet)
+            self._reading.go_on()
 
     def write(self, line: int, frame: bytes) -> None:
         """An answer leaves."""
@@ -319,8 +348,7 @@ class HostParty:
         """Whether nothing waits for anything but time: then it can be copied."""
         r = self.runner
         waiting = r._waiters or r._deferred or r.queued or r._calls
-        begun = any(connection._reader._buffer for connection in self.lines.values())  # a frame of which more comes
-        return self.up and not (waiting or begun or self.service.under_way or self.link.pending)
+        return self.up and not (waiting or self._begun() or self.service.under_way or self.link.pending)
 
     def shot(self) -> HostShot:
         """Copy it; only while `quiet`. The only place, with `put_back`, that knows what a runner keeps in memory."""
@@ -348,6 +376,7 @@ class HostParty:
         _connection(self.store).deserialize(shot.db)
         self.store._kept.forget()
         self.lines.clear()
+        self._reading.forget()
         self._ticks_at = None
         self.skew_s = shot.skew_s
         self.clock = Clock(UTC, shot.latest, running=False, cutoff=self.clock.cutoff)

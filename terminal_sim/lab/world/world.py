@@ -35,6 +35,7 @@ from terminal_sim.lab.world.agenda import (
     AutoSettle,
     Deadline,
     Errand,
+    FrameOverdue,
     HostLineEnds,
     HostTick,
     HostUp,
@@ -325,6 +326,8 @@ class World:
                 self.host.come_up()
             case HostTick():
                 self.host.tick()
+            case FrameOverdue(line):
+                self.host.frame_overdue(line)
             case AutoSettle(unit):
                 self._settle_itself(unit)
 
@@ -434,7 +437,7 @@ class World:
                     return self.tills[unit].void(token)
                 case Idle():
                     return self.people.stale(errand)
-                case Again():
+                case Again() | FrameOverdue():  # no frame is under way in a quiet world
                     return True
             return False
 

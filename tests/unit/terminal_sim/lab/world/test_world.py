@@ -272,14 +272,14 @@ def test_what_the_issuer_still_has_to_say_and_when_is_in_the_key() -> None:
 
 
 def test_a_world_is_not_copied_while_the_host_has_half_a_frame() -> None:
-    """At one byte a second the 0200 of A is still coming in when B is over; it then meets its tombstone (case 6)."""
+    """At two bytes a second the 0200 of A is still coming in when B is over; it then meets its tombstone (case 6)."""
     steps = (
         step("L", "signon", 60),
         step("A", "sale", 300, amount=4_200),
-        step("B", "sale", 400, amount=700),
+        step("B", "sale", 340, amount=700),
         step("S", "settle", HOUR),
     )
-    day = a_day(steps=steps, faults=[Fault(f"wire/{TID}>H/0200#1", "drip", {"rate": 1.0})])
+    day = a_day(steps=steps, faults=[Fault(f"wire/{TID}>H/0200#1", "drip", {"rate": 2.0})])
     day = replace(day, operator=replace(day.operator, on_unknown="nothing", max_tries=1))
     whole = World(day).run()
     world = World(day)
@@ -309,3 +309,45 @@ def test_what_a_frame_under_way_says_is_part_of_the_key() -> None:
 
     assert key(100) == key(100)
     assert key(100) != key(900)
+
+
+# ---- a frame that takes too long (rules.md, section 10; case 73)
+
+DRIP = Fault(f"wire/{TID}>H/0200#1", "drip", {"rate": 1.0})
+
+
+def dropped(run: Run) -> list[float]:
+    """When the host ended a line because of its frame."""
+    return [round(h.at - 300) for h in run.trace if h.lane == "host" and "did not come in time" in h.text]
+
+
+def test_a_frame_has_a_minute_and_then_its_line_is_ended() -> None:
+    """The sale that came byte by byte is never read; the reversal on the next line finds nothing of it."""
+    day = a_day(faults=[DRIP], steps=ONE_SALE)
+    run = World(replace(day, operator=replace(day.operator, on_unknown="nothing"))).run()
+    assert (ends(run)["A"], dropped(run), run.classes) == ("unknown", [61], ("clean",))
+    codes = [h.text.split()[-1] for h in run.trace if h.lane == "wire" and " 0410 " in h.text]
+    assert codes == ["25"]
+
+
+def test_a_frame_that_is_only_slow_is_read() -> None:
+    faster = replace(DRIP, params={"rate": 10.0})
+    run = World(a_day(faults=[faster], steps=ONE_SALE)).run()
+    assert (ends(run)["A"], dropped(run), run.fired) == ("approved", [], (1,))
+
+
+@pytest.mark.parametrize("bugs", [(), ("one-at-a-time",)], ids=["reference", "one-at-a-time"])
+def test_who_sends_slowly_keeps_only_the_deviant_host_from_the_others(bugs: tuple[str, ...]) -> None:
+    other = "T0000002"
+    steps = (
+        *(step("L1", "signon", 60), step("L2", "signon", 120, unit=other)),
+        *(step("A", "sale", 300, amount=26_800), step("B", "sale", 305, unit=other, amount=4_500)),
+        *(step("S1", "settle", HOUR), step("S2", "settle", HOUR + 60, unit=other)),
+    )
+    day = a_day(faults=[DRIP], steps=steps)
+    day = replace(day, terminals=(*day.terminals, TerminalSpec(other)))
+    day = replace(day, world=replace(day.world, bugs=bugs), operator=replace(day.operator, on_unknown="nothing"))
+    run = World(day).run()
+    assert (ends(run)["A"], ends(run)["B"], dropped(run)) == ("unknown", "unknown" if bugs else "approved", [61])
+    assert {p.intent.name: p.debited for p in run.purchases} == {"A": 0, "B": 0 if bugs else 4_500}
+    assert run.classes == ("clean",)
