@@ -166,7 +166,7 @@ class FaultyLine(TcpLine):
             self._old.append((self._socket, sorted(late)))
             self._socket = None
         super().close()
-        self._heard = reader(self._dialect.frame, self._as_read)
+        self._heard = reader(self._dialect.frame, self._as_read, self._heard.kept)
         self._due, self._with, self._ready = [], {}, []
         self._behind = [held for held in self._behind if held[1] == OUT]
         self._deaf, self._end = False, ""
@@ -293,7 +293,8 @@ class FaultyLine(TcpLine):
             raise LineLost(str(error)) from error
 
     def _finish(self, how: str) -> None:
-        """A fault ends the connection. Raises: LineLost, but for a half-open one, of which nobody hears."""
+        """A fault ends the connection. Raises: LineLost, but for a half-open one, of which nobody hears, and where the
+        firmware makes something of what it has cut."""
         if how == "half-open":
             self._deaf = True
             return
@@ -301,8 +302,11 @@ class FaultyLine(TcpLine):
         if how == "reset" and self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        cut = self._heard.ended()
         self.close()
-        raise LineLost(f"the connection ended ({how}), by a fault")
+        if not cut:
+            raise LineLost(f"the connection ended ({how}), by a fault")
+        self._ready = cut
 
     def _now(self) -> float:
         return self._clock.monotonic() - self._begun

@@ -21,6 +21,15 @@ class Writes(StrEnum):
     """The row comes, then the reversal goes: two writes, and a cut between them leaves both."""
 
 
+class Rest(StrEnum):
+    """What becomes of a frame that is not whole when its line ends."""
+
+    DROPPED = "dropped"
+    """The reader of the next line begins empty."""
+    PARSED = "parsed"
+    """It is read as it is, with what stood in the buffer before behind it."""
+
+
 class Doubt(StrEnum):
     """Why a sent request is reversed; the first three are values of terminal_sim.wire.Failure."""
 
@@ -48,6 +57,8 @@ class Firmware:
 
     one_read_framing: bool = False
     """One read of the line is taken for one message, whatever its length header says. Asked by the line."""
+    unfinished: Rest = Rest.DROPPED
+    """The end of a frame whose line has ended in it. Asked by the line."""
     not_compared: frozenset[int] = frozenset()
     """RT5: elements in which an approving 0210 may differ from the 0200 that is open."""
 

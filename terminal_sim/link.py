@@ -99,7 +99,7 @@ class TcpLine:
             with contextlib.suppress(OSError):
                 self._socket.close()
         self._socket = None
-        self._reader = reader(self._endpoint.dialect.frame, self._firmware)
+        self._reader = reader(self._endpoint.dialect.frame, self._firmware, self._reader.kept)
         self._payloads.clear()
 
     def _dial(self) -> None:
@@ -131,13 +131,24 @@ class TcpLine:
             payloads = self._reader.feed(data) if data else None
         except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return
-        except (OSError, FrameError) as error:
+        except FrameError as error:
             self.close()
             raise LineLost(str(error)) from error
+        except OSError as error:
+            self._ended(str(error))
+            return
         if payloads is None:
-            self.close()
-            raise LineLost("the host has closed the connection")
+            self._ended("the host has closed the connection")
+            return
         self._payloads.extend(payload for payload in payloads if payload)
+
+    def _ended(self, why: str) -> None:
+        """The host's end is closed. Raises: LineLost, when the firmware makes nothing of what it has cut."""
+        cut = self._reader.ended()
+        self.close()
+        if not cut:
+            raise LineLost(why)
+        self._payloads.extend(cut)
 
     def _alive(self) -> bool:
         """Whether the host has not closed the connection since; what it sent unasked is read and kept."""

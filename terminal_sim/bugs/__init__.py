@@ -29,6 +29,7 @@ from terminal_sim.bugs import (
     old_mac,
     oldest_overwritten,
     one_read_framing,
+    partial_frame,
     pending_77,
     print_then_clear,
     reprint_unmarked,
@@ -89,6 +90,7 @@ BUGS: Mapping[str, Bug] = {
         cross_accept,
         reprint_unmarked,
         closed_is_unsettled,
+        partial_frame,
     )
 }
 """By name, in the order of the catalogue's list."""

@@ -98,7 +98,7 @@ def _parts(world: World) -> Iterator[object]:
         yield round(scene.now, 3)
     yield scene.plan.ahead(scene.now), world.host.skew_s, world.host.up
     for name, till in world.tills.items():
-        yield name, till.on, till.skew_s, till._machine is None
+        yield name, till.on, till.skew_s, till._machine is None, till._reader.kept
         yield _memory(till.flash, names)
         machine = till._machine
         if machine is not None and machine.memory is not till.flash:
@@ -173,7 +173,7 @@ def _volatile(till: Till) -> object:
         bare,
         [history(one) for one in (till.flash, memory) if one is not None],
         running,
-        bytes(till._reader._buffer),
+        (till._reader.unfinished, till._reader.kept),
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from specs.faults import Fault, Place
 from specs.faults.model import HOST, ISSUER
 from specs.faults.points import Point, parse_point
+from terminal_sim.bugs import with_bugs
+from terminal_sim.firmware import Rest
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.scenario.model import Scenario, Variant
 
@@ -28,6 +30,9 @@ def check(scenario: Scenario, variant: Variant | None, faults: Sequence[Fault]) 
     bugs = (*scenario.world.bugs, *(variant.host_bugs if variant is not None else ()))
     if bugs:
         raise refused(f"host bug {bugs[0]}", "a host that serves terminals keeps the rules: play it in the world")
+    for bug in _bugs_of_terminals(scenario, variant):
+        if with_bugs((bug,)).unfinished is not Rest.DROPPED:
+            raise refused(f"bug {bug}", "each order is a process, and no buffer outlives it: play it in the world")
     for step in scenario.steps:
         if step.do == "cutoff":
             raise refused(
@@ -37,6 +42,11 @@ def check(scenario: Scenario, variant: Variant | None, faults: Sequence[Fault]) 
         why = _why_not(parse_point(fault.at), fault)
         if why:
             raise refused(f"{fault.action} at {fault.at}", why)
+
+
+def _bugs_of_terminals(scenario: Scenario, variant: Variant | None) -> tuple[str, ...]:
+    own = [bug for unit in scenario.terminals for bug in unit.bugs]
+    return (*own, *(variant.bugs if variant is not None else ()))
 
 
 def refused(what: str, why: str) -> LabError:

@@ -69,7 +69,7 @@ class RealTill(Till):
         self._port = 0
         self._listener: socket.socket | None = None
         self._line: socket.socket | None = None
-        self._reader = FrameReader(wire.dialect.frame)
+        self._frames = FrameReader(wire.dialect.frame)
         self._asker: Asker | None = None
         self._alive = self._waiting = self._sent = False
         self._due = -1.0
@@ -227,7 +227,7 @@ class RealTill(Till):
                 self._line, _ = self._listener.accept()
                 self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._line.setblocking(False)
-                self._reader = FrameReader(self.wire.dialect.frame)
+                self._frames = FrameReader(self.wire.dialect.frame)
         while self._line is not None:
             try:
                 data = self._line.recv(staging.READ_BYTES)
@@ -243,7 +243,7 @@ class RealTill(Till):
 
     def _says(self, data: bytes) -> None:
         try:
-            payloads = self._reader.feed(data)
+            payloads = self._frames.feed(data)
         except FrameError as error:
             raise LabError(f"{self.name} sends what is no frame: {error}") from None
         for payload in filter(None, payloads):

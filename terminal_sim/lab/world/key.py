@@ -46,7 +46,7 @@ def _parts(world: World) -> Iterable[object]:
         yield round(scene.now, 3)
     for name, till in world.tills.items():
         shot = till.shot()
-        yield name, shot.on, till.skew_s, _plain(shot.flash)
+        yield name, shot.on, till.skew_s, _plain(shot.flash), shot.buffer
         if shot.memory is not None and shot.memory is not shot.flash:
             yield _plain(shot.memory)
     errands = [(round(at, 3), errand) for at, _, errand in scene.agenda.listed() if not isinstance(errand, HostTick)]

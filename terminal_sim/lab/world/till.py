@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from specs.errors import FrameError
 from specs.faults import Facts
 from specs.faults.checking import params_of
-from specs.framing import LENGTH_BYTES, FrameReader
 from specs.message import Message
 from specs.operation import Kind
 from terminal_sim.driver import ANSWERS_MAX
@@ -40,6 +39,7 @@ from terminal_sim.moves import (
     Send,
     Show,
 )
+from terminal_sim.reads import Reader, reader
 from terminal_sim.state import Memory, Slip
 from terminal_sim.terminal import Terminal
 from terminal_sim.turn import Running
@@ -75,6 +75,8 @@ class TillShot:
     on: bool
     screen: tuple[str, ...]
     slips: tuple[Slip, ...]
+    buffer: bytes
+    """What its last line has left in it."""
 
 
 Finished = Callable[[str, Result], None]
@@ -101,7 +103,7 @@ class Till:
         self.on = True
         self._start = start
         self._machine: Terminal | None = None
-        self._reader = FrameReader(wire.dialect.frame)
+        self._reader: Reader = reader(wire.dialect.frame, firmware)
         self._token = 0
         self._heard = 0
         self._spoke = False
@@ -133,7 +135,7 @@ class Till:
     def power_off(self, restart_s: float = -1.0) -> None:
         """Nothing volatile is left; the host is told nothing."""
         self.on = self._busy = False
-        self._machine = None
+        self._forget()
         self._token += 1
         self.wires.close(self.name, quietly=True)
         self.scene.tell(Lane.FLASH, self.name, "power off", fault=True)
@@ -149,7 +151,12 @@ class Till:
     def meddle(self, memory: Memory) -> None:
         """Somebody changes the flash by hand; the machine starts from it again."""
         self.flash = memory
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing volatile is left: neither what the machine has in mind nor what its line has in its buffer."""
         self._machine = None
+        self._reader = reader(self.wire.dialect.frame, self.firmware)
 
     # ---- events
 
@@ -163,12 +170,12 @@ class Till:
         except PaperOut as error:  # it hangs there, and whoever finds it switches it off and on
             text = f"the terminal stops: {error}"
             self._show(text)
-            self._machine = None
+            self._forget()
             self._over(Result(End.PENDING, text))
         except FlashRefuses as error:
             text = f"the terminal stops: {error}" + (f": {UNKNOWN}" if self._spoke else "")  # RT10
             self._show(text)
-            self._machine = None  # what it believes beyond its flash is gone with it
+            self._forget()  # what it believes beyond its flash is gone with it
             self._over(Result(End.UNKNOWN if self._spoke else End.NOT_SENT, text))
 
     def _feed(self, event: Event) -> None:
@@ -263,7 +270,7 @@ class Till:
         return None
 
     def _dial(self) -> int:
-        self._reader = FrameReader(self.wire.dialect.frame)
+        self._reader = reader(self.wire.dialect.frame, self.firmware, self._reader.kept)
         return self.wires.open(self.name)
 
     # ---- what the line and the clock bring
@@ -273,14 +280,11 @@ class Till:
         present = self.wires.present.get(self.name)
         if not self.on or present is None or (present != line and not late):
             return
-        if self.firmware.one_read_framing:  # one read is taken for one message (failure-catalogue 72)
-            payloads = [data[LENGTH_BYTES[self.wire.dialect.frame.length] :]]
-        else:
-            try:
-                payloads = self._reader.feed(data)
-            except FrameError:
-                self.line_ended(present)
-                return
+        try:
+            payloads = self._reader.feed(data)
+        except FrameError:
+            self.line_ended(present)
+            return
         for payload in payloads:
             if payload and self._busy and self.wires.present.get(self.name) == present:
                 self._heard += 1
@@ -300,7 +304,9 @@ class Till:
         """The line is gone; who waits for an answer hears it."""
         if self.on and self.wires.present.get(self.name) == line:
             self.wires.close(self.name)
-            if self._waits:
+            for payload in self._reader.ended() if self._waits else ():
+                self.feed_received(payload)
+            if self._waits and self.name not in self.wires.present:  # else it asks already on another
                 self._token += 1
                 self.feed(LinkLost(sent=True))
 
@@ -363,6 +369,7 @@ class Till:
             on=self.on,
             screen=tuple(self.screen),
             slips=tuple(self.slips),
+            buffer=self._reader.kept,
         )
 
     def put_back(self, shot: TillShot) -> None:
@@ -373,7 +380,7 @@ class Till:
             self._machine = Terminal(self.wire, shot.memory, shot.running, firmware=self.firmware)
         self.screen, self.slips = list(shot.screen), list(shot.slips)
         self._busy = False
-        self._reader = FrameReader(self.wire.dialect.frame)
+        self._reader = reader(self.wire.dialect.frame, self.firmware, shot.buffer)
 
 
 def with_config(memory: Memory, **changes: object) -> Memory:

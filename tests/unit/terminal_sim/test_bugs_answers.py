@@ -14,6 +14,7 @@ from specs.framing import FrameFormat, frame
 from specs.message import Message
 from terminal_sim.bugs import with_bugs
 from terminal_sim.clock import SystemClock
+from terminal_sim.errors import LineLost
 from terminal_sim.link import TcpLine
 from terminal_sim.moves import End, Result, Sale
 from terminal_sim.reads import reader
@@ -241,3 +242,75 @@ def test_a_journal_that_is_full_at_once_still_takes_the_newest() -> None:
     (row,) = till.memory.rows
     assert replace(row, amount=200) == row
     assert isinstance(row, Row)
+
+
+# --- 71: the line breaks inside an answer
+
+
+def test_partial_frame_reads_a_cut_answer_on_into_the_one_before() -> None:
+    firmware = with_bugs(("partial-frame",))
+    data = frame(ONE, FORMAT)
+    new, wrong = reader(FORMAT, firmware), reader(FORMAT, firmware)
+    assert new.feed(data[:7]) == []
+    assert new.ended() == [ONE[:5] + b"\0" * (len(ONE) - 5)], "nothing was there before"
+    assert [*wrong.feed(data), *wrong.feed(frame(TWO, FORMAT))] == [ONE, TWO]
+    assert wrong.ended() == [], "both were whole"
+    after = reader(FORMAT, firmware, wrong.kept)
+    assert after.feed(frame(b"third answer", FORMAT)[:5]) == []
+    assert after.unfinished == frame(b"third answer", FORMAT)[:5]
+    assert after.ended() == [b"thi" + TWO[3:] + ONE[6:12]]
+
+
+@pytest.mark.parametrize("arrived", [0, 1, 2])
+def test_partial_frame_makes_nothing_of_a_length_header(arrived: int) -> None:
+    wrong = reader(FORMAT, with_bugs(("partial-frame",)), ONE)
+    wrong.feed(frame(TWO, FORMAT)[:arrived])
+    assert wrong.ended() == ([ONE[: len(TWO)]] if arrived == 2 else [])
+
+
+def test_the_reference_makes_nothing_of_half_an_answer() -> None:
+    right = reader(FORMAT, with_bugs(()), b"the answer before")
+    right.feed(frame(ONE, FORMAT)[:7])
+    assert (right.ended(), right.kept) == ([], b"")
+
+
+class _Broken:
+    """The host of one connection after the other: each gets its piece and then the end."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        for piece in self._pieces:
+            connection, _ = self._server.accept()
+            with connection:
+                connection.sendall(piece)
+
+    def close(self) -> None:
+        self._thread.join(5)
+        self._server.close()
+
+
+@pytest.mark.parametrize(("bugs", "heard"), [((), None), (("partial-frame",), TWO[:2] + ONE[2 : len(TWO)])])
+def test_the_line_hands_over_what_the_firmware_makes_of_a_cut_answer(
+    bugs: tuple[str, ...], heard: bytes | None
+) -> None:
+    host = _Broken(frame(ONE, FORMAT), frame(TWO, FORMAT)[:4])
+    endpoint = parse(f"nac://127.0.0.1:{host.port}")
+    line = TcpLine(endpoint, SystemClock(), connect_timeout_s=2.0, tries=1, firmware=with_bugs(bugs))
+    try:
+        line.open()
+        assert line.receive(time.monotonic() + 5.0) == ONE
+        line.close()
+        line.open()
+        if heard is not None:
+            assert line.receive(time.monotonic() + 5.0) == heard
+        with pytest.raises(LineLost):
+            line.receive(time.monotonic() + 5.0)
+    finally:
+        line.close()
+        host.close()
