@@ -12,7 +12,7 @@ from terminal_sim.errors import FlashError, LineLost, NotConnected, PaperOut
 from terminal_sim.flash import Flash
 from terminal_sim.jobs.money import UNKNOWN
 from terminal_sim.moves import Action, Done, End, Event, LinkLost, Overdue, Print, Received, Result, Save, Send, Show
-from terminal_sim.state import Slip
+from terminal_sim.state import Memory, Slip
 from terminal_sim.terminal import Terminal
 
 ANSWERS_MAX = 1000
@@ -91,7 +91,7 @@ class Driver:
         for action in actions:
             match action:
                 case Save(step, memory):
-                    self._flash.save(step, memory)
+                    self._save(step, memory)
                 case Show(text):
                     self._screen.show(text)
                 case Print(slip, must):
@@ -101,6 +101,14 @@ class Driver:
                 case Done(result):
                     return result, None
         return None, None
+
+    def _save(self, step: str, memory: Memory) -> None:
+        """Raises: FlashError when it cannot be written, unless the firmware goes on without (failure-catalogue 83)."""
+        try:
+            self._flash.save(step, memory)
+        except FlashError:
+            if self._terminal.firmware.heeds_flash:
+                raise
 
     def _print(self, slip: Slip, *, must: bool) -> None:
         """Paper decides nothing (RT7), unless the firmware waits for it. Raises: PaperOut when it does."""

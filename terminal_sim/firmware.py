@@ -52,6 +52,9 @@ class Firmware:
     """RT1: the reversal is stored before the request leaves; else when the answer has not come."""
     freeze_first: bool = True
     """RT6: batch and totals are frozen before the 0500 leaves; else when the wait for the 0510 is over."""
+    heeds_flash: bool = True
+    """RT1: a write that the flash refuses ends the order; else it goes on with what it has in mind. Asked by whoever
+    keeps the flash."""
 
     # --- what counts as an answer
 

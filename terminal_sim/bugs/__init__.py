@@ -19,6 +19,7 @@ from terminal_sim.bugs import (
     cross_accept,
     daycut_carry,
     flag_without_rc,
+    full_ignored,
     ignore_95,
     late_accept,
     local_force_settle,
@@ -91,6 +92,7 @@ BUGS: Mapping[str, Bug] = {
         reprint_unmarked,
         closed_is_unsettled,
         partial_frame,
+        full_ignored,
     )
 }
 """By name, in the order of the catalogue's list."""

@@ -213,7 +213,10 @@ class Till:
         kind = fault.action if fault is not None else ""
         if kind == "disk-full":
             self.scene.tell(Lane.FLASH, self.name, f"{step}: no room", fault=True)
-            raise FlashRefuses(f"flash: no room for {step}")
+            if self.firmware.heeds_flash:
+                raise FlashRefuses(f"flash: no room for {step}")
+            self._power(step, "after")
+            return
         if (
             kind == "torn-write"
         ):  # the file is written beside and renamed: a torn one leaves the old, and the power is gone

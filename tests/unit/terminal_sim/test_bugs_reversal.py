@@ -408,3 +408,44 @@ def test_stan_late_counts_on_while_the_power_stays(dialect: str) -> None:
         one.press(Sale(300, CARD))
     assert [m.get(11) for m in till.host.seen] == [m.get(11) for m in reference.host.seen]
     assert till.memory.stan == reference.memory.stan
+
+
+# --- 83: the flash refuses a write
+
+
+def refused(step: str, *bugs: str) -> tuple[End, Rows, list[str], Till]:
+    """A sale whose write of this step the flash refuses, and then the power: how it ended, what is left of it."""
+    till = a_till(*bugs)
+    till.flash.refuse = step
+    end = till.press(Sale(100, CARD)).end
+    till.flash.refuse = ""
+    till.power_up()
+    return end, rows(till), [str(message.mti) for message in till.host.seen[1:]], till
+
+
+def test_full_ignored_sells_without_a_row_and_takes_it_back_at_the_next_power_on() -> None:
+    end, left, mtis, till = refused("journal", "full-ignored")
+    assert (end, left, mtis, till.host.live()) == (End.APPROVED, [], ["0200", "0400"], {})
+    assert [slip.title for slip in till.screen.slips] == ["SALE"], "in the customer's hand"
+
+
+def test_the_reference_prints_no_slip_of_what_it_cannot_write() -> None:
+    end, left, mtis, till = refused("journal")
+    assert (end, left, mtis, till.host.live()) == (End.UNKNOWN, [], ["0200", "0400"], {})
+    assert till.screen.slips == []
+
+
+def test_full_ignored_sends_what_it_could_not_reverse_after_a_cut() -> None:
+    """The catalogue's 14: the host has it, and nothing is left here that would undo it."""
+    till = a_till("full-ignored")
+    till.flash.refuse = "rev-store"
+    assert till.press_and_cut(Sale(100, CARD), "recv", "after")
+    till.flash.refuse = ""
+    till.power_up()
+    assert till.host.live() == {"000002": 100}
+    assert (rows(till), till.host.sent("0400")) == ([], [])
+
+
+def test_the_reference_sends_nothing_that_it_could_not_reverse() -> None:
+    end, left, mtis, _ = refused("rev-store")
+    assert (end, left, mtis) == (End.NOT_SENT, [], [])
