@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from terminal_sim.state import COUNTER_MAX
+
 
 class Writes(StrEnum):
     """How an approval gets onto the flash."""
@@ -52,6 +54,10 @@ class Firmware:
     """RT1: the reversal is stored before the request leaves; else when the answer has not come."""
     freeze_first: bool = True
     """RT6: batch and totals are frozen before the 0500 leaves; else when the wait for the 0510 is over."""
+    stan_max: int = COUNTER_MAX
+    """Behind it comes 000001."""
+    skips_stans: bool = True
+    """RT1: a STAN that stands in the open journal or is owed is not taken again, also after the wrap."""
     heeds_flash: bool = True
     """RT1: a write that the flash refuses ends the order; else it goes on with what it has in mind. Asked by whoever
     keeps the flash."""

@@ -318,13 +318,14 @@ class Memory:
         wanted = [row for row in self.rows if (stan and row.stan == stan) or (rrn and row.rrn == rrn)]
         return wanted[-1] if wanted else None
 
-    def next_stan(self) -> str:
+    def next_stan(self, most: int = COUNTER_MAX, *, skips: bool = True) -> str:
         """The number after the last one, skipping those of the open journal (stored items among them) and of what is
-        owed (rules.md section 1)."""
+        owed (rules.md section 1). most: the largest. skips False: of a firmware that takes any (case 48)."""
         used = {row.stan for row in self.rows} | {owed.stan for owed in (self.pending, self.script) if owed}
+        used = used if skips else set()
         number = self.stan
         for _ in range(len(used) + 1):
-            number = next_number(number)
+            number = next_number(number, most)
             if number not in used:
                 return number
         raise AssertionError("more STANs in use than were tried")
@@ -345,6 +346,6 @@ class Memory:
         return replace(self, events=(*self.events, entry)[-EVENTS_MAX:])
 
 
-def next_number(number: str) -> str:
-    """The STAN or batch number after this one: 000001 to 999999, never 000000."""
-    return f"{int(number) % COUNTER_MAX + 1:06d}"
+def next_number(number: str, most: int = COUNTER_MAX) -> str:
+    """The STAN or batch number after this one: 000001 to 999999 (`most`), never 000000."""
+    return f"{int(number) % most + 1:06d}"

@@ -73,9 +73,13 @@ class Turn:
     def take_stan(self) -> str:
         """The next STAN, on flash before anyone uses it (RT1). A cut right after burns the number: no harm."""
         late = [dict(changes)["stan"] for step, changes in self.running.late if step == "stan"]
-        stan = (replace(self.memory, stan=late[-1]) if late else self.memory).next_stan()
+        stan = self.next_stan(replace(self.memory, stan=late[-1]) if late else self.memory)
         self.store("stan", first=self.firmware.stan_first, stan=stan)
         return stan
+
+    def next_stan(self, memory: Memory) -> str:
+        """The number that this firmware takes behind the last one of a memory."""
+        return memory.next_stan(self.firmware.stan_max, skips=self.firmware.skips_stans)
 
     def store(self, step: str, *, first: bool, **changes: Any) -> None:
         """Save what must be durable before the next message leaves. first False: only when the wait for its answer is

@@ -45,6 +45,7 @@ from terminal_sim.bugs import (
     row_kept,
     row_twice,
     saf_total,
+    short_stan,
     stan_late,
     tip_after_close,
     void_marks,
@@ -93,6 +94,7 @@ BUGS: Mapping[str, Bug] = {
         closed_is_unsettled,
         partial_frame,
         full_ignored,
+        short_stan,
     )
 }
 """By name, in the order of the catalogue's list."""

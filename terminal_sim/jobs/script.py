@@ -33,7 +33,7 @@ def owed(turn: Turn, memory: Memory, operation: Operation, answer: Answer) -> Me
         return memory
     if memory.script is not None:
         memory = memory.noted("script-dropped", stan=memory.script.stan, detail="another result", at=turn.now)
-    stan = replace(memory, script=None).next_stan()
+    stan = turn.next_stan(replace(memory, script=None))
     request = turn.wire.request(_result(turn, operation, answer, stan, data))
     return replace(memory, stan=stan, script=ScriptResult(stan, turn.memory.batch, request))
 

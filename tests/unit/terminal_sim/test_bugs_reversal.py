@@ -449,3 +449,34 @@ def test_full_ignored_sends_what_it_could_not_reverse_after_a_cut() -> None:
 def test_the_reference_sends_nothing_that_it_could_not_reverse() -> None:
     end, left, mtis, _ = refused("rev-store")
     assert (end, left, mtis) == (End.NOT_SENT, [], [])
+
+
+# --- 48: a short counter
+
+
+def stans_around_the_wrap(*bugs: str) -> list[str]:
+    """A sale under 000098, a sale behind it, and 97 echoes later two more: their STANs."""
+    till = a_till(*bugs, dialect="nac")
+    till.flash.save("stan", replace(till.memory, stan="000097"))
+    till.power_up()
+    till.press(Sale(100, CARD))
+    till.press(Sale(200, CARD))
+    for _ in range(97):
+        till.press(Echo())
+    till.host.books.clear()  # this host would not have a STAN twice
+    till.press(Sale(300, CARD))
+    return [message[11] for message in till.host.sent("0200")]
+
+
+def test_short_stan_comes_round_to_a_number_of_its_open_journal() -> None:
+    assert stans_around_the_wrap("short-stan") == ["000098", "000099", "000098"]
+    assert stans_around_the_wrap() == ["000098", "000099", "000197"]
+
+
+def test_short_stan_takes_what_the_reference_skips() -> None:
+    till = a_till(dialect="nac")
+    till.flash.save("stan", replace(till.memory, stan="999998"))
+    till.power_up()
+    till.press(Sale(100, CARD))
+    memory = replace(till.memory, stan="999998")
+    assert (memory.next_stan(), memory.next_stan(skips=False)) == ("000001", "999999")
