@@ -86,6 +86,13 @@ class Firmware:
     full_refuses: bool = True
     """A full journal takes no sale; else the oldest row gives way."""
 
+    # --- what the terminal itself refuses
+
+    voids_archived: bool = False
+    """The void of a sale of a closed batch goes to the host, who knows better."""
+    completion_limit: bool = True
+    """A completion above the limit is refused here first; else the host is asked."""
+
     # --- the reversal
 
     reversed_on: frozenset[Doubt] = frozenset(Doubt)

@@ -46,41 +46,42 @@ AMOUNT_MAX = 10**12 - 1
 NOT_OFFERED: Mapping[str, tuple[type[Order], ...]] = {"nac": (SignOff, Download), "iso87": (Download,)}
 """What a family has no message for (nac.md section 4, iso87.md section 3)."""
 
-Check = Callable[[Memory, Wire, Order], str]
+Check = Callable[[Memory, Wire, Order, Firmware], str]
 T = TypeVar("T")
 
 
-def _offered(memory: Memory, wire: Wire, order: Order) -> str:
+def _offered(memory: Memory, wire: Wire, order: Order, firmware: Firmware) -> str:
     return f"{wire.dialect.name} has no such transaction" if type(order) in NOT_OFFERED.get(wire.name, ()) else ""
 
 
-def _signed_on(memory: Memory, wire: Wire, order: Order) -> str:
+def _signed_on(memory: Memory, wire: Wire, order: Order, firmware: Firmware) -> str:
     if wire.profile.requires_sign_on and not memory.signed_on:
         return "not signed on: sign on first 请先签到"
     return ""
 
 
-def _not_settling(memory: Memory, wire: Wire, order: Order) -> str:
+def _not_settling(memory: Memory, wire: Wire, order: Order, firmware: Firmware) -> str:
     return "a settlement is not finished: settle first 请先结算" if memory.settlement else ""
 
 
-def _row_left(memory: Memory, wire: Wire, order: Order) -> str:
-    return "journal full: settle first 交易笔数已满，请结算" if len(memory.rows) >= memory.config.rows_max else ""
+def _row_left(memory: Memory, wire: Wire, order: Order, firmware: Firmware) -> str:
+    full = firmware.full_refuses and len(memory.rows) >= memory.config.rows_max
+    return "journal full: settle first 交易笔数已满，请结算" if full else ""
 
 
-def _sum_fits(memory: Memory, wire: Wire, order: Order) -> str:
+def _sum_fits(memory: Memory, wire: Wire, order: Order, firmware: Firmware) -> str:
     # Totals on the wire have twelve digits too: what does not fit there could never be settled.
     whole = sum(row.amount for row in memory.rows) + (getattr(order, "amount", None) or 0)
     return "the batch's totals would not fit the settlement: settle first 请先结算" if whole > AMOUNT_MAX else ""
 
 
-def _amount(memory: Memory, wire: Wire, order: Order) -> str:
+def _amount(memory: Memory, wire: Wire, order: Order, firmware: Firmware) -> str:
     amount = getattr(order, "amount", None)  # of a completion and an adjustment it may be left out
     optional = amount is None and isinstance(order, Complete | Adjust)
     return "" if optional or (amount and 0 < amount <= AMOUNT_MAX) else "an amount is 1 to 999999999999 minor units"
 
 
-def _pin(memory: Memory, wire: Wire, order: Order) -> str:
+def _pin(memory: Memory, wire: Wire, order: Order, firmware: Firmware) -> str:
     pin = getattr(order, "pin", "")
     if not pin:
         return ""
@@ -101,16 +102,16 @@ CHECKS: Mapping[type[Order], tuple[Check, ...]] = {
     SignOff: (_offered, _signed_on, _not_settling),
     Echo: (),
     Balance: (_offered, _signed_on, _not_settling, _pin),
-    Sale: (_amount, *_ONLINE, *_ROOM, _pin, lambda m, w, o: sale.refusal(m, w, _of(Sale, o))),
-    Void: (*_ONLINE, *_ROOM, lambda m, w, o: void.refusal(m, w, _of(Void, o))),
-    Refund: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: refund.refusal(m, w, _of(Refund, o))),
-    PreAuth: (_amount, *_ONLINE, *_ROOM, _pin, lambda m, w, o: preauth.refusal(m, w, _of(PreAuth, o))),
-    PreAuthVoid: (*_ONLINE, *_ROOM, lambda m, w, o: preauth.void_refusal(m, _of(PreAuthVoid, o))),
-    Complete: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: complete.refusal(m, w, _of(Complete, o))),
-    OfflineSale: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: offline.refusal(m, w, _of(OfflineSale, o))),
-    Adjust: (_amount, *_ONLINE, *_ROOM, lambda m, w, o: offline.adjust_refusal(m, w, _of(Adjust, o))),
+    Sale: (_amount, *_ONLINE, *_ROOM, _pin, lambda m, w, o, f: sale.refusal(m, w, _of(Sale, o))),
+    Void: (*_ONLINE, *_ROOM, lambda m, w, o, f: void.refusal(m, w, _of(Void, o), f)),
+    Refund: (_amount, *_ONLINE, *_ROOM, lambda m, w, o, f: refund.refusal(m, w, _of(Refund, o))),
+    PreAuth: (_amount, *_ONLINE, *_ROOM, _pin, lambda m, w, o, f: preauth.refusal(m, w, _of(PreAuth, o))),
+    PreAuthVoid: (*_ONLINE, *_ROOM, lambda m, w, o, f: preauth.void_refusal(m, _of(PreAuthVoid, o))),
+    Complete: (_amount, *_ONLINE, *_ROOM, lambda m, w, o, f: complete.refusal(m, w, _of(Complete, o), f)),
+    OfflineSale: (_amount, *_ONLINE, *_ROOM, lambda m, w, o, f: offline.refusal(m, w, _of(OfflineSale, o))),
+    Adjust: (_amount, *_ONLINE, *_ROOM, lambda m, w, o, f: offline.adjust_refusal(m, w, _of(Adjust, o))),
     SendStored: (_signed_on,),
-    Download: (_offered, lambda m, w, o: download.refusal(_of(Download, o))),
+    Download: (_offered, lambda m, w, o, f: download.refusal(_of(Download, o))),
     Settle: (_signed_on,),
     ClearReversal: (),
     ForceSettle: (),
@@ -129,7 +130,7 @@ def refusal(memory: Memory, wire: Wire, order: Order, firmware: Firmware = REFER
     if isinstance(order, ClearReversal | ForceSettle):
         return service.refusal(memory, order, firmware)
     for check in CHECKS[type(order)]:
-        if (why := check(memory, wire, order)) and (firmware.full_refuses or check is not _row_left):
+        if why := check(memory, wire, order, firmware):
             return why
     return ""
 

@@ -30,6 +30,7 @@ from terminal_sim.bugs import (
     old_mac,
     oldest_overwritten,
     one_read_framing,
+    over_completes,
     partial_frame,
     pending_77,
     print_then_clear,
@@ -49,6 +50,7 @@ from terminal_sim.bugs import (
     stan_late,
     tip_after_close,
     void_marks,
+    voids_archived,
 )
 from terminal_sim.bugs.bug import Bug as Bug
 from terminal_sim.errors import ConfigError
@@ -95,6 +97,8 @@ BUGS: Mapping[str, Bug] = {
         partial_frame,
         full_ignored,
         short_stan,
+        voids_archived,
+        over_completes,
     )
 }
 """By name, in the order of the catalogue's list."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from specs.operation import Card, Kind, Operation
 from terminal_sim import originals
+from terminal_sim.firmware import Firmware
 from terminal_sim.jobs import money, stored
 from terminal_sim.moves import Complete
 from terminal_sim.state import Memory, Row
@@ -13,7 +14,7 @@ from terminal_sim.turn import Turn
 from terminal_sim.wire import Answer, Failure, Wire
 
 
-def refusal(memory: Memory, wire: Wire, job: Complete) -> str:
+def refusal(memory: Memory, wire: Wire, job: Complete, firmware: Firmware) -> str:
     """Why the terminal itself will not complete, "" when it will. The limit is the host's, checked here first."""
     name = f"STAN {job.stan}" if job.stan else f"RRN {job.rrn}"
     row = originals.reservation(memory, stan=job.stan, rrn=job.rrn)
@@ -24,12 +25,13 @@ def refusal(memory: Memory, wire: Wire, job: Complete) -> str:
     percent = wire.profile.completion_percent
     held = originals.held(memory, row)
     amount = held if job.amount is None else job.amount
-    return "" if amount * 100 <= held * percent else f"completion: above {percent} % of what is reserved"
+    fits = amount * 100 <= held * percent or not firmware.completion_limit
+    return "" if fits else f"completion: above {percent} % of what is reserved"
 
 
 def start(turn: Turn, job: Complete) -> None:
     """By request: store the reversal, then send. By advice: store it, and that is all for now."""
-    if why := refusal(turn.memory, turn.wire, job):
+    if why := refusal(turn.memory, turn.wire, job, turn.firmware):
         turn.refuse(why)
         return
     row = originals.reservation(turn.memory, stan=job.stan, rrn=job.rrn)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from specs.operation import ADJUSTMENTS, DEBITS, Card, Kind
 from terminal_sim import originals
+from terminal_sim.firmware import Firmware
 from terminal_sim.jobs import money
 from terminal_sim.moves import Void
 from terminal_sim.state import Memory, Row, RowState
@@ -17,10 +18,10 @@ _REFUND_VOID = "220000"
 """DE 3 of the void of a refund (nac.md 4); a void of anything else needs none to be said."""
 
 
-def refusal(memory: Memory, wire: Wire, job: Void, *, now: bool = False) -> str:
+def refusal(memory: Memory, wire: Wire, job: Void, firmware: Firmware, *, now: bool = False) -> str:
     """Why the terminal itself will not void, "" when it will. now: what is stored has had its chance to be sent."""
     name = f"STAN {job.stan}" if job.stan else f"RRN {job.rrn}"
-    row = memory.row(stan=job.stan, rrn=job.rrn)
+    row = _named(memory, job, firmware)
     if row is None:
         return f"void: {name} is not in the open batch"
     if row.kind in ADJUSTMENTS:
@@ -36,7 +37,9 @@ def refusal(memory: Memory, wire: Wire, job: Void, *, now: bool = False) -> str:
 
 def start(turn: Turn, job: Void) -> None:
     """Store the reversal of the void, then send it; refused here when its original is gone."""
-    if why := refusal(turn.memory, turn.wire, job, now=True):  # what went before it may have taken the original out
+    if why := refusal(
+        turn.memory, turn.wire, job, turn.firmware, now=True
+    ):  # what went before it may have taken the original out
         turn.refuse(why)
         return
     row = _original(turn, job)
@@ -87,9 +90,16 @@ def on_failure(turn: Turn, job: Void, failure: Failure) -> None:
 
 
 def _original(turn: Turn, job: Void) -> Row:
-    row = turn.memory.row(stan=job.stan, rrn=job.rrn)
+    row = _named(turn.memory, job, turn.firmware)
     assert row is not None
     return row
+
+
+def _named(memory: Memory, job: Void, firmware: Firmware) -> Row | None:
+    """The row that an order names: of the open journal, and of the archive in a firmware that looks there too."""
+    row = memory.row(stan=job.stan, rrn=job.rrn)
+    archived = row is None and firmware.voids_archived
+    return originals.find(memory, VOIDABLE, stan=job.stan, rrn=job.rrn) if archived else row
 
 
 def _standing(memory: Memory, row: Row) -> Row:

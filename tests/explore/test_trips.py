@@ -54,8 +54,6 @@ BESIDE = {"late-accept": (4, {"SNF"})}
 """A second case of the same bug."""
 
 NOT_PLAYED = {
-    "void-by-batch-ref": "53: the terminal refuses the void of a settled sale before anything is sent",
-    "over-completion": "58: the terminal refuses it before anything is sent",
     "number-late": "31: needs a cut inside the close, where the file has a terminal that is installed anew",
 }
 """No scenario has them; each is shown by its own unit tests."""

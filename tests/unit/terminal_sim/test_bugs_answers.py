@@ -16,7 +16,7 @@ from terminal_sim.bugs import with_bugs
 from terminal_sim.clock import SystemClock
 from terminal_sim.errors import LineLost
 from terminal_sim.link import TcpLine
-from terminal_sim.moves import End, Result, Sale
+from terminal_sim.moves import Complete, End, PreAuth, Result, Sale, Settle, Void
 from terminal_sim.reads import reader
 from terminal_sim.state import Row, RowState
 from tests.support.scripted_host import Reply, ScriptedHost, change
@@ -314,3 +314,37 @@ def test_the_line_hands_over_what_the_firmware_makes_of_a_cut_answer(
     finally:
         line.close()
         host.close()
+
+
+# --- 53, 58: what the terminal refuses before the host can
+
+
+@DIALECTS
+def test_voids_archived_asks_the_host_about_a_sale_of_a_closed_batch(dialect: str) -> None:
+    for bugs, asked in (("voids-archived",), 1), ((), 0):
+        till = a_till(*bugs, dialect=dialect)
+        sale = till.press(Sale(100, CARD))
+        till.press(Settle())
+        before = len(till.host.sent("0200"))
+        end = till.press(Void(stan=sale.stan)).end
+        assert len(till.host.sent("0200")) - before == asked
+        assert (end is End.REFUSED_LOCALLY) is not bool(asked)
+        assert till.memory.archive[0].rows[0].state is RowState.JOURNALED, "no archived row ever changes"
+
+
+@DIALECTS
+def test_voids_archived_takes_what_is_open_first(dialect: str) -> None:
+    till = a_till("voids-archived", dialect=dialect)
+    sale = till.press(Sale(100, CARD))
+    assert till.press(Void(stan=sale.stan)).end is End.APPROVED
+    assert till.press(Void(stan="000900")).end is End.REFUSED_LOCALLY
+    assert till.host.live() == {}
+
+
+@DIALECTS
+def test_over_completes_leaves_the_limit_to_the_host(dialect: str) -> None:
+    for bugs, asked in (("over-completes",), 1), ((), 0):
+        till = a_till(*bugs, dialect=dialect)
+        room = till.press(PreAuth(1000, CARD))
+        end = till.press(Complete(stan=room.stan, amount=1151)).end
+        assert (len(till.host.sent("0200")), end is End.REFUSED_LOCALLY) == (asked, not asked)
