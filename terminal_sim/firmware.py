@@ -30,6 +30,8 @@ class Rest(StrEnum):
     """The reader of the next line begins empty."""
     PARSED = "parsed"
     """It is read as it is, with what stood in the buffer before behind it."""
+    KEPT = "kept"
+    """What the next line brings is read behind it; and no length, however wrong, ends a line."""
 
 
 class Doubt(StrEnum):

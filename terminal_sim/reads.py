@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from specs.errors import FrameError
 from specs.framing import LENGTH_BYTES, FrameFormat, FrameReader
 from terminal_sim.firmware import Firmware, Rest
 
@@ -100,8 +101,39 @@ class OldBytes(Whole):
         self._buffer = payload + self._buffer[len(payload) :]
 
 
+class OneStream(Whole):
+    """All lines are one stream: what is left of one stands before the next, and a length that cannot be one costs what
+    has come, not the line (failure-catalogue 74)."""
+
+    def __init__(self, fmt: FrameFormat, kept: bytes) -> None:
+        super().__init__(fmt)
+        self._fmt = fmt
+        self._frames.feed(kept)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See Reader. Never raises."""
+        try:
+            payloads = self._frames.feed(data)
+        except FrameError:
+            payloads = []
+        if self._frames.error is not None:
+            self._frames = FrameReader(self._fmt)
+        return payloads
+
+    @property
+    def kept(self) -> bytes:
+        """The frame that is not whole yet, or is none."""
+        return self._frames.unfinished
+
+
 def reader(fmt: FrameFormat, firmware: Firmware, kept: bytes = b"") -> Reader:
     """The reader of a new connection. kept: of the one before it, since the power is on."""
     if firmware.one_read_framing:
         return OneRead(fmt)
-    return OldBytes(fmt, kept) if firmware.unfinished is Rest.PARSED else Whole(fmt)
+    match firmware.unfinished:
+        case Rest.PARSED:
+            return OldBytes(fmt, kept)
+        case Rest.KEPT:
+            return OneStream(fmt, kept)
+        case Rest.DROPPED:
+            return Whole(fmt)

@@ -48,6 +48,7 @@ from terminal_sim.bugs import (
     saf_total,
     short_stan,
     stan_late,
+    stream_off,
     tip_after_close,
     void_marks,
     voids_archived,
@@ -99,6 +100,7 @@ BUGS: Mapping[str, Bug] = {
         short_stan,
         voids_archived,
         over_completes,
+        stream_off,
     )
 }
 """By name, in the order of the catalogue's list."""

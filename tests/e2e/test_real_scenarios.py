@@ -192,10 +192,11 @@ def test_a_bug_of_the_host_is_refused() -> None:
         RealWorld(scenario, variant_of(scenario, "rev-twice"), processes=Processes())
 
 
-def test_a_bug_of_a_buffer_that_outlives_an_order_is_refused() -> None:
-    scenario = load(library()["rst-mid-frame"])
-    with pytest.raises(LabError, match="--real: bug partial-frame cannot be played: each order is a process"):
-        RealWorld(scenario, variant_of(scenario, "partial-frame"), processes=Processes())
+@pytest.mark.parametrize(("slug", "bug"), [("rst-mid-frame", "partial-frame"), ("wrong-length", "stream-off")])
+def test_a_bug_of_a_buffer_that_outlives_an_order_is_refused(slug: str, bug: str) -> None:
+    scenario = load(library()[slug])
+    with pytest.raises(LabError, match=f"--real: bug {bug} cannot be played: each order is a process"):
+        RealWorld(scenario, variant_of(scenario, bug), processes=Processes())
 
 
 # ---- a host that runs already

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from specs.endpoint import parse
+from specs.errors import FrameError
 from specs.framing import FrameFormat, frame
 from specs.message import Message
 from terminal_sim.bugs import with_bugs
@@ -348,3 +349,36 @@ def test_over_completes_leaves_the_limit_to_the_host(dialect: str) -> None:
         room = till.press(PreAuth(1000, CARD))
         end = till.press(Complete(stan=room.stan, amount=1151)).end
         assert (len(till.host.sent("0200")), end is End.REFUSED_LOCALLY) == (asked, not asked)
+
+
+# --- 74: a length that is wrong
+
+LONGER = (len(ONE) + 5).to_bytes(2, "big") + ONE
+SHORTER = (len(ONE) - 7).to_bytes(2, "big") + ONE
+
+
+def test_stream_off_reads_the_next_answer_behind_what_is_left() -> None:
+    firmware, next_one = with_bugs(("stream-off",)), frame(TWO, FORMAT)
+    wrong = reader(FORMAT, firmware)
+    assert (wrong.feed(LONGER), wrong.ended(), wrong.kept) == ([], [], LONGER)
+    after = reader(FORMAT, firmware, wrong.kept)
+    assert after.feed(next_one) == [ONE + next_one[:5]], "five bytes of the next frame make the last one whole"
+    assert after.kept == b"", "what is left has no length that can be one"
+    assert after.feed(next_one) == [TWO]
+
+
+def test_stream_off_does_not_close_a_line_over_a_length_that_cannot_be_one() -> None:
+    wrong = reader(FORMAT, with_bugs(("stream-off",)))
+    assert wrong.feed(SHORTER) == [ONE[:-7]]
+    assert wrong.feed(frame(TWO, FORMAT)) == [TWO]
+    assert wrong.feed(b"\xff\xff" + ONE) == []
+    assert wrong.feed(frame(TWO, FORMAT)) == [TWO]
+
+
+def test_the_reference_ends_the_line_and_begins_anew() -> None:
+    right = reader(FORMAT, with_bugs(()))
+    assert right.feed(LONGER) == []
+    assert reader(FORMAT, with_bugs(()), right.kept).feed(frame(TWO, FORMAT)) == [TWO]
+    right.feed(frame(TWO, FORMAT))
+    with pytest.raises(FrameError):  # the line is closed over it
+        right.feed(b"")
