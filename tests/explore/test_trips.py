@@ -34,10 +34,10 @@ PLANTED: Mapping[str, tuple[int, set[str]]] = {
     "flag-without-rc": (37, {"SNF"}),
     "restart-upload": (36, {"DS"}),
     "print-then-clear": (41, {"DS"}),
-    "stan-late": (49, {"CNSale"}),
+    "stan-late": (49, {"CNSale", "SNF"}),
     "local-force-settle": (45, {"SNF"}),
     "daycut-carry": (51, {"TM"}),
-    "late-accept": (5, {"AMT", "TM"}),
+    "late-accept": (5, {"AMT", "DC", "TM"}),
     "one-read-framing": (72, {"clean"}),
     "replay-any-totals": (31, {"SNF"}),
     "transient-cached": (25, {"STUCK", "SNF"}),
@@ -45,8 +45,7 @@ PLANTED: Mapping[str, tuple[int, set[str]]] = {
 }
 """The planted bugs of section 4: the case, and the tags of its last column that a run of that case shows.
 
-Not shown, though named there: 49 SNF (a replay of another amount is no answer to this terminal), 45 HC late (the cutoff
-of the same day closes in time), 5 DC (needs a firmware that sends no reversal either), 47 with replay-any-totals (the
+Not shown, though named there: 45 HC late (the cutoff of the same day closes in time), 47 with replay-any-totals (the
 second unit has nothing to settle). 72: «every split reply becomes a rev», so the money is right and nothing is sold.
 """
 UNFUNDED = "round-per-batch"
