@@ -49,7 +49,7 @@ Not shown, though named there: 45 HC late (the cutoff of the same day closes in 
 second unit has nothing to settle). 72: «every split reply becomes a rev», so the money is right and nothing is sold.
 """
 UNFUNDED = "round-per-batch"
-BESIDE = {"late-accept": (4, {"SNF"})}
+BESIDE = {"late-accept": (4, {"SNF"}), "daycut-carry": (26, {"TM"})}
 """A second case of the same bug."""
 
 NOT_PLAYED = {
