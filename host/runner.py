@@ -85,6 +85,7 @@ class Runner:
         queue_max: int = QUEUE_MAX,
         hits: LimitCounters | None = None,
         wire_log: WireLog | None = None,
+        monotonic: Callable[[], float] = host_clock.monotonic,
     ) -> None:
         if decide is None or needs is None:
             from host.engine.decide import decide as engine_decide
@@ -114,6 +115,7 @@ class Runner:
         self._queue_max = queue_max
         self._hits = hits
         self._wire_log = wire_log
+        self._monotonic = monotonic
         self._requests: deque[Job] = deque()
         self._internal: deque[Job] = deque()
         self._calls: deque[Callable[[], None]] = deque()
@@ -350,7 +352,7 @@ class Runner:
         return calls, jobs
 
     def _run(self) -> None:
-        next_sweep = host_clock.monotonic() + SWEEP_S
+        next_sweep = self._monotonic() + SWEEP_S
         try:
             while self._broken is None:
                 with self._ready:
@@ -359,11 +361,11 @@ class Runner:
                         break
                     if idle and not self._woken and not self._more:
                         self._asleep = True
-                        self._ready.wait(max(0.0, next_sweep - host_clock.monotonic()))
+                        self._ready.wait(max(0.0, next_sweep - self._monotonic()))
                         self._asleep = False
                     woken, self._woken = self._woken, False
-                if woken or host_clock.monotonic() >= next_sweep:
-                    next_sweep = host_clock.monotonic() + SWEEP_S
+                if woken or self._monotonic() >= next_sweep:
+                    next_sweep = self._monotonic() + SWEEP_S
                     self.tick()
                 if not self.run_once():
                     self._housekeeping()
@@ -423,9 +425,9 @@ class Runner:
         log.error("commit failed, each event is tried alone", error=str(error), events=len(jobs))
         self._found_again(error)
         self._housekeeping()  # a log that fills its own disk gives room once it is moved into the books
-        give_up_at = host_clock.monotonic() + ALONE_S
+        give_up_at = self._monotonic() + ALONE_S
         for at, job in enumerate(jobs):
-            if host_clock.monotonic() >= give_up_at:
+            if self._monotonic() >= give_up_at:
                 self._give_up(job, error)
                 continue
             try:

@@ -47,6 +47,16 @@ class ToldTrouble:
         told = self._told.get(key) if key is not None else None
         return told is not None and now - told <= KEPT_FOR
 
+    def copy(self) -> ToldTrouble:
+        """Another one that holds the same."""
+        made = ToldTrouble()
+        made._told = self._told.copy()
+        return made
+
+    def keys(self) -> tuple[Key, ...]:
+        """What is held, oldest first: TID, STAN, batch, what it says."""
+        return tuple(self._told)
+
     def clear(self) -> None:
         """The books were cleared: every key is free again."""
         self._told.clear()

@@ -26,11 +26,13 @@ from specs.profile import KeyScheme, Profile
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a reversal names: at most one of the three. other: k exists, but not with this amount or type."""
+    """What a reversal names: at most one of the three. other: k exists, but not with this amount or type. by_invoice:
+    txn has another STAN than the one that the reversal says, under which nothing has come yet."""
 
     txn: Txn | None = None
     tombstone: Txn | None = None
     other: Txn | None = None
+    by_invoice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _reversal_by_host_batch(ws: WorkingSet, terminal: Terminal, request: Request
     invoiced = (t for t in by_invoice(ws, terminal, operation) if is_live(ws, t) and t.kind not in ADJUSTMENTS)
     by_own_stan = newest(t for t in invoiced if t.stan != operation.stan and _nac_fits(t, request))
     if by_own_stan:
-        return Named(txn=by_own_stan)
+        return Named(txn=by_own_stan, by_invoice=True)
     return Named(other=newest(known(under_host_batch(ws, terminal, operation.stan, now, profile.dup_hours))))
 
 

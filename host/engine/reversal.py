@@ -76,7 +76,10 @@ def decide(case: Case) -> Decision:
     row = TABLE[found]
     asks = row.act(case, txn) if row.act else ()
     draft.note(f"reversal of {txn.kind} {txn.id} (STAN {operation.stan}): {found}")
-    return replace(_answer(case, txn, row.refusal), asks=asks)
+    decision = replace(_answer(case, txn, row.refusal), asks=asks)
+    if named.by_invoice and row.act is None:
+        _also_unseen(case, decision)
+    return decision
 
 
 def what(case: Case, named: Named) -> Found:
@@ -307,6 +310,15 @@ def _unseen(case: Case) -> Txn:
     )
     draft.note(f"reversal of an unseen transaction (STAN {row.stan}): tombstone")
     return draft.put(row)
+
+
+def _also_unseen(case: Case, decision: Decision) -> None:
+    """What was found by its invoice is undone already: perhaps it was an earlier try, and the one that this reversal
+    means is still on its way under the reversal's own STAN. Its tombstone answers a repeat as the reversal is answered.
+    """
+    assert decision.outcome is not None
+    tombstone = _unseen(case)
+    case.draft.put(replace(tombstone, response_code=decision.outcome.code))
 
 
 def _book_adjustment(case: Case, txn: Txn, amount: int) -> None:

@@ -16,7 +16,7 @@ from host.rows import Terminal, Txn, TxnState
 from specs.operation import Kind, OriginalRef
 from specs.profile import Profile
 from tests.support.books import a_terminal, a_txn
-from tests.support.engine import CUP, ISO87, MID, NAC, NOW, TID, Desk, a_card, a_request, code, refuse
+from tests.support.engine import CUP, ISO87, MID, NAC, NOW, TID, Desk, a_card, a_request, approve, code, refuse
 
 
 def void(desk: Desk, stan: int, ref: OriginalRef, amount: int | None = 10_000, invoice: str = "") -> str:
@@ -124,6 +124,21 @@ def test_a_repeated_nac_reversal_does_not_hit_the_sale_made_in_its_place() -> No
     assert code(desk.sale(2, invoice="000045")) == "00"
     assert code(desk.reverse(1, invoice="000045")) == "25"
     assert desk.txn(2).state is TxnState.CAPTURED
+
+
+@pytest.mark.parametrize(("before", "answered"), [("reversed", "00"), ("declined", "12")])
+def test_a_nac_reversal_that_meets_by_invoice_what_is_undone_leaves_a_tombstone(before: str, answered: str) -> None:
+    """The first try under an invoice came to nothing. The second one is late: its 0400 overtakes it, and finds only the
+    first. When it comes it must be refused all the same (RH3), or the card is charged for what the terminal has given
+    up."""
+    desk = Desk(NAC, issuer=refuse("funds") if before == "declined" else approve)
+    assert code(desk.sale(1, invoice="000045")) == ("51" if before == "declined" else "00")
+    if before == "reversed":
+        assert code(desk.reverse(1, invoice="000045")) == "00"
+    assert code(desk.reverse(2, invoice="000045")) == answered
+    assert code(desk.sale(2, invoice="000045")) == "12"
+    assert code(desk.reverse(2, invoice="000045")) == answered
+    assert [t.state for t in desk.books.txns_by_stan(TID, "000002")] == [TxnState.TOMBSTONE]
 
 
 def test_a_nac_reversal_with_another_invoice_or_rrn_is_another_transaction() -> None:
