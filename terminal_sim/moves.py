@@ -225,11 +225,13 @@ class SendCertificates:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Send the next records of the batch. sends: of this group. round: of the whole upload. renumbered: as Settle."""
+    """Send the next records of the batch. sends: of this group. round: of the whole upload. renumbered: as Settle.
+    unread: how often the host could not read this group."""
 
     sends: int = 0
     round: int = 1
     renumbered: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ SENDS_MAX = 3
 ROUNDS_MAX = 3
 """rules.md section 10: upload rounds, sends per item."""
 _UNREADABLE = "30"
+"""What arrived could not be read: a fault of the line or of the message. It goes again, as a stored item does
+(terminal_sim.jobs.stored); only what is refused SENDS_MAX times is the message's own fault, and rejected."""
 _NOT_ABOUT_THE_RECORD = codes.TRANSIENT | codes.FORMAT_IDENTITY_KEY - {_UNREADABLE}
 """Trouble of the host, or of keys and identity: the record is still owed (RT8), and the settlement goes on later."""
 
@@ -95,6 +97,12 @@ def on_answer(turn: Turn, job: Upload, answer: Answer) -> None:
         else:
             closing.refused(turn, answer.code, "upload")
         return
+    if reads and answer.code == _UNREADABLE and job.unread + 1 < SENDS_MAX:
+        if job.sends < SENDS_MAX:
+            start(turn, replace(job, unread=job.unread + 1))
+        else:  # some of them were lost on the way: nobody knows yet whose fault it is
+            closing.refused(turn, answer.code, "upload")
+        return
     accepted = not reads or answer.code in codes.UPLOAD_ACK
     sent = _sent_rows(turn)
     changed = [replace(row, uploaded=True) if accepted else replace(row, rejected=answer.code) for row in sent]
@@ -102,7 +110,7 @@ def on_answer(turn: Turn, job: Upload, answer: Answer) -> None:
     turn.save("upload-flag", turn.memory.with_rows(changed))
     if not accepted:
         turn.show(f"upload refused with {answer.code}: STAN {', '.join(row.stan for row in sent)}")
-    turn.then(replace(job, sends=0))
+    turn.then(replace(job, sends=0, unread=0))
     turn.finish()
 
 

@@ -96,7 +96,7 @@ def _parts(world: World) -> Iterator[object]:
     following = world.scenario.steps[world.at_step : world.at_step + 1]
     if following and following[0].at < 0:
         yield round(scene.now, 3)
-    yield scene.plan.ahead(scene.now), world.host.skew_s, world.host.up
+    yield scene.plan.ahead(scene.now), world.host.skew_s, world.host.up, world.host.told()
     for name, till in world.tills.items():
         yield name, till.on, till.skew_s, till._machine is None, till._reader.kept
         yield _memory(till.flash, names)
@@ -140,12 +140,14 @@ def middle_key(world: World) -> str:
     tables = [rows.query(f"{_selection(one)[1]}") for one in (*_BOOKS, IssuerLeg)]
     known = (
         *(scene.now, scene.agenda.listed(), world.wires.shot(), scene.plan.ahead(scene.now)),
-        *(host.up, host.skew_s, host.link._on_the_way, lines, tables),
+        *(host.up, host.skew_s, host.told(), host.link._on_the_way, lines, tables),
         [(name, _volatile(till)) for name, till in world.tills.items()],
         *(people.tasks, people.wanted, people.stans, people.recovering, people._idle, people._token, people.forgetful),
     )
     written = BytesIO()
-    _Pickler(written, protocol=5).dump(known)
+    pickler = _Pickler(written, protocol=5)
+    pickler.fast = True  # by value alone: a memo would tell one object in two places from two equal ones
+    pickler.dump(known)
     return blake2b(written.getbuffer(), digest_size=16).hexdigest()
 
 

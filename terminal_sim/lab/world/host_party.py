@@ -127,6 +127,7 @@ class HostParty:
             needs=needs_with(needs, self._bugs),
             before_commit=self.service.rows,
             profiles=self._profiles,
+            monotonic=lambda: self.scene.now,
         )
         self.service.start(self.runner, cast(Any, _Loop()))
         self._run(self.runner.run_until_quiet)
@@ -329,6 +330,10 @@ class HostParty:
             self.runner.submit(event)
             self._run(self.runner.run_until_quiet)
 
+    def told(self) -> object:
+        """What it knows besides its books: the requests that it has answered «system trouble» without a row."""
+        return self.runner._work.told.keys()
+
     def books(self) -> HostBooks:
         """All rows as of now."""
         return self.store.reader().load_books()
@@ -363,7 +368,7 @@ class HostParty:
             on_the_way=tuple(self.link._on_the_way),
             order=order,
             swept=(r._sweep._day, r._sweep._look_at),
-            told=r._work.told,
+            told=r._work.told.copy(),
             untold=r._untold,
             refused=r._refused,
             skew_s=self.skew_s,
@@ -399,7 +404,7 @@ class HostParty:
         r._work.forget()
         if shot.began_at != self._began_at:  # another process than the one that was copied
             r._work._decide = self._deciding_since(shot.began_at)
-        r._work.told = shot.told
+        r._work.told = shot.told.copy()
         r._untold, r._refused = shot.untold, shot.refused
         r.trouble = ""
         self.link._sent.clear()

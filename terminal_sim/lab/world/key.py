@@ -59,7 +59,7 @@ def _parts(world: World) -> Iterable[object]:
     ]
     yield sorted(world.people.stans.items())
     yield sorted((unit, until) for unit, until in world.people.forgetful.items() if until > scene.now)
-    yield world.host.skew_s, scene.plan.ahead(scene.now)
+    yield world.host.skew_s, world.host.told(), scene.plan.ahead(scene.now)
     yield [(str(at), answer) for at, _, answer in sorted(world.host.link._on_the_way, key=lambda one: one[:2])]
     yield from _tables(world)
 

@@ -192,7 +192,8 @@ def test_cup_code_3_is_uploaded_like_2_and_the_slip_says_error() -> None:
 def test_rt8_a_refused_record_goes_to_the_rejected_list_and_the_upload_goes_on(dialect: str) -> None:
     """Case 37: flagged as sent without looking at DE 39, it would be lost."""
     till = dispute(with_sales(dialect, *range(100, 110)))
-    till.host.faults["0320", 1] = code("30")
+    for sent in (1, 2, 3):
+        till.host.faults["0320", sent] = code("30")
     result = till.press(Settle())
     assert result.end is End.NOT_AGREED
     rows = till.memory.archive[0].rows
@@ -204,6 +205,31 @@ def test_rt8_a_refused_record_goes_to_the_rejected_list_and_the_upload_goes_on(d
     assert all(stan in result.slip.copies[0] for stan in refused)
     if dialect == "cup":
         assert till.host.sent("0320")[-1][48] == "0002"
+
+
+@UPLOADING
+@pytest.mark.parametrize("times", [1, 2])
+def test_rt8_what_the_host_could_not_read_goes_again(dialect: str, times: int) -> None:
+    """One byte too few on the way is a 30 as well: only what is refused three times is the record's own fault."""
+    till = dispute(with_sales(dialect, *range(100, 110)))
+    for sent in range(1, times + 1):
+        till.host.faults["0320", sent] = code("30")
+    result = till.press(Settle())
+    assert result.end is End.NOT_AGREED
+    assert result.slip is not None
+    assert "UPLOAD REFUSED" not in result.slip.copies[0]
+    assert all(row.uploaded and not row.rejected for row in till.memory.archive[0].rows)
+
+
+@UPLOADING
+def test_rt8_a_record_that_was_lost_and_refused_is_still_owed(dialect: str) -> None:
+    """Three sends, of which two were refused and one lost: the settlement stays open, and goes on where it stopped."""
+    till = dispute(with_sales(dialect, 100))
+    till.host.faults |= {("0320", 1): code("30"), ("0320", 2): drop, ("0320", 3): code("30")}
+    assert till.press(Settle()).end is End.PENDING
+    assert not till.memory.rows[0].rejected
+    assert till.press(Settle()).end is End.NOT_AGREED
+    assert till.memory.archive[0].rows[0].uploaded
 
 
 @UPLOADING
