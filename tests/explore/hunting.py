@@ -143,9 +143,11 @@ class _OfTheBug(Shrinker):
 
 
 def _smallest(stage: Stage, bug: Bug, day: Scenario, own: list[Suspect]) -> Shrunk | None:
-    """Of the worst ends by the simplest faults."""
+    """Of the worst ends by the simplest faults, and one of each other end: it may need less."""
     first = sorted(own, key=lambda one: (len(one.faults), rank(one.group.verdict), _simple(one.faults)))
-    found = (_OfTheBug(stage, one.group.verdict, bug).shrink(day, one.faults) for one in first[:SHRUNK])
+    of_each = {one.group.verdict: one for one in reversed(first)}
+    tried = first[:SHRUNK] + [one for one in of_each.values() if all(one is not other for other in first[:SHRUNK])]
+    found = (_OfTheBug(stage, one.group.verdict, bug).shrink(day, one.faults) for one in tried)
     return min((small for small in found if small is not None), key=_size, default=None)
 
 
