@@ -126,10 +126,15 @@ def _addressed_iso87(case: _Case) -> Batch:
     """No number on the wire: the open batch of DE 15 if that holds items of T, else the one closed last that day.
 
     A day that H has closed nothing on, or no DE 15, means the open batch: it is compared, and a difference shows.
-    Nothing to settle is never a report about what was settled before.
+    Nothing to settle is never a report about what was settled before, and one that T's own items have overtaken is
+    about what was closed before them.
     """
     draft, terminal = case.draft, case.terminal
     day, batch = case.request.operation.day, draft.ws.open_batch(terminal.tid)
+    closed_before = last_closed(draft, terminal)
+    if batch is not None and closed_before is not None and _is_overtaken(case, batch):
+        draft.note(f"sent before the items of the open batch: about batch {closed_before.number}")
+        return closed_before
     if not day:
         return _unnumbered(case)
     of_day = batch is not None and batch.epoch == terminal.epoch and _month_and_day(batch.day) == day
@@ -143,6 +148,29 @@ def _addressed_iso87(case: _Case) -> Batch:
     if found.day and not of_day:
         draft.note(f"no batch of {day} here: compared with the open one, of {found.day}")
     return found
+
+
+def _is_overtaken(case: _Case, batch: Batch) -> bool:
+    """Whether T had sent this 0500 before an item of that batch: T sells nothing between a 0500 and the close, so the
+    close that it asks for has come about since, by a later one.
+
+    By both, the STAN (over its wrap) and T's own time (DE 7): a clock that was set back, or a firmware that counts its
+    0500s apart, shows one of them only. No DE 7, nothing is told.
+    """
+    operation = case.request.operation
+    if not operation.transmitted or not operation.stan.isdigit():
+        return False
+    return any(
+        item.stan.isdigit()
+        and 0 < (int(item.stan) - int(operation.stan)) % _STANS < _STANS // 2
+        and operation.transmitted < item.transmitted
+        for item in case.draft.ws.txns_of_batch(batch.id)
+        if item.epoch == case.terminal.epoch and not item.carried
+    )
+
+
+_STANS = 999_999
+"""000001 to 999999."""
 
 
 def _month_and_day(day: str) -> str:

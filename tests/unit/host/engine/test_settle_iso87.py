@@ -238,6 +238,33 @@ def test_the_answer_has_the_day_of_the_batch_and_not_that_of_its_close() -> None
     assert draft.ws.all(Batch)[0].business_date == DAY
 
 
+def sold_at(minute: str, stan: int) -> Txn:
+    """A sale of the open batch of the same day, sent at this minute past 14:00."""
+    return a_txn(20, 700, batch_id=2, wire_batch="", stan=f"{stan:06d}", transmitted=f"030214{minute}00")
+
+
+@pytest.mark.parametrize(
+    ("stan", "sent", "of"),
+    [
+        (4, "0302130000", "000001"),  # held up on the way: batch 1 was closed by a later one, and T has sold since
+        (999_998, "0302130000", "000001"),  # the same over the wrap of the STANs
+        (7, "0302150000", "000002"),  # the settlement of what was sold
+        (7, "0302135000", "000002"),  # the same, by a clock that was set back
+        (4, "0302150000", "000002"),  # the same, by a firmware that counts its 0500s apart
+        (4, "", "000002"),
+    ],
+)
+def test_a_0500_that_the_next_items_have_overtaken_is_about_the_batch_before_them(
+    stan: int, sent: str, of: str
+) -> None:
+    """No number is on the wire: compared with the open batch a late copy would dispute it, and the cutoff would close
+    it under totals that are not its own."""
+    draft = a_draft([CLOSED, replace(NEXT, day=DAY), sold_at("00", 6), *day()])
+    outcome = settle(draft, TOTALS, stan=f"{stan:06d}", transmitted=sent)
+    assert outcome.verdict is (AGREED if of == "000001" else DIFFERS)
+    assert states(draft) == {"000001": "closed", "000002": "open" if of == "000001" else "disputed"}
+
+
 def test_a_close_waits_for_what_is_still_at_the_issuer() -> None:
     draft = a_draft([OPEN, *day(), a_txn(30, 100, state=TxnState.PENDING, wire_batch=""), a_leg(30)])
     request = a_request(Kind.SETTLE, ISO87, totals=TOTALS, day="0302", batch=None)
