@@ -15,6 +15,7 @@ from host.commands.logs import configure
 from terminal_sim.errors import NotConnected, TerminalError
 from terminal_sim.lab import junit
 from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.logs import critical_only
 from terminal_sim.lab.played import Played, Player, found, played, read
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.scenario.reading import library
@@ -44,7 +45,8 @@ class Options:
 
 def run(options: Options) -> int:
     """The exit code: 0 all as expected, 1 something is not, 2 bad arguments or file, 4 no host answers."""
-    configure(sys.stderr, "error")  # the host of the world tells its log what a real one would
+    configure(sys.stderr, "error")
+    critical_only()  # the host of the world would tell its log of every fault that it meets
     done: list[Played] = []
     try:
         scenarios = read(found(_names(options)), seed=options.seed)

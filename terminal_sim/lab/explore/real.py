@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Container, Sequence
 from typing import cast
 
-import structlog
-
 from specs.faults import Facts, Fault
 from terminal_sim.lab.explore.canon import canonical_key, middle_key
 from terminal_sim.lab.explore.stage import Playing
+from terminal_sim.lab.logs import critical_only
 from terminal_sim.lab.scenario.model import Scenario
 from terminal_sim.lab.world.record import PointSeen, Run
 from terminal_sim.lab.world.world import Snapshot, World
@@ -19,7 +17,7 @@ from terminal_sim.lab.world.world import Snapshot, World
 
 def silent_stage(scenario: Scenario) -> WorldStage:
     """A stage in a process of its own: its host tells no log of all the faults that it meets."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    critical_only()
     return WorldStage(scenario)
 
 

@@ -154,6 +154,13 @@ def test_the_whole_library_is_played_with_all(day: Path, monkeypatch: pytest.Mon
     assert result.stdout.endswith(": 1 as expected, 1 waiting\n")
 
 
+def test_the_host_of_the_world_writes_no_log_between_the_lines() -> None:
+    result = sim("run", "store-full")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    assert {line.split()[0] for line in result.stdout.splitlines()[:-1]} == {"ok"}
+
+
 # ---- the list
 
 
