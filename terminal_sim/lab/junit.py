@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from xml.etree import ElementTree as ET
 
 from terminal_sim.lab.played import Played, schedule
@@ -13,6 +14,16 @@ SUITE = "terminal-sim run"
 CLASS = "scenarios"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""
+
+
+def prepare(path: Path) -> None:
+    """Whether it can be written, with its folder made; a file that is there is left as it is. Raises: OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        with path.open("ab"):
+            return
+    with TemporaryFile(dir=path.parent):
+        pass
 
 
 def write(path: Path, runs: Sequence[Played]) -> None:

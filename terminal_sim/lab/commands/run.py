@@ -17,6 +17,8 @@ from terminal_sim.lab import junit
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.logs import critical_only
 from terminal_sim.lab.played import Played, Player, found, played, read
+from terminal_sim.lab.report import writing
+from terminal_sim.lab.scenario.kinds import COUNT_MAX
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.scenario.reading import library
 from terminal_sim.lab.world.record import Run
@@ -49,7 +51,8 @@ def run(options: Options) -> int:
     critical_only()  # the host of the world would tell its log of every fault that it meets
     done: list[Played] = []
     try:
-        scenarios = read(found(_names(options)), seed=options.seed)
+        scenarios = read(found(_names(options)), seed=_seed(options))
+        _prepare(options)
         for one in played(scenarios, _player(options), time.perf_counter):
             done.append(one)
             _tell(one)
@@ -77,6 +80,27 @@ def _names(options: Options) -> list[str]:
     return list(options.names)
 
 
+def _seed(options: Options) -> int | None:
+    """As a file's: the same numbers are good for both. Raises: LabError."""
+    if options.seed is not None and not 0 <= options.seed <= COUNT_MAX:
+        raise LabError(f"--seed {options.seed}: must be from 0 to {COUNT_MAX}")
+    return options.seed
+
+
+def _prepare(options: Options) -> None:
+    """Make room for what will be written: what cannot be is told now, and not after all has been played."""
+    for option, path, prepare in (
+        ("--junit", options.junit, junit.prepare),
+        ("--report", options.report, writing.prepare),
+    ):
+        if path is None:
+            continue
+        try:
+            prepare(path)
+        except OSError as error:
+            raise LabError(f"{option} {path}: cannot be written: {error.strerror}") from None
+
+
 def _player(options: Options) -> Player:
     if options.real:
         return _against_a_host(options)
@@ -102,9 +126,7 @@ def _write(options: Options, done: Sequence[Played]) -> None:
     if options.junit is not None:
         junit.write(options.junit, done)
     if options.report is not None:
-        from terminal_sim.lab import report
-
-        page = report.write(options.report, [one.run for one in done if one.run is not None])
+        page = writing.write(options.report, [one.run for one in done if one.run is not None])
         typer.echo(f"report: {page}")
 
 

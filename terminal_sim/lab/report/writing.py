@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, cast
 
 from terminal_sim.lab.report import shape as shapes
@@ -21,13 +22,21 @@ PAGE, REPORT, EXPLORATION = "index.html", "report.json", "exploration.json"
 SCENARIOS, FINDINGS = "scenarios", "findings"
 
 
+def prepare(folder: Path) -> None:
+    """Make the folder of a report of played runs, and see whether files can be put there. Raises: OSError."""
+    for inside in (folder, folder / SCENARIOS):
+        inside.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=inside):
+            pass
+
+
 def write(folder: Path, runs: Sequence[Run], *, dumps: Writer | None = None) -> Path:
     """Write the report of played runs into a folder, made when it is not there; the page's path.
 
     dumps: how a scenario becomes a file; None = terminal_sim.lab.scenario.writing.dumps. Raises: OSError.
     """
     dumps = dumps or _dumps()
-    (folder / SCENARIOS).mkdir(parents=True, exist_ok=True)
+    prepare(folder)
     taken: set[str] = set()
     found = [_with_file(folder, run, dumps, taken) for run in runs]
     report: shapes.ReportShape = {"schema": shapes.REPORT_SCHEMA, "runs": found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -32,6 +33,8 @@ steps = [
 expect = {class="clean", settled=[{tid="T0000001", batch=1, count=1, amount=26800}], exceptions=[]}
 """
 UNFIRED = SALE + 'faults = [{at="wire/T>H/0400#9", action="drop"}]\n'
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +97,8 @@ def test_a_bad_file_is_one_line_on_stderr_and_nothing_is_played(day: Path, tmp_p
         (("DAY", "--connect", "cup://127.0.0.1:1"), "--connect cup://127.0.0.1:1: goes with --real"),
         (("DAY", "--api", "http://127.0.0.1:1"), "--api http://127.0.0.1:1: goes with --real"),
         (("DAY", "--seed", "x"), "Invalid value for '--seed'"),
+        (("DAY", "--seed=-1"), "--seed -1: must be from 0 to 1000000\n"),
+        (("DAY", "--seed", "1000001"), "--seed 1000001: must be from 0 to 1000000\n"),
     ],
 )
 def test_bad_arguments_are_exit_2(day: Path, args: tuple[str, ...], says: str) -> None:
@@ -102,10 +107,34 @@ def test_bad_arguments_are_exit_2(day: Path, args: tuple[str, ...], says: str) -
     assert says in result.stderr
 
 
-def test_a_report_that_cannot_be_written_is_exit_2(day: Path) -> None:
-    result = sim("run", day, "--junit", day / "out.xml")
-    assert result.exit_code == 2
-    assert "cannot be written" in result.stderr
+@pytest.mark.parametrize(
+    ("option", "path"),
+    [
+        ("--junit", "day.toml/out.xml"),
+        ("--junit", "folder"),
+        ("--report", "day.toml"),
+        ("--report", "day.toml/page"),
+        ("--report", "half"),
+        pytest.param("--report", "/proc/x", marks=LINUX),
+        pytest.param("--junit", "/proc/x.xml", marks=LINUX),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_played(day: Path, option: str, path: str) -> None:
+    (day.parent / "folder").mkdir()
+    (day.parent / "half").mkdir()
+    (day.parent / "half" / "scenarios").write_text("a file", encoding="utf8")
+    result = sim("run", day, option, day.parent / path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"{option} {day.parent / path}: cannot be written: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_folders_are_made_and_files_that_are_there_are_replaced(day: Path, tmp_path: Path) -> None:
+    verdicts, page = tmp_path / "a" / "b" / "out.xml", tmp_path / "c" / "page"
+    for _ in range(2):
+        assert sim("run", day, "--junit", verdicts, "--report", page).exit_code == 0
+        assert ET.parse(verdicts).getroot().get("tests") == "1"
+        assert sorted(path.name for path in page.iterdir()) == ["index.html", "report.json", "scenarios"]
 
 
 def test_the_seed_is_that_of_the_command_line(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
