@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ def become(
     comes back into what the parent was doing."""
     code = 1
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as a process of its own has it
         if folder:
             os.chdir(folder)
         for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, out, flags), (2, err, flags)):

@@ -26,13 +26,13 @@ def prepare(path: Path) -> None:
         pass
 
 
-def write(path: Path, runs: Sequence[Played]) -> None:
-    """Raises: OSError."""
+def write(path: Path, runs: Sequence[Played], stopped: str = "") -> None:
+    """stopped: why these are not all, "" = they are. Raises: OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(document(runs))
+    path.write_bytes(document(runs, stopped))
 
 
-def document(runs: Sequence[Played]) -> bytes:
+def document(runs: Sequence[Played], stopped: str = "") -> bytes:
     """The file."""
     figures = {
         "name": SUITE,
@@ -44,6 +44,8 @@ def document(runs: Sequence[Played]) -> bytes:
     }
     suites = ET.Element("testsuites", figures)
     suite = ET.SubElement(suites, "testsuite", figures)
+    if stopped:
+        ET.SubElement(ET.SubElement(suite, "properties"), "property", {"name": "stopped", "value": stopped})
     for one in runs:
         _case(suite, one)
     ET.indent(suites)

@@ -29,6 +29,7 @@ from types import TracebackType
 import terminal_sim
 from terminal_sim.errors import TerminalError
 from terminal_sim.lab.forked import become
+from terminal_sim.lab.interrupt import leave_to_parent
 
 
 class SpawnerError(TerminalError):
@@ -105,6 +106,7 @@ class Spawner:
 
 def serve() -> None:
     """Take orders until stdin ends. Single-threaded, so that a fork is a whole copy."""
+    leave_to_parent()
     for module in pkgutil.walk_packages(terminal_sim.__path__, "terminal_sim."):
         if not module.name.startswith(("terminal_sim.lab", "terminal_sim.__main__")):
             import_module(module.name)  # loaded here once, used by the forks

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from host.commands.logs import configure
 from terminal_sim.errors import NotConnected, TerminalError
 from terminal_sim.lab import junit
 from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.interrupt import Interrupted, interruptible
 from terminal_sim.lab.logs import critical_only
 from terminal_sim.lab.played import Played, Player, found, played, read
 from terminal_sim.lab.report import writing
@@ -28,6 +30,8 @@ EXIT_MISMATCH = 1
 EXIT_FAULTY = 2
 EXIT_NOT_CONNECTED = 4
 """interface.md section 1."""
+EXIT_INTERRUPTED = 130
+"""What a shell says of a process that Ctrl-C has ended."""
 NAME_WIDTH = 44
 
 
@@ -46,25 +50,46 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """The exit code: 0 all as expected, 1 something is not, 2 bad arguments or file, 4 no host answers."""
+    """The exit code: 0 all as expected, 1 something is not, 2 bad arguments or file, 4 no host answers, 130 Ctrl-C."""
     configure(sys.stderr, "error")
     critical_only()  # the host of the world would tell its log of every fault that it meets
     done: list[Played] = []
+    halt = threading.Event()
     try:
         scenarios = read(found(_names(options)), seed=_seed(options))
         _prepare(options)
-        for one in played(scenarios, _player(options), time.perf_counter):
-            done.append(one)
-            _tell(one)
-        _write(options, done)
+        with interruptible(halt) as interrupted:
+            for one in _until(halt, played(scenarios, _player(options, halt), time.perf_counter)):
+                done.append(one)
+                _tell(one)
+        stopped = "interrupted" if interrupted.is_set() else ""
+        _write(options, done, stopped)
     except NotConnected as error:
         return _fail(str(error), EXIT_NOT_CONNECTED)
     except TerminalError as error:
         return _fail(str(error), EXIT_FAULTY)
     except OSError as error:
         return _fail(f"{error.filename}: cannot be written: {error.strerror}", EXIT_FAULTY)
-    typer.echo(_sum(done))
+    typer.echo(_sum(done, stopped))
+    if stopped:
+        return EXIT_INTERRUPTED
     return 0 if all(one.good or one.waiting for one in done) else EXIT_MISMATCH
+
+
+def _until(halt: threading.Event, runs: Iterator[Played]) -> Iterator[Played]:
+    """What is played until Ctrl-C; a run in which it was pressed counts only when it came to its end."""
+    try:
+        for one in runs:
+            if one.broken and halt.is_set():
+                return
+            yield one
+            if halt.is_set():
+                return
+    except Interrupted:
+        return
+    except TerminalError:
+        if not halt.is_set():
+            raise
 
 
 def _fail(text: str, code: int) -> int:
@@ -101,18 +126,18 @@ def _prepare(options: Options) -> None:
             raise LabError(f"{option} {path}: cannot be written: {error.strerror}") from None
 
 
-def _player(options: Options) -> Player:
+def _player(options: Options, halt: threading.Event) -> Player:
     if options.real:
-        return _against_a_host(options)
+        return _against_a_host(options, halt)
     for name, value in (("--connect", options.connect), ("--api", options.api)):
         if value:
             raise LabError(f"{name} {value}: goes with --real; without it no host is asked")
     return _in_the_world
 
 
-def _against_a_host(options: Options) -> Player:
+def _against_a_host(options: Options, halt: threading.Event) -> Player:
     try:
-        player: Player = import_module("terminal_sim.lab.real").player(options.connect, options.api)
+        player: Player = import_module("terminal_sim.lab.real").player(options.connect, options.api, halt)
     except ModuleNotFoundError:
         raise LabError("--real: not built yet") from None
     return player
@@ -122,11 +147,11 @@ def _in_the_world(scenario: Scenario, variant: Variant | None) -> Run:
     return World(scenario, variant).run()
 
 
-def _write(options: Options, done: Sequence[Played]) -> None:
+def _write(options: Options, done: Sequence[Played], stopped: str) -> None:
     if options.junit is not None:
-        junit.write(options.junit, done)
+        junit.write(options.junit, done, stopped)
     if options.report is not None:
-        page = writing.write(options.report, [one.run for one in done if one.run is not None])
+        page = writing.write(options.report, [one.run for one in done if one.run is not None], stopped=stopped)
         typer.echo(f"report: {page}")
 
 
@@ -148,7 +173,7 @@ def _tell(one: Played) -> None:
         typer.echo(f"       {sentence}")
 
 
-def _sum(done: Sequence[Played]) -> str:
+def _sum(done: Sequence[Played], stopped: str) -> str:
     runs = [one for one in done if not one.waiting]
     good = sum(one.good for one in runs)
     told = [f"{_many(len(runs), 'run')} in {sum(one.seconds for one in runs):.1f} s: {good} as expected"]
@@ -156,7 +181,7 @@ def _sum(done: Sequence[Played]) -> str:
         told.append(f"{len(runs) - good} NOT")
     if len(runs) < len(done):
         told.append(f"{len(done) - len(runs)} waiting")
-    return ", ".join(told)
+    return ", ".join([*told, stopped] if stopped else told)
 
 
 def _many(count: int, word: str) -> str:

@@ -21,6 +21,7 @@ from terminal_sim.lab.explore.space import is_window, kind_of
 from terminal_sim.lab.explore.stage import HEALING, Verdict, whole
 from terminal_sim.lab.explore.tally import Group, Tally
 from terminal_sim.lab.explore.walk import First
+from terminal_sim.lab.interrupt import interruptible
 
 SWARM_S = 60.0
 """How long the random tier goes on when nobody says."""
@@ -59,7 +60,7 @@ def explore(request: Request, progress: Progress, write: Write) -> Exploration:
     baseline = Verdict.of(fault_free)
     clerk = Clerk(stage, clerk_halt.is_set, write, meter)
     met = [] if allowed(baseline, ()) else [Suspect(Group(baseline, ()), 1, ())]
-    with jobs.interruptible(clerk_halt) as interrupted:
+    with interruptible(clerk_halt) as interrupted:
         clerk.take([*met, *suspects(walked.firsts, allowed), *grown])
     clerk.trouble(walked.problems)
     ends[baseline] += 1
@@ -151,7 +152,7 @@ def _swarm(request: Request, progress: Progress) -> tuple[Walked, list[Suspect],
     limit = request.time_limit_s or (0.0 if request.seeds else SWARM_S)
     over = monotonic() + limit if limit else None
     halt = threading.Event()
-    with jobs.interruptible(halt) as interrupted:
+    with interruptible(halt) as interrupted:
 
         def stop() -> bool:
             return halt.is_set() or (over is not None and monotonic() > over)

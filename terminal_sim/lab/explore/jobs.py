@@ -10,11 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
-import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
@@ -27,6 +25,7 @@ from terminal_sim.lab.explore.plain import PlainWalker
 from terminal_sim.lab.explore.space import Fitting, Space
 from terminal_sim.lab.explore.stage import Stage
 from terminal_sim.lab.explore.walk import First, Leg, Node, Problem, Sampling, Walker
+from terminal_sim.lab.interrupt import interruptible, leave_to_parent
 from terminal_sim.lab.scenario.model import Scenario
 
 LISTEN_S = 0.2
@@ -207,7 +206,7 @@ def told_by(
 
 def _work(plan: Plan, orders: Any, news: Any, halt: Any) -> None:
     """A process: tasks until there are none."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever presses Ctrl-C presses it for the one that collects
+    leave_to_parent()
     try:
         crew = _Crew(plan, halt.is_set)
         tasks = crew.tasks()
@@ -220,27 +219,6 @@ def _work(plan: Plan, orders: Any, news: Any, halt: Any) -> None:
     except BaseException:
         news.put(("failed", traceback.format_exc()))
         raise
-
-
-@contextmanager
-def interruptible(halt: threading.Event) -> Iterator[threading.Event]:
-    """Ctrl-C sets `halt`, and the event that is given; a second one ends the process as ever."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-
-    def press(_number: int, _frame: object) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-        halt.set()
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def cores() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ if TYPE_CHECKING:
     from terminal_sim.lab.world.record import Run
 
 
-def player(connect: str = "", api: str = "") -> Callable[[Scenario, Variant | None], Run]:
+def player(
+    connect: str = "", api: str = "", halt: threading.Event | None = None
+) -> Callable[[Scenario, Variant | None], Run]:
     """What plays a scenario with processes of its own. connect, api: of a host that runs already, "" to start one for
-    each run. Raises: LabError for what they say."""
+    each run. halt: set by who does not want to wait for the end of a run. Raises: LabError for what they say."""
     from terminal_sim.lab.real.attached import AttachedWorld, checked
     from terminal_sim.lab.real.processes import Processes
     from terminal_sim.lab.real.world import RealWorld
@@ -21,7 +24,7 @@ def player(connect: str = "", api: str = "") -> Callable[[Scenario, Variant | No
     attached = bool(connect or api)
     if attached:
         checked(connect, api)
-    processes = Processes()
+    processes = Processes(halt)
     atexit.register(processes.close)
 
     def play(scenario: Scenario, variant: Variant | None) -> Run:

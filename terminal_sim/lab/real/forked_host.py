@@ -23,6 +23,7 @@ from typing import Any, cast
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.forked import GROWING, become
 from terminal_sim.lab.host_process import HostProcess, python_environment
+from terminal_sim.lab.interrupt import leave_to_parent
 
 _BEFORE_SERVE = 3
 """Words of HostProcess.command before `serve`: interpreter, -m, host."""
@@ -37,6 +38,7 @@ class Forks:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=python_environment(),
+            start_new_session=True,  # Ctrl-C is for whoever plays; a host would end by it in the middle of a run
         )
 
     @staticmethod
@@ -58,7 +60,7 @@ class Forks:
             raise LabError("the process that makes hosts has ended") from None
 
     def close(self) -> None:
-        """No more hosts; those that run are their owners'."""
+        """No more hosts; one that still runs ends too."""
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             with contextlib.suppress(OSError):
@@ -120,7 +122,11 @@ class _Grandchild:
 
 
 def serve() -> None:
-    """Take orders until stdin ends. Single-threaded, so that a fork is a whole copy."""
+    """Take orders until stdin ends, then end the hosts that are still there: whoever ordered them is gone.
+
+    Single-threaded, so that a fork is a whole copy.
+    """
+    leave_to_parent()
     from host import cli
     from host.commands import serve as command
     from specs.dialect import load
@@ -131,6 +137,7 @@ def serve() -> None:
         load(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    hosts: list[int] = []
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
@@ -138,8 +145,28 @@ def serve() -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             words, log = ["acquirer-host", *order["words"]], order["log"]
             become(cli.main, words, order["environment"], log, log, flags=GROWING, folder=order["folder"])
+        hosts = [*filter(_lives, hosts), *_handle(child)]
         sys.stdout.write(f"{child}\n")
         sys.stdout.flush()
+    for host in hosts:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(host, signal.SIGKILL)
+
+
+def _handle(child: int) -> list[int]:
+    """None when it has ended already."""
+    try:
+        return [os.pidfd_open(child)]
+    except ProcessLookupError:
+        return []
+
+
+def _lives(handle: int) -> bool:
+    """Whether its process does; the handle of one that has ended is closed."""
+    if not select.select([handle], [], [], 0)[0]:
+        return True
+    os.close(handle)
+    return False
 
 
 if __name__ == "__main__":

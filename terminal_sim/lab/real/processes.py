@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,9 +21,11 @@ Runner = Callable[[list[str], dict[str, str]], tuple[int, str, str]]
 
 
 class Processes:
-    """See the module. Spawners are given to units as they come, and serve again in the next run."""
+    """See the module. Spawners are given to units as they come, and serve again in the next run. halt: set by who does
+    not want to wait for the end of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, halt: threading.Event | None = None) -> None:
+        self.halt = halt or threading.Event()
         self._stack = contextlib.ExitStack()
         self._spawners: dict[str, Spawner] = {}
         self._forks: Forks | None = None

@@ -12,11 +12,13 @@ import queue
 import selectors
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.interrupt import Interrupted
 
 READ_BYTES = 65_536
 _RESET = struct.pack("ii", 1, 0)
@@ -74,9 +76,11 @@ class Asker:
 
 
 class Stage:
-    """See the module. hears: unit -> who takes what its process says. ends: of processes, as calls to be made."""
+    """See the module. hears: unit -> who takes what its process says. ends: of processes, as calls to be made.
+    halt: set by who does not want to wait for the end of the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, halt: threading.Event | None = None) -> None:
+        self._halt = halt or threading.Event()
         self._selector = selectors.DefaultSelector()
         self._door = listening()
         self._woken, self._waker = socket.socketpair()
@@ -107,12 +111,18 @@ class Stage:
         return bool(ready)
 
     def until(self, done: Callable[[], bool], seconds: float, why: str) -> None:
-        """Pump until it is so. Raises: LabError with `why`."""
+        """Pump until it is so. Raises: LabError with `why`, Interrupted."""
         limit = time.monotonic() + seconds
         while not done():
+            self.go_on()
             self.pump(0.5)
             if time.monotonic() > limit:
                 raise LabError(f"{why}: nothing happens for {seconds:g} s")
+
+    def go_on(self) -> None:
+        """Asked wherever a run may last. Raises: Interrupted."""
+        if self._halt.is_set():
+            raise Interrupted
 
     def ended(self, act: Callable[[], None]) -> None:
         """From another thread: have it called by ours; nobody calls it when the run is over."""

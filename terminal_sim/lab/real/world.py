@@ -107,7 +107,7 @@ class RealWorld(World):
         urls = {name: self._dialect_url(name) for name in names}
         wires = {name: wire_of(dialect) for name, dialect in dialects.items()}
         by_unit = {t.name: dialects[t.dialect or spec.dialect] for t in self.scenario.terminals}
-        self._stage = Stage()
+        self._stage = Stage(self._processes.halt)
         self._stack.callback(self._stage.close)
         self.wires = RealWires(scene, by_unit, {t.name: t.tid for t in self.scenario.terminals}, self._resealed)
         real = self._host(urls, wires)
@@ -229,6 +229,7 @@ class RealWorld(World):
         """The time goes on to then, for the host too; True when something new is to be done before."""
         host, scene = cast(RealHost, self.host), self.scene
         while scene.now < to:
+            self._stage.go_on()
             scene.now = min(to, scene.now + self._stride(), self._next_cutoff())
             messages = scene.messages
             if not host.push(AT_ONCE_S):

@@ -26,6 +26,10 @@ def report_page(report: ReportShape) -> str:
     few = len(runs) <= OPEN_MAX
     title = runs[0]["title"] if len(runs) == 1 else "Scenarios played"
     body: list[Child] = [_top(runs)]
+    if report["stopped"]:
+        body.append(
+            el("p", f"Stopped early ({report['stopped']}): what follows is what was played until then.", cls="note")
+        )
     if len(runs) == 1:
         body.append(only_run(runs[0], keys[0]))
     else:

@@ -170,9 +170,10 @@ class RunShape(TypedDict):
 
 
 class ReportShape(TypedDict):
-    """`report.json`."""
+    """`report.json`. stopped: why these are not all, "" = they are."""
 
     schema: str
+    stopped: str
     runs: list[RunShape]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -16,6 +20,8 @@ from terminal_sim.cli import app
 from terminal_sim.errors import NotConnected
 from terminal_sim.lab.commands import run as module
 from terminal_sim.lab.commands import scenarios as listing
+from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.interrupt import Interrupted
 from terminal_sim.lab.played import Player
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.world.record import Run
@@ -162,7 +168,7 @@ def test_a_real_run_asks_the_host_that_is_named(day: Path, monkeypatch: pytest.M
 
     asked = []
 
-    def against(options: module.Options) -> Player:
+    def against(options: module.Options, halt: threading.Event) -> Player:
         asked.append((options.connect, options.api))
         return refused
 
@@ -188,6 +194,71 @@ def test_the_host_of_the_world_writes_no_log_between_the_lines() -> None:
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     assert {line.split()[0] for line in result.stdout.splitlines()[:-1]} == {"ok"}
+
+
+# ---- Ctrl-C
+
+
+def test_after_ctrl_c_what_was_played_is_summed_up_and_written(
+    day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def player(scenario: Scenario, variant: Variant | None) -> Run:
+        if scenario.slug == "second":
+            os.kill(os.getpid(), signal.SIGINT)
+        return a_run(scenario=scenario)
+
+    monkeypatch.setattr(module, "_in_the_world", player)
+    for name in ("second", "third"):
+        day.with_name(f"{name}.toml").write_text(SALE, encoding="utf8")
+    names = [day, *(day.with_name(f"{name}.toml") for name in ("second", "third"))]
+    verdicts, page = tmp_path / "out.xml", tmp_path / "page"
+    result = sim("run", *names, "--junit", verdicts, "--report", page)
+    assert result.exit_code == 130, result.output
+    assert [line.split()[:2] for line in result.stdout.splitlines()[:2]] == [["ok", "day"], ["ok", "second"]]
+    assert result.stdout.endswith(": 2 as expected, interrupted\n")
+    suite = ET.parse(verdicts).getroot()[0]
+    assert [one.get("name") for one in suite.iter("testcase")] == ["day", "second"]
+    assert suite.find("properties/property[@name='stopped'][@value='interrupted']") is not None
+    assert json.loads((page / "report.json").read_text(encoding="utf8"))["stopped"] == "interrupted"
+    assert "Stopped early (interrupted)" in (page / "index.html").read_text(encoding="utf8")
+
+
+def _breaks(scenario: Scenario) -> Run:
+    raise LabError("the host does not answer any more")
+
+
+def _stops(scenario: Scenario) -> Run:
+    raise Interrupted
+
+
+def _fails(scenario: Scenario) -> Run:
+    raise ValueError
+
+
+@pytest.mark.parametrize("ends", [_breaks, _stops, _fails])
+def test_a_run_that_ctrl_c_has_cut_short_does_not_count(
+    day: Path, monkeypatch: pytest.MonkeyPatch, ends: Callable[[Scenario], Run]
+) -> None:
+    def player(scenario: Scenario, variant: Variant | None) -> Run:
+        os.kill(os.getpid(), signal.SIGINT)
+        return ends(scenario)
+
+    monkeypatch.setattr(module, "_in_the_world", player)
+    result = sim("run", day)
+    assert (result.exit_code, result.stderr) == (130, "")
+    assert result.stdout == "0 runs in 0.0 s: 0 as expected, interrupted\n"
+
+
+def test_a_second_ctrl_c_ends_at_once(day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def player(scenario: Scenario, variant: Variant | None) -> Run:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return a_run(scenario=scenario)
+
+    monkeypatch.setattr(module, "_in_the_world", player)
+    result = sim("run", day, "--junit", tmp_path / "out.xml")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert not (tmp_path / "out.xml").exists()
 
 
 # ---- the list
