@@ -1,6 +1,7 @@
 """The exceptions of the lab, one tree.
 
 LabError
+├── Unplayable        a scenario asks for what this player has not; what else there is can be played
 └── ScenarioError     a scenario file is wrong: which file, line, key, why
 """
 
@@ -11,6 +12,15 @@ from terminal_sim.errors import TerminalError
 
 class LabError(TerminalError):
     """A process did not start, did not answer, or said what the lab cannot go on with; the text says which."""
+
+
+class Unplayable(LabError):
+    """What a player cannot play, and why: nothing was started. how: of the player, as its option is called."""
+
+    def __init__(self, how: str, what: str, why: str) -> None:
+        self.short = f"{what} cannot be played: {why}"
+        """In a list of what one player leaves out."""
+        super().__init__(f"{how}: {self.short}")
 
 
 class ScenarioError(LabError):

@@ -39,7 +39,7 @@ def document(runs: Sequence[Played], stopped: str = "") -> bytes:
         "tests": str(len(runs)),
         "failures": str(sum(one.run is not None and not one.good for one in runs)),
         "errors": str(sum(bool(one.broken) for one in runs)),
-        "skipped": str(sum(one.waiting for one in runs)),
+        "skipped": str(sum(bool(one.unplayed) for one in runs)),
         "time": f"{sum(one.seconds for one in runs):.3f}",
     }
     suites = ET.Element("testsuites", figures)
@@ -62,8 +62,8 @@ def _case(suite: ET.Element, one: Played) -> None:
     if one.broken:
         short = one.broken.partition("\n")[0]
         ET.SubElement(case, "error", {"message": _clean(short), "type": "broken"}).text = _clean(one.broken)
-    elif one.waiting:
-        ET.SubElement(case, "skipped", {"message": _clean(one.scenario.waiting)})
+    elif one.unplayed:
+        ET.SubElement(case, "skipped", {"message": _clean(one.unplayed)})
     elif one.run is not None and not one.good:
         lines = [*one.run.mismatches, "", *schedule(one.run.faults)]
         message = "; ".join(one.run.mismatches)

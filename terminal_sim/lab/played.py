@@ -12,7 +12,7 @@ from specs.faults import Fault
 from specs.faults.errors import nearest
 from specs.faults.reading import to_table
 from terminal_sim.errors import NotConnected, TerminalError
-from terminal_sim.lab.errors import LabError, ScenarioError
+from terminal_sim.lab.errors import LabError, ScenarioError, Unplayable
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.scenario.reading import SUFFIX, library, load
 from terminal_sim.lab.world.record import Run
@@ -20,6 +20,8 @@ from terminal_sim.lab.world.scene import Endless
 
 Player = Callable[[Scenario, Variant | None], Run]
 """Plays one scenario, in the world or against a host."""
+Look = Callable[[Scenario, Variant | None], None]
+"""Looks at it before anything is started. Raises: Unplayable."""
 Seconds = Callable[[], float]
 
 
@@ -27,7 +29,8 @@ Seconds = Callable[[], float]
 class Played:
     """One run of a file: its verdict, how long it took, or why there is none.
 
-    run None: the file is waiting, or `broken` says what went wrong in the player itself, its first line in short.
+    run None: the file is waiting, or `skipped` says why this player cannot play it, or `broken` what went wrong in the
+    player itself, its first line in short.
     """
 
     scenario: Scenario
@@ -35,6 +38,7 @@ class Played:
     run: Run | None = None
     seconds: float = 0.0
     broken: str = ""
+    skipped: str = ""
 
     @property
     def name(self) -> str:
@@ -44,7 +48,12 @@ class Played:
     @property
     def waiting(self) -> bool:
         """Whether it cannot be played yet, so that it is neither good nor bad."""
-        return self.run is None and not self.broken
+        return self.run is None and not self.broken and not self.skipped
+
+    @property
+    def unplayed(self) -> str:
+        """Why it was not played, "" = it was."""
+        return self.scenario.waiting if self.waiting else self.skipped
 
     @property
     def good(self) -> bool:
@@ -79,14 +88,43 @@ def read(files: Iterable[Path], *, seed: int | None = None) -> list[Scenario]:
     return [replace(scenario, world=replace(scenario.world, seed=seed)) for scenario in scenarios]
 
 
-def played(scenarios: Iterable[Scenario], player: Player, seconds: Seconds) -> Iterator[Played]:
-    """Each file and its variants, as they end. seconds: of a clock. Raises: what `player` raises for bad input."""
-    for scenario in scenarios:
-        if scenario.waiting:
-            yield Played(scenario)
-            continue
-        for variant in (None, *scenario.variants):
-            yield _one(scenario, variant, player, seconds)
+@dataclass(frozen=True)
+class Turn:
+    """A file as it stands, or with one of its variants. skipped: why the player cannot play it, "" = it can."""
+
+    scenario: Scenario
+    variant: Variant | None = None
+    skipped: str = ""
+
+
+def turns(scenarios: Iterable[Scenario], look: Look | None = None) -> list[Turn]:
+    """All that there is to play, looked at. look: None when the player can play everything."""
+    return [
+        Turn(scenario, variant, _skipped(scenario, variant, look))
+        for scenario in scenarios
+        for variant in (None, *(() if scenario.waiting else scenario.variants))
+    ]
+
+
+def _skipped(scenario: Scenario, variant: Variant | None, look: Look | None) -> str:
+    if look is None or scenario.waiting:
+        return ""
+    try:
+        look(scenario, variant)
+    except Unplayable as error:
+        return error.short
+    return ""
+
+
+def played(to_play: Iterable[Turn], player: Player, seconds: Seconds) -> Iterator[Played]:
+    """Each turn as it ends. seconds: of a clock. Raises: what `player` raises for bad input."""
+    for turn in to_play:
+        if turn.scenario.waiting:
+            yield Played(turn.scenario)
+        elif turn.skipped:
+            yield Played(turn.scenario, turn.variant.name if turn.variant else "", skipped=turn.skipped)
+        else:
+            yield _one(turn.scenario, turn.variant, player, seconds)
 
 
 def _one(scenario: Scenario, variant: Variant | None, player: Player, seconds: Seconds) -> Played:
@@ -98,6 +136,8 @@ def _one(scenario: Scenario, variant: Variant | None, player: Player, seconds: S
         return Played(scenario, name, None, seconds() - began, f"the run does not end: {error}")
     except NotConnected:
         raise
+    except Unplayable as error:  # what only a host that was asked could tell
+        return Played(scenario, name, skipped=error.short)
     except (TerminalError, SpecError) as error:
         where = scenario.source or scenario.slug
         raise error if isinstance(error, ScenarioError) else LabError(f"{where}: {error}") from error

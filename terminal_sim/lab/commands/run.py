@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,8 +18,9 @@ from terminal_sim.lab import junit
 from terminal_sim.lab.errors import LabError
 from terminal_sim.lab.interrupt import Interrupted, interruptible
 from terminal_sim.lab.logs import critical_only
-from terminal_sim.lab.played import Played, Player, found, played, read
+from terminal_sim.lab.played import Look, Played, Player, Turn, found, played, read, turns
 from terminal_sim.lab.report import writing
+from terminal_sim.lab.report.shape import SkippedShape
 from terminal_sim.lab.scenario.kinds import COUNT_MAX
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.scenario.reading import library
@@ -57,9 +58,11 @@ def run(options: Options) -> int:
     halt = threading.Event()
     try:
         scenarios = read(found(_names(options)), seed=_seed(options))
+        to_play = turns(scenarios, _look(options))
+        _refuse_if_none(to_play)
         _prepare(options)
         with interruptible(halt) as interrupted:
-            for one in _until(halt, played(scenarios, _player(options, halt), time.perf_counter)):
+            for one in _until(halt, played(to_play, _player(options, halt), time.perf_counter)):
                 done.append(one)
                 _tell(one)
         stopped = "interrupted" if interrupted.is_set() else ""
@@ -73,7 +76,9 @@ def run(options: Options) -> int:
     typer.echo(_sum(done, stopped))
     if stopped:
         return EXIT_INTERRUPTED
-    return 0 if all(one.good or one.waiting for one in done) else EXIT_MISMATCH
+    if none := _none_played(done):
+        return _fail(none, EXIT_FAULTY)
+    return 0 if all(one.good or one.unplayed for one in done) else EXIT_MISMATCH
 
 
 def _until(halt: threading.Event, runs: Iterator[Played]) -> Iterator[Played]:
@@ -126,6 +131,32 @@ def _prepare(options: Options) -> None:
             raise LabError(f"{option} {path}: cannot be written: {error.strerror}") from None
 
 
+def _look(options: Options) -> Look | None:
+    if not options.real:
+        return None
+    look: Look = import_module("terminal_sim.lab.real").look(options.connect, options.api)
+    return look
+
+
+def _refuse_if_none(to_play: Sequence[Turn]) -> None:
+    """Raises: LabError with every reason when nothing is left to play."""
+    if any(turn.skipped for turn in to_play) and all(turn.skipped or turn.scenario.waiting for turn in to_play):
+        raise LabError(_reasons((turn.scenario, turn.skipped) for turn in to_play))
+
+
+def _none_played(done: Sequence[Played]) -> str:
+    """Every reason, when a host that was asked could play nothing; else ""."""
+    if not done or not all(one.unplayed for one in done):
+        return ""
+    return _reasons((one.scenario, one.skipped) for one in done)
+
+
+def _reasons(skipped: Iterable[tuple[Scenario, str]]) -> str:
+    """A line for each file and reason."""
+    lines = [f"{scenario.source or scenario.slug}: --real: {why}" for scenario, why in skipped if why]
+    return "\n".join(dict.fromkeys(lines))
+
+
 def _player(options: Options, halt: threading.Event) -> Player:
     if options.real:
         return _against_a_host(options, halt)
@@ -151,8 +182,21 @@ def _write(options: Options, done: Sequence[Played], stopped: str) -> None:
     if options.junit is not None:
         junit.write(options.junit, done, stopped)
     if options.report is not None:
-        page = writing.write(options.report, [one.run for one in done if one.run is not None], stopped=stopped)
+        runs = [one.run for one in done if one.run is not None]
+        skipped = [_as_skipped(one) for one in done if one.unplayed]
+        page = writing.write(options.report, runs, skipped=skipped, stopped=stopped)
         typer.echo(f"report: {page}")
+
+
+def _as_skipped(one: Played) -> SkippedShape:
+    scenario = one.scenario
+    return {
+        "slug": scenario.slug,
+        "title": scenario.title or scenario.slug,
+        "case": scenario.case,
+        "variant": one.variant,
+        "why": one.unplayed,
+    }
 
 
 # ---- on the screen
@@ -161,6 +205,9 @@ def _write(options: Options, done: Sequence[Played], stopped: str) -> None:
 def _tell(one: Played) -> None:
     if one.waiting:
         typer.echo(f"wait {one.name:{NAME_WIDTH}} {one.scenario.waiting}")
+        return
+    if one.skipped:
+        typer.echo(f"skip {one.name:{NAME_WIDTH}} {one.skipped}")
         return
     if one.run is None:
         short = one.broken.partition("\n")[0]
@@ -174,13 +221,16 @@ def _tell(one: Played) -> None:
 
 
 def _sum(done: Sequence[Played], stopped: str) -> str:
-    runs = [one for one in done if not one.waiting]
+    runs = [one for one in done if not one.unplayed]
     good = sum(one.good for one in runs)
     told = [f"{_many(len(runs), 'run')} in {sum(one.seconds for one in runs):.1f} s: {good} as expected"]
     if good < len(runs):
         told.append(f"{len(runs) - good} NOT")
-    if len(runs) < len(done):
-        told.append(f"{len(done) - len(runs)} waiting")
+    for count, word in (
+        (sum(bool(one.skipped) for one in done), "not played for real"),
+        (sum(one.waiting for one in done), "waiting"),
+    ):
+        told += [f"{count} {word}"] if count else []
     return ", ".join([*told, stopped] if stopped else told)
 
 

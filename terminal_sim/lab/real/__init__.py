@@ -37,3 +37,16 @@ def player(
             return world.run()
 
     return play
+
+
+def look(connect: str = "", api: str = "") -> Callable[[Scenario, Variant | None], None]:
+    """What looks at a scenario before anything is started, and raises Unplayable. Raises: as `player`."""
+    from specs.endpoint import parse
+    from terminal_sim.lab.real import refusals
+    from terminal_sim.lab.real.attached import check, checked
+
+    if connect or api:
+        checked(connect, api)
+        ours = parse(connect).dialect
+        return lambda scenario, variant: check(scenario, variant, ours)
+    return lambda scenario, variant: refusals.check(scenario, variant, scenario.faults)

@@ -18,14 +18,14 @@ from specs import journal
 from specs.dialect import Dialect
 from specs.endpoint import Endpoint, parse
 from specs.errors import SpecError
-from specs.faults import Fault, Place
+from specs.faults import Place
 from specs.faults.model import HOST
 from specs.faults.points import parse_point
 from specs.journal import TerminalBook
 from specs.profile import profile_of
 from terminal_sim.errors import NotConnected
 from terminal_sim.lab.errors import LabError
-from terminal_sim.lab.real import told
+from terminal_sim.lab.real import refusals, told
 from terminal_sim.lab.real.client import Client, Gone
 from terminal_sim.lab.real.host import RealHost
 from terminal_sim.lab.real.refusals import of_the_host, refused
@@ -33,10 +33,14 @@ from terminal_sim.lab.real.world import RealWorld
 from terminal_sim.lab.scenario.expecting import mismatches
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.world.record import Run
+from terminal_sim.lab.world.world import world_of
 from terminal_sim.wire import Wire
 
 FROM_A_RUN = ("L1", "L2")
 """Invariants that are judged here whatever the host says: whether the terminals sell again."""
+
+
+NOT_OURS = "the host is not ours; without --connect it can"
 
 
 class AttachedHost(RealHost):
@@ -123,30 +127,19 @@ class AttachedHost(RealHost):
 
 
 class AttachedWorld(RealWorld):
-    """See the module. connect: the URL of a listener, as of `init`; api: of the same host's API. Raises: LabError also
-    for what this host is not set up for, NotConnected when there is none."""
+    """See the module. connect: the URL of a listener, as of `init`; api: of the same host's API. Raises: Unplayable
+    also for what this host is not set up for, NotConnected when there is none."""
 
     def __init__(
         self, scenario: Scenario, variant: Variant | None = None, *, connect: str, api: str, **more: Any
     ) -> None:
         self._endpoint, self._base = parse(connect), api.rstrip("/")
+        check(scenario, variant, self._endpoint.dialect)
         super().__init__(scenario, variant, **more)
 
-    def _check(self, faults: Sequence[Fault]) -> None:
-        for fault in faults:
-            point = parse_point(fault.at)
-            if point.place is Place.CRASH and point.who == HOST and fault.action != "nothing":
-                raise refused(f"{fault.action} at {fault.at}", "the host is not ours; without --connect it can")
-
     def _dialect(self, name: str) -> Dialect:
-        ours, wanted = self._endpoint.dialect, self.spec
-        if name != ours.name:
-            raise refused(name, f"--connect speaks {ours.name}")
-        for key, value in {"capture": wanted.profile, **wanted.switches}.items():
-            changed = {**ours.profile, key: value}
-            if profile_of(name, changed) != profile_of(name, ours.profile):
-                raise refused(f"{key} = {value}", "the dialect of --connect has it otherwise")
-        return ours
+        assert name == self._endpoint.dialect.name
+        return self._endpoint.dialect
 
     def _dialect_url(self, name: str) -> str:
         return self._endpoint.url.partition("://")[0]
@@ -156,9 +149,6 @@ class AttachedWorld(RealWorld):
         return f"{super()._connect(dialect, port)}{mark}{options}"
 
     def _host(self, urls: Mapping[str, str], wires: Mapping[str, Wire]) -> RealHost:
-        for step in self.scenario.steps:
-            if step.do == "restart-host":
-                raise refused(f"step {step.id}: restart-host", "the host is not ours; without --connect it can")
         cutoff = time_of_day.fromisoformat(self.spec.cutoff) if self.spec.cutoff else None
         tids = [terminal.tid for terminal in self.scenario.terminals]
         host = AttachedHost(
@@ -181,6 +171,26 @@ class AttachedWorld(RealWorld):
         run = replace(run, findings=(*host.findings(), *own))
         expect = self.variant.expect if self.variant is not None else self.scenario.expect
         return replace(run, mismatches=mismatches(run, expect))
+
+
+def check(scenario: Scenario, variant: Variant | None, ours: Dialect) -> None:
+    """As refusals.check, also for what a host that is not ours is not set up for, as far as it need not be asked.
+    ours: of --connect. Raises: Unplayable."""
+    refusals.check(scenario, variant, scenario.faults)
+    for fault in scenario.faults:
+        point = parse_point(fault.at)
+        if point.place is Place.CRASH and point.who == HOST and fault.action != "nothing":
+            raise refused(f"{fault.action} at {fault.at}", NOT_OURS)
+    for step in scenario.steps:
+        if step.do == "restart-host":
+            raise refused(f"step {step.id}: restart-host", NOT_OURS)
+    wanted = world_of(scenario, variant)
+    for name in sorted({terminal.dialect or wanted.dialect for terminal in scenario.terminals}):
+        if name != ours.name:
+            raise refused(name, f"--connect speaks {ours.name}")
+    for key, value in {"capture": wanted.profile, **wanted.switches}.items():
+        if profile_of(ours.name, {**ours.profile, key: value}) != profile_of(ours.name, ours.profile):
+            raise refused(f"{key} = {value}", "the dialect of --connect has it otherwise")
 
 
 def checked(connect: str, api: str) -> None:

@@ -13,7 +13,7 @@ from specs.faults.model import HOST, ISSUER
 from specs.faults.points import Point, parse_point
 from terminal_sim.bugs import with_bugs
 from terminal_sim.firmware import Rest
-from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.errors import Unplayable
 from terminal_sim.lab.scenario.model import Scenario, Variant
 
 HOST_STEPS = ("recv", "reply", "commit", "rev-commit")
@@ -26,7 +26,7 @@ _ANSWERS = {"late": "late", "delay": "late", "drop": "lose-after-issuer", "silen
 
 
 def check(scenario: Scenario, variant: Variant | None, faults: Sequence[Fault]) -> None:
-    """Raises: LabError naming what cannot be played, and why."""
+    """Raises: Unplayable naming what cannot be played, and why."""
     bugs = (*scenario.world.bugs, *(variant.host_bugs if variant is not None else ()))
     if bugs:
         raise refused(f"host bug {bugs[0]}", "a host that serves terminals keeps the rules: play it in the world")
@@ -49,9 +49,9 @@ def _bugs_of_terminals(scenario: Scenario, variant: Variant | None) -> tuple[str
     return (*own, *(variant.bugs if variant is not None else ()))
 
 
-def refused(what: str, why: str) -> LabError:
+def refused(what: str, why: str) -> Unplayable:
     """The line that says so."""
-    return LabError(f"--real: {what} cannot be played: {why}")
+    return Unplayable("--real", what, why)
 
 
 def _why_not(point: Point, fault: Fault) -> str:

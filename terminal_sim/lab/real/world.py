@@ -60,8 +60,8 @@ class RealPlan(Plan):
 
 
 class RealWorld(World):
-    """See the module. processes: how terminals are started. Raises: LabError for what cannot be played with real
-    processes, and for a process that breaks down."""
+    """See the module. processes: how terminals are started. Raises: Unplayable for what cannot be played with real
+    processes, LabError for a process that breaks down."""
 
     def __init__(
         self,
@@ -73,7 +73,6 @@ class RealWorld(World):
     ) -> None:
         schedule = scenario.faults if faults is None else faults
         refusals.check(scenario, variant, schedule)
-        self._check(schedule)
         self._processes = processes
         self._stack = contextlib.ExitStack()
         self._spoke_at = 0.0
@@ -82,9 +81,6 @@ class RealWorld(World):
         except BaseException:
             self._stack.close()
             raise
-
-    def _check(self, faults: Sequence[Fault]) -> None:
-        """What else cannot be played. Raises: LabError."""
 
     def close(self) -> None:
         """End every process and take the folder away."""

@@ -11,7 +11,7 @@ from terminal_sim.lab.report import words
 from terminal_sim.lab.report.html import Child, Html, el
 from terminal_sim.lab.report.pieces import chip, chips
 from terminal_sim.lab.report.run_section import heading, only_run, run_section
-from terminal_sim.lab.report.shape import ReportShape, RunShape
+from terminal_sim.lab.report.shape import ReportShape, RunShape, SkippedShape
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """Nothing is fetched from anywhere, whatever a text on the page tries."""
@@ -35,6 +35,8 @@ def report_page(report: ReportShape) -> str:
     else:
         body.append(_index(runs, keys))
         body += [run_section(run, key, unfolded=few or not run["ok"]) for run, key in zip(runs, keys, strict=True)]
+    if report["skipped"]:
+        body.append(_skipped(report["skipped"]))
     return document(title, body)
 
 
@@ -90,6 +92,23 @@ def _index(runs: Sequence[RunShape], keys: Sequence[str]) -> Html:
         *(el("th", name, scope="col", cls="n" if name in ("Case", "Faults", "Frames") else None) for name in heads),
     )
     return el("div", el("table", el("thead", head), el("tbody", *rows), cls="index"), cls="scroll")
+
+
+def _skipped(skipped: Sequence[SkippedShape]) -> Html:
+    rows = [_skipped_row(one) for one in skipped]
+    head = el("tr", *(el("th", name, scope="col") for name in ("Case", "Run", "With", "Why")))
+    listed = el("table", el("thead", head), el("tbody", *rows), cls="index")
+    return el("section", el("h2", f"Not played: {words.many(len(rows), 'run')}"), el("div", listed, cls="scroll"))
+
+
+def _skipped_row(one: SkippedShape) -> Html:
+    return el(
+        "tr",
+        el("td", one["case"] or None, cls="n"),
+        el("td", one["title"]),
+        el("td", one["variant"] or "reference"),
+        el("td", one["why"]),
+    )
 
 
 def _index_row(run: RunShape, key: str) -> Html:

@@ -169,12 +169,23 @@ class RunShape(TypedDict):
     replay: ReplayShape
 
 
+class SkippedShape(TypedDict):
+    """A run that was not played. variant: "" = the file as it stands."""
+
+    slug: str
+    title: str
+    case: int
+    variant: str
+    why: str
+
+
 class ReportShape(TypedDict):
-    """`report.json`. stopped: why these are not all, "" = they are."""
+    """`report.json`. stopped: why these are not all, "" = they are. skipped: what was not to be played."""
 
     schema: str
     stopped: str
     runs: list[RunShape]
+    skipped: list[SkippedShape]
 
 
 # ---- the explorer

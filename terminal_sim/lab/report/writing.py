@@ -30,17 +30,29 @@ def prepare(folder: Path) -> None:
             pass
 
 
-def write(folder: Path, runs: Sequence[Run], *, stopped: str = "", dumps: Writer | None = None) -> Path:
+def write(
+    folder: Path,
+    runs: Sequence[Run],
+    *,
+    skipped: Sequence[shapes.SkippedShape] = (),
+    stopped: str = "",
+    dumps: Writer | None = None,
+) -> Path:
     """Write the report of played runs into a folder, made when it is not there; the page's path.
 
-    stopped: why these are not all, "" = they are. dumps: how a scenario becomes a file; None =
-    terminal_sim.lab.scenario.writing.dumps. Raises: OSError.
+    skipped: what was not to be played. stopped: why these are not all, "" = they are. dumps: how a scenario
+    becomes a file; None = terminal_sim.lab.scenario.writing.dumps. Raises: OSError.
     """
     dumps = dumps or _dumps()
     prepare(folder)
     taken: set[str] = set()
     found = [_with_file(folder, run, dumps, taken) for run in runs]
-    report: shapes.ReportShape = {"schema": shapes.REPORT_SCHEMA, "stopped": stopped, "runs": found}
+    report: shapes.ReportShape = {
+        "schema": shapes.REPORT_SCHEMA,
+        "stopped": stopped,
+        "runs": found,
+        "skipped": list(skipped),
+    }
     _json(folder / REPORT, report)
     return _text(folder / PAGE, report_page(report))
 

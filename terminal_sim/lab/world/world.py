@@ -91,7 +91,7 @@ class World:
         self, scenario: Scenario, variant: Variant | None = None, faults: Sequence[Fault] | None = None
     ) -> None:
         self.scenario, self.variant = scenario, variant
-        self.spec = _world_of(scenario, variant)
+        self.spec = world_of(scenario, variant)
         self.habits = _habits_of(scenario, variant)
         self.faults = tuple(scenario.faults if faults is None else faults)
         self.start = datetime.fromisoformat(self.spec.start).replace(tzinfo=UTC)
@@ -477,7 +477,7 @@ class World:
 # ---- what a scenario asks of the world
 
 
-def _world_of(scenario: Scenario, variant: Variant | None) -> WorldSpec:
+def world_of(scenario: Scenario, variant: Variant | None) -> WorldSpec:
     changes = dict(variant.world) if variant is not None else {}
     try:
         spec = replace(scenario.world, **changes)  # type: ignore[arg-type]

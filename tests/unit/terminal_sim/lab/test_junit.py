@@ -22,15 +22,16 @@ BAD = Played(
     0.5,
 )
 WAITS = Played(a_scenario(waiting="needs funding"))
+SKIPPED = Played(a_scenario(), "rev-twice", skipped="host bug rev-twice cannot be played: a host keeps the rules")
 BROKEN = Played(a_scenario(), "", None, 1.0, "KeyError: 'x'\n\nTraceback\n  ...")
 
 
 def test_the_counts_are_those_of_the_runs() -> None:
-    suites = ET.fromstring(document([GOOD, BAD, WAITS, BROKEN]))
+    suites = ET.fromstring(document([GOOD, BAD, WAITS, SKIPPED, BROKEN]))
     (suite,) = suites
     for element in (suites, suite):
         counts = {name: element.get(name) for name in ("tests", "failures", "errors", "skipped", "time")}
-        assert counts == {"tests": "4", "failures": "1", "errors": "1", "skipped": "1", "time": "1.750"}
+        assert counts == {"tests": "5", "failures": "1", "errors": "1", "skipped": "2", "time": "1.750"}
 
 
 def test_a_good_run_is_a_case_with_its_properties_and_nothing_else() -> None:
@@ -61,7 +62,10 @@ def test_a_bad_run_names_its_variant_its_mismatches_and_its_schedule() -> None:
 
 
 def test_a_waiting_file_is_skipped_and_a_broken_run_an_error() -> None:
-    waits, broken = ET.fromstring(document([WAITS, BROKEN]))[0]
+    waits, left_out, broken = ET.fromstring(document([WAITS, SKIPPED, BROKEN]))[0]
+    why = left_out.find("skipped")
+    assert why is not None
+    assert (left_out.get("name"), why.get("message")) == ("day [rev-twice]", SKIPPED.skipped)
     skipped, error = waits.find("skipped"), broken.find("error")
     assert skipped is not None
     assert skipped.get("message") == "needs funding"

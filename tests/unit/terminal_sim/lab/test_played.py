@@ -11,8 +11,8 @@ import pytest
 from specs.faults import Fault
 from terminal_sim.errors import ConfigError, NotConnected
 from terminal_sim.lab import played as module
-from terminal_sim.lab.errors import LabError, ScenarioError
-from terminal_sim.lab.played import Played, found, played, read, schedule
+from terminal_sim.lab.errors import LabError, ScenarioError, Unplayable
+from terminal_sim.lab.played import Played, Turn, found, played, read, schedule, turns
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.world.record import Run
 from terminal_sim.lab.world.scene import Endless
@@ -73,7 +73,7 @@ def test_a_seed_stands_in_for_that_of_the_files(folder: Path) -> None:
 
 def test_a_file_is_played_once_and_once_more_for_each_variant() -> None:
     scenario = a_scenario(variants=(Variant("x"), Variant("y")))
-    done = list(played([scenario], fine, clock()))
+    done = list(played(turns([scenario]), fine, clock()))
     assert [(one.name, one.seconds, one.good) for one in done] == [
         ("day", 2.0, True),
         ("day [x]", 2.0, True),
@@ -82,8 +82,42 @@ def test_a_file_is_played_once_and_once_more_for_each_variant() -> None:
 
 
 def test_a_waiting_file_is_not_played_and_neither_good_nor_bad() -> None:
-    (one,) = played([a_scenario(waiting="needs funding")], fine, clock())
+    (one,) = played(turns([a_scenario(waiting="needs funding")]), fine, clock())
     assert (one.waiting, one.good, one.run) == (True, False, None)
+
+
+def test_what_cannot_be_played_is_known_before_anything_is_and_the_rest_is_played() -> None:
+    asked = []
+
+    def look(scenario: Scenario, variant: Variant | None) -> None:
+        asked.append(variant.name if variant else "")
+        if variant is not None and variant.name == "x":
+            raise Unplayable("--real", "host bug x", "not here")
+
+    variants = (Variant("x"), Variant("y"))
+    to_play = turns([a_scenario(variants=variants), a_scenario(waiting="needs funding", variants=variants)], look)
+    assert asked == ["", "x", "y"]
+    assert [(turn.variant, turn.skipped) for turn in to_play] == [
+        (None, ""),
+        (variants[0], "host bug x cannot be played: not here"),
+        (variants[1], ""),
+        (None, ""),
+    ]
+    done = list(played(to_play, fine, clock()))
+    assert [(one.name, one.good, one.waiting, one.unplayed) for one in done] == [
+        ("day", True, False, ""),
+        ("day [x]", False, False, "host bug x cannot be played: not here"),
+        ("day [y]", True, False, ""),
+        ("day", False, True, "needs funding"),
+    ]
+
+
+def test_what_only_a_host_that_was_asked_could_tell_is_not_played_either() -> None:
+    def player(scenario: Scenario, variant: Variant | None) -> Run:
+        raise Unplayable("--real", "the host's cutoff (22:00)", "the scenario has 23:00")
+
+    (one,) = played([Turn(a_scenario())], player, clock())
+    assert (one.run, one.skipped) == (None, "the host's cutoff (22:00) cannot be played: the scenario has 23:00")
 
 
 def test_a_mistake_of_ours_ends_one_run_and_not_the_others() -> None:
@@ -91,7 +125,7 @@ def test_a_mistake_of_ours_ends_one_run_and_not_the_others() -> None:
         assert variant is not None, "our own mistake"
         return fine(scenario, variant)
 
-    broken, good = played([a_scenario(variants=(Variant("x"),))], player, clock())
+    broken, good = played(turns([a_scenario(variants=(Variant("x"),))]), player, clock())
     assert broken.broken.startswith("AssertionError: our own mistake\n\nTraceback")
     assert (broken.good, broken.waiting, good.good) == (False, False, True)
 
@@ -100,7 +134,7 @@ def test_a_run_that_does_not_end_is_broken_off() -> None:
     def player(scenario: Scenario, variant: Variant | None) -> Run:
         raise Endless("step A: T0000001 is never free")
 
-    (one,) = played([a_scenario()], player, clock())
+    (one,) = played(turns([a_scenario()]), player, clock())
     assert one.broken == "the run does not end: step A: T0000001 is never free"
 
 
@@ -109,7 +143,7 @@ def test_bad_input_that_only_the_player_sees_names_the_file() -> None:
         raise ConfigError("no bug of that name")
 
     with pytest.raises(LabError, match=r"^day\.toml: no bug of that name$"):
-        list(played([a_scenario(source="day.toml")], player, clock()))
+        list(played(turns([a_scenario(source="day.toml")]), player, clock()))
 
 
 def test_no_host_is_told_as_it_is() -> None:
@@ -117,7 +151,7 @@ def test_no_host_is_told_as_it_is() -> None:
         raise NotConnected("127.0.0.1:1: refused")
 
     with pytest.raises(NotConnected):
-        list(played([a_scenario()], player, clock()))
+        list(played(turns([a_scenario()]), player, clock()))
 
 
 def test_a_run_with_mismatches_is_not_good() -> None:

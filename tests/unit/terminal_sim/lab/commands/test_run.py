@@ -20,7 +20,7 @@ from terminal_sim.cli import app
 from terminal_sim.errors import NotConnected
 from terminal_sim.lab.commands import run as module
 from terminal_sim.lab.commands import scenarios as listing
-from terminal_sim.lab.errors import LabError
+from terminal_sim.lab.errors import LabError, Unplayable
 from terminal_sim.lab.interrupt import Interrupted
 from terminal_sim.lab.played import Player
 from terminal_sim.lab.scenario.model import Scenario, Variant
@@ -194,6 +194,67 @@ def test_the_host_of_the_world_writes_no_log_between_the_lines() -> None:
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     assert {line.split()[0] for line in result.stdout.splitlines()[:-1]} == {"ok"}
+
+
+# ---- what cannot be played for real
+
+
+VARIANTS = """
+variants = [
+  {name="x", host_bugs=["rev-twice"], expect={class="clean"}},
+  {name="y", bugs=["no-rev"], expect={class="clean"}},
+]
+"""
+
+
+def _for_real(monkeypatch: pytest.MonkeyPatch, player: Player) -> None:
+    monkeypatch.setattr(module, "_against_a_host", lambda options, halt: player)
+
+
+def test_what_cannot_be_played_for_real_is_a_line_of_its_own_and_the_rest_is_played(
+    day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _for_real(monkeypatch, lambda scenario, variant: a_run(scenario=scenario, variant=variant.name if variant else ""))
+    day.write_text(SALE + VARIANTS, encoding="utf8")
+    store = day.with_name("store.toml")
+    store.write_text(SALE + 'faults = [{at="store/H/commit#1", action="disk-full"}]\n', encoding="utf8")
+    verdicts, page = tmp_path / "out.xml", tmp_path / "page"
+    result = sim("run", store, day, "--real", "--junit", verdicts, "--report", page)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    why = "host bug rev-twice cannot be played: a host that serves terminals keeps the rules: play it in the world"
+    assert [line.split()[:2] for line in lines[:3]] == [["skip", "store"], ["ok", "day"], ["skip", "day"]]
+    assert lines[2].split(maxsplit=3)[2:] == ["[x]", why]
+    assert lines[-1].endswith(": 2 as expected, 2 not played for real")
+    root = ET.parse(verdicts).getroot()
+    assert (root.get("tests"), root.get("skipped"), root.get("failures")) == ("4", "2", "0")
+    told = json.loads((page / "report.json").read_text(encoding="utf8"))
+    assert [(one["slug"], one["variant"]) for one in told["skipped"]] == [("store", ""), ("day", "x")]
+    assert told["skipped"][1]["why"] == why
+    assert "Not played: 2 runs" in (page / "index.html").read_text(encoding="utf8")
+
+
+def test_nothing_left_to_play_for_real_is_exit_2_with_the_reasons(day: Path, tmp_path: Path) -> None:
+    day.write_text(SALE + 'faults = [{at="cal/H", action="cutoff-now"}]\n' + VARIANTS, encoding="utf8")
+    result = sim("run", day, "--real", "--report", tmp_path / "page")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        f"{day}: --real: cutoff-now at cal/H cannot be played: a host has no calendar by hand",
+        f"{day}: --real: host bug rev-twice cannot be played: a host that serves terminals keeps the rules: "
+        "play it in the world",
+    ]
+    assert not (tmp_path / "page").exists()
+
+
+def test_a_host_that_can_play_nothing_is_exit_2_too(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def player(scenario: Scenario, variant: Variant | None) -> Run:
+        raise Unplayable("--real", "the host's cutoff (22:00)", "the scenario has 23:00")
+
+    _for_real(monkeypatch, player)
+    result = sim("run", day, "--real")
+    assert result.exit_code == 2
+    assert result.stdout.endswith("0 as expected, 1 not played for real\n")
+    assert result.stderr == f"{day}: --real: the host's cutoff (22:00) cannot be played: the scenario has 23:00\n"
 
 
 # ---- Ctrl-C
