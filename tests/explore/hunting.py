@@ -256,7 +256,7 @@ def _row(bug: Bug, took: Figures | None) -> str:
         f"`{bug.name}` ({bug.where})",
         str(bug.case),
         _crossed(bug),
-        "; ".join(f"`{words.fault_text(fault)}`" for fault in found.faults) or "no fault at all",
+        "; ".join(f"`{words.fault_text(fault, found.world.start)}`" for fault in found.faults) or "no fault at all",
         ", ".join(f"{step.id} {step.do}" for step in found.steps),
         " ".join(found.expect.classes or ()),
         " ".join(found.expect.findings or ()) or "-",
@@ -295,7 +295,7 @@ def main(names: Sequence[str]) -> int:
 def _told(small: Shrunk | None) -> str:
     if small is None:
         return "NOT FOUND"
-    schedule = "; ".join(map(words.fault_text, small.scenario.faults)) or "no fault at all"
+    schedule = "; ".join(words.schedule(small.scenario.faults, small.scenario.world.start)) or "no fault at all"
     return f"{_verdict(small)} by {schedule}"
 
 

@@ -60,7 +60,7 @@ def run_shape(run: Run) -> RunShape:
         "classes": words.worst_first(run.classes),
         "mismatches": list(run.mismatches),
         "world": _world(run),
-        "schedule": words.schedule(run.faults),
+        "schedule": words.schedule(run.faults, run.scenario.world.start),
         "faults": _faults(run),
         "steps": _steps(run, currency),
         "purchases": purchases,
@@ -141,7 +141,7 @@ def _faults(run: Run) -> list[FaultShape]:
             {
                 "at": fault.at,
                 "action": fault.action,
-                "text": words.fault_text(fault),
+                "text": words.fault_text(fault, run.scenario.world.start),
                 "fired": fired,
                 "lost": fault.action in words.LOSING,
                 "since": since,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from specs.errors import SpecError
 from specs.money import format_amount
+from terminal_sim.lab.scenario import times
 
 if TYPE_CHECKING:
     from specs.faults import Fault
@@ -149,11 +150,11 @@ def span(seconds: float) -> str:
 # ---- faults and steps
 
 
-def fault_text(fault: Fault) -> str:
-    """One fault in a line: "wire/H>T0000001/0210#1: delay, seconds 35"."""
+def fault_text(fault: Fault, start: str) -> str:
+    """One fault in a line: "wire/H>T0000001/0210#1: delay, seconds 35". start: of its world."""
     parts = [fault.action]
     parts += [f"{name} {value}" for name, value in fault.params.items()]
-    if when := _window(fault):
+    if when := _window(fault, start):
         parts.append(when)
     parts += [f"only {name} {value}" for name, value in fault.match.items()]
     if fault.phase:
@@ -165,29 +166,33 @@ def fault_text(fault: Fault) -> str:
     return f"{fault.at}: {', '.join(parts)}"
 
 
-def _window(fault: Fault) -> str:
-    """ "from step S for 10 min", "until 1200 s"; "" without one."""
-    said = [f"from {_moment(fault.since)}"] if fault.since else []
+def _window(fault: Fault, start: str) -> str:
+    """ "from step S for 10 min", "from 14:03 until day2 00:30"; "" without one."""
+    said = [f"from {_moment(fault.since, start)}"] if fault.since else []
     if fault.until.startswith("+") and _is_number(fault.until[1:]):
         said.append(f"for {span(float(fault.until))}")
     elif fault.until:
-        said.append(f"until {_moment(fault.until)}")
+        said.append(f"until {_moment(fault.until, start)}")
     return " ".join(said)
 
 
-def _moment(text: str) -> str:
+def _moment(text: str, start: str) -> str:
+    """ "step S", or the clock: "14:03", "day2 00:30"."""
     if text.startswith("step:"):
         return f"step {text.removeprefix('step:')}"
-    return f"{text} s" if _is_number(text) else text
+    if not _is_number(text):
+        return text
+    said = times.written(float(round(float(text))), datetime.fromisoformat(start))
+    return said.removeprefix("day1 ") if isinstance(said, str) else f"{text} s"
 
 
 def _is_number(text: str) -> bool:
     return text.replace(".", "", 1).isdigit()
 
 
-def schedule(faults: Sequence[Fault]) -> list[str]:
-    """A schedule, one fault a line; [] when there is none."""
-    return [fault_text(fault) for fault in faults]
+def schedule(faults: Sequence[Fault], start: str) -> list[str]:
+    """A schedule, one fault a line; [] when there is none. start: of its world."""
+    return [fault_text(fault, start) for fault in faults]
 
 
 def step_text(step: StepSpec, shown: Callable[[int], str]) -> str:

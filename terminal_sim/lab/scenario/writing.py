@@ -10,8 +10,10 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
+from specs.faults import Fault
 from specs.faults.reading import to_table
 from terminal_sim.lab.scenario import tables, times
 from terminal_sim.lab.scenario.model import (
@@ -52,7 +54,7 @@ def document(scenario: Scenario) -> dict[str, Any]:
         "world": _changed(scenario.world, WorldSpec()),
         "terminals": [{"tid": one.tid, **_changed(one, TerminalSpec(one.tid))} for one in scenario.terminals],
         "steps": [_step(step, start) for step in scenario.steps],
-        "faults": [to_table(fault) for fault in scenario.faults],
+        "faults": [_fault(fault, start) for fault in scenario.faults],
         "operator": _changed(scenario.operator, OperatorSpec()),
         "expect": _expect(scenario.expect),
         "variants": [_variant(variant) for variant in scenario.variants],
@@ -67,7 +69,7 @@ def _changed(value: Any, usual: Any) -> dict[str, Any]:
     return {name: one for name, one, other in pairs if one != other}
 
 
-def _step(step: StepSpec, start: Any) -> dict[str, Any]:
+def _step(step: StepSpec, start: datetime) -> dict[str, Any]:
     told = {
         "id": step.id,
         "at": times.written(step.at, start) if step.at >= 0 else "",
@@ -77,6 +79,18 @@ def _step(step: StepSpec, start: Any) -> dict[str, Any]:
     }
     expect = {"expect": dict(step.expect)} if step.expect else {}
     return {name: value for name, value in told.items() if value != ""} | dict(step.args) | expect
+
+
+def _fault(fault: Fault, start: datetime) -> dict[str, Any]:
+    """Its table, with times of the clock where its window has seconds."""
+    table = to_table(fault)
+    return table | {key: _clock(str(table[key]), start) for key in ("from", "until") if key in table}
+
+
+def _clock(text: str, start: datetime) -> str:
+    """A beginning or an end as a fault keeps it ("18180", "step:S", "+600") for a file."""
+    said = times.written(float(text), start) if text.replace(".", "", 1).isdigit() else text
+    return said if isinstance(said, str) else text
 
 
 def _expect(expect: Expect) -> dict[str, Any]:

@@ -238,3 +238,16 @@ def test_what_is_as_usual_is_left_out() -> None:
 def test_the_table_of_a_file_has_the_keys_of_the_reader_in_their_order() -> None:
     day = Scenario("day", WorldSpec(profile="TC"), TERMINALS[:1], (), title="t", case=3, waiting="w")
     assert list(document(day)) == ["case", "title", "waiting", "world", "terminals", "steps"]
+
+
+def test_a_window_is_written_by_the_clock_and_read_as_the_same() -> None:
+    windows = (
+        Fault("link/T0000001", "down", since="18180", until="20400"),
+        Fault("link/T0000001", "down", since="18180.5", until="55800"),
+        Fault("link/T0000001", "down", since="step:A", until="+600"),
+    )
+    steps = (StepSpec("A", "sale", -1.0, "T0000001", "p1", {"amount": 100}),)
+    day = Scenario("day", WorldSpec(), TERMINALS[:1], steps, windows)
+    told = [(fault["from"], fault["until"]) for fault in document(day)["faults"]]
+    assert told == [("day1 14:03", "day1 14:40"), ("18180.5", "day2 00:30"), ("step:A", "+600")]
+    assert without_lines(loads(dumps(day), "day")).faults == windows
