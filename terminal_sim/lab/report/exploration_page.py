@@ -8,7 +8,7 @@ from terminal_sim.lab.report import words
 from terminal_sim.lab.report.html import Child, Html, el
 from terminal_sim.lab.report.matrix import matrix
 from terminal_sim.lab.report.page import document
-from terminal_sim.lab.report.pieces import chips, number, table, verdict
+from terminal_sim.lab.report.pieces import cell, chips, number, table, verdict
 from terminal_sim.lab.report.run_section import run_body
 from terminal_sim.lab.report.shape import BugShape, ExplorationShape, ExploredFindingShape
 
@@ -149,14 +149,19 @@ def _bug(bug: BugShape) -> Html:
     schedule = [el("div", el("code", line)) for line in bug["schedule"]]
     return el(
         "tr",
-        el("td", el("b", bug["name"]), el("div", bug["meaning"], cls="quiet") if bug["meaning"] else None),
-        el("td", bug["case"] or None),
-        el("td", bug["profile"]),
+        el(
+            "td",
+            el("b", bug["name"]),
+            el("div", bug["meaning"], cls="quiet") if bug["meaning"] else None,
+            cls="whole",
+        ),
+        cell("Case", bug["case"] or None, cls=""),
+        cell("Profile", bug["profile"], cls=""),
         el("td", result),
-        el("td", *schedule),
+        el("td", *schedule, cls="whole"),
         el("td", chips(bug["classes"])),
         el("td", ", ".join(bug["invariants"])),
-        el("td", f"{bug['schedules']:,}", cls="n"),
+        cell("Schedules", f"{bug['schedules']:,}"),
         cls=None if bug["found"] else "struck",
     )
 

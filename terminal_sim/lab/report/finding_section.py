@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from terminal_sim.lab.report import words
 from terminal_sim.lab.report.html import Html, el, join
-from terminal_sim.lab.report.pieces import table
+from terminal_sim.lab.report.pieces import cell, table
 from terminal_sim.lab.report.shape import EntryShape, FindingShape, RunShape
 from terminal_sim.lab.report.timeline import event_id, finding_id
 
 NOTHING = "—"
+SIDES = ("Terminal's journal", "Host's books", "Issuer")
 LINK_MAX = 34
 """Characters of an event's text in a link to it."""
 
@@ -42,10 +43,7 @@ def _ledgers(run: RunShape, entries: Sequence[EntryShape]) -> Html | None:
     if not entries:
         return None
     heads: list[str | Html] = ["Batch", "STAN", "What"]
-    heads += [
-        el("th", name, scope="colgroup", colspan=2, cls="first")
-        for name in ("Terminal's journal", "Host's books", "Issuer")
-    ]
+    heads += [el("th", name, scope="colgroup", colspan=2, cls="first") for name in SIDES]
     return table("The ledgers side by side", heads, [_entry(run, entry) for entry in entries], "ledgers")
 
 
@@ -55,23 +53,23 @@ def _entry(run: RunShape, entry: EntryShape) -> Html:
         (entry["host"], entry["host_amount"]),
         (entry["issuer"], entry["issuer_amount"]),
     )
-    cells = [_side(word, amount, run["currency"]) for word, amount in sides]
+    cells = [_side(name, *side, run["currency"]) for name, side in zip(SIDES, sides, strict=True)]
     several = len(run["world"]["terminals"]) > 1
     return el(
         "tr",
-        el("td", f"{entry['tid']} " if several else None, entry["batch"]),
-        el("td", entry["stan"]),
+        cell("Batch", f"{entry['tid']} " if several else None, entry["batch"], cls=""),
+        cell("STAN", entry["stan"], cls=""),
         el("td", entry["kind"]),
         *cells,
         cls="struck" if entry["differs"] else None,
     )
 
 
-def _side(word: str, amount: int | None, currency: str) -> Html:
+def _side(name: str, word: str, amount: int | None, currency: str) -> Html:
     if amount is None and not word:
-        return el("td", "nothing", colspan=2, cls="first none")
+        return el("td", "nothing", colspan=2, data_label=name, cls="first none")
     shown = words.money(amount, currency) if amount is not None else NOTHING
-    return join((el("td", word, cls="first"), el("td", shown, cls="n")))
+    return join((cell(name, word, cls="first"), el("td", shown, cls="n")))
 
 
 def _on_the_line(run: RunShape, finding: FindingShape, key: str) -> Html | None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from terminal_sim.lab.report import words
 from terminal_sim.lab.report.html import Child, Html, el, join
-from terminal_sim.lab.report.pieces import chips, number, table
+from terminal_sim.lab.report.pieces import cell, chips, number, table
 from terminal_sim.lab.report.shape import PurchaseShape, RunShape
 
 NOTHING = "—"
@@ -36,11 +36,11 @@ def _purchase(run: RunShape, purchase: PurchaseShape) -> Html:
     return el(
         "tr",
         el("td", el("b", purchase["name"])),
-        el("td", words.money(amount, currency), cls="n"),
-        el("td", *_times(purchase["debited"], amount, currency), cls="n"),
-        el("td", *_times(purchase["settled"], amount, currency), cls="n"),
-        el("td", delivered, cls="n"),
-        el("td", chips(purchase["classes"]), reason),
+        cell("Amount", words.money(amount, currency)),
+        cell("Debited", *_times(purchase["debited"], amount, currency)),
+        cell("Settled", *_times(purchase["settled"], amount, currency)),
+        cell("Delivered", delivered),
+        el("td", chips(purchase["classes"]), reason, cls="class"),
         *shares,
         cls=None if purchase["classes"] in (["clean"], ["late"]) else "struck",
     )
@@ -55,4 +55,4 @@ def _times(value: int, amount: int, currency: str) -> list[Child]:
 def _share(value: int, currency: str, party: str) -> Html:
     place = "n first" if party == words.PARTIES[0] else "n"
     sign = "" if not value else " plus" if value > 0 else " minus"
-    return el("td", words.signed(value, partial(words.money, currency=currency)), cls=place + sign)
+    return cell(party.capitalize(), words.signed(value, partial(words.money, currency=currency)), cls=place + sign)

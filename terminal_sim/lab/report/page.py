@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from terminal_sim.lab.report import words
 from terminal_sim.lab.report.html import Child, Html, el
-from terminal_sim.lab.report.pieces import chip, chips
+from terminal_sim.lab.report.pieces import cell, chip, chips, number, table
 from terminal_sim.lab.report.run_section import heading, only_run, run_section
 from terminal_sim.lab.report.shape import ReportShape, RunShape, SkippedShape
 
@@ -86,12 +86,8 @@ def _counts(runs: Sequence[RunShape]) -> Iterator[Html]:
 
 def _index(runs: Sequence[RunShape], keys: Sequence[str]) -> Html:
     rows = [_index_row(run, key) for run, key in zip(runs, keys, strict=True)]
-    heads = ("Case", "Run", "With", "End", "Class", "Faults", "Frames")
-    head = el(
-        "tr",
-        *(el("th", name, scope="col", cls="n" if name in ("Case", "Faults", "Frames") else None) for name in heads),
-    )
-    return el("div", el("table", el("thead", head), el("tbody", *rows), cls="index"), cls="scroll")
+    heads = (number("Case"), "Run", "With", "End", "Class", number("Faults"), number("Frames"))
+    return table("", heads, rows, "index")
 
 
 def _skipped(skipped: Sequence[SkippedShape]) -> Html:
@@ -115,12 +111,12 @@ def _index_row(run: RunShape, key: str) -> Html:
     end = el("span", "as expected", cls="ok") if run["ok"] else el("span", "not as expected", cls="wrong")
     return el(
         "tr",
-        el("td", run["case"] or None, cls="n"),
+        cell("Case", run["case"] or None),
         el("td", el("a", run["title"], href=f"#{key}")),
-        el("td", run["variant"] or "reference"),
+        cell("With", run["variant"] or "reference", cls=""),
         el("td", end),
         el("td", chips(run["classes"])),
-        el("td", len(run["faults"]), cls="n"),
-        el("td", f"{run['messages']:,}", cls="n"),
+        cell("Faults", len(run["faults"])),
+        cell("Frames", f"{run['messages']:,}"),
         cls=None if run["ok"] else "struck",
     )

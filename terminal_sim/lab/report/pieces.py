@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from terminal_sim.lab.report import words
-from terminal_sim.lab.report.html import Html, el, join
+from terminal_sim.lab.report.html import Child, Html, el, join
 
 
 def chip(name: str) -> Html:
@@ -20,12 +20,17 @@ def chips(classes: Sequence[str]) -> Html:
 
 
 def table(caption: str, heads: Sequence[str | Html], rows: Sequence[Html], cls: str = "") -> Html:
-    """A table that scrolls by itself where the page is narrow. heads: texts, or cells that are made already."""
+    """A table that is stacked where the page is narrow: a row becomes a card, its cells stand in lines, and each says
+    its `data-label` (`cell`), since the heads are gone. heads: texts, or cells that are made already."""
     head = el("tr", *(h if isinstance(h, Html) else el("th", h, scope="col") for h in heads))
-    body = el(
-        "table", el("caption", caption) if caption else None, el("thead", head), el("tbody", *rows), cls=cls or None
-    )
+    title = el("caption", caption) if caption else None
+    body = el("table", title, el("thead", head), el("tbody", *rows), cls=f"stack {cls}".rstrip())
     return el("div", body, cls="scroll")
+
+
+def cell(label: str, *children: Child, cls: str = "n") -> Html:
+    """A cell that says on a phone what it is: the head of its column, as a label beside it."""
+    return el("td", *children, data_label=label, cls=cls or None)
 
 
 def number(text: str) -> Html:

@@ -6,7 +6,7 @@ from terminal_sim.lab.report import words
 from terminal_sim.lab.report.finding_section import findings
 from terminal_sim.lab.report.html import Child, Html, el, join
 from terminal_sim.lab.report.money_table import purchases
-from terminal_sim.lab.report.pieces import number, table, verdict
+from terminal_sim.lab.report.pieces import cell, number, table, verdict
 from terminal_sim.lab.report.shape import RunShape, StepShape
 from terminal_sim.lab.report.timeline import timeline, tone_of, unit_chip
 
@@ -107,8 +107,8 @@ def _settled(run: RunShape) -> Html:
         el(
             "tr",
             el("td", f"{batch['tid']} ", el("b", batch["batch"])),
-            el("td", str(batch["count"]), cls="n"),
-            el("td", words.money(batch["amount"], run["currency"]), cls="n"),
+            cell("Items", batch["count"]),
+            cell("Net", words.money(batch["amount"], run["currency"])),
             el("td", batch["state"]),
         )
         for batch in run["settled"]

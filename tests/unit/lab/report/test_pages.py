@@ -113,6 +113,22 @@ def test_the_page_of_a_run_says_what_the_catalogue_asks_for(tmp_path: Path) -> N
         assert lane in said, lane
 
 
+def test_a_narrow_page_stacks_its_tables_and_each_sum_says_whose_it_is(tmp_path: Path) -> None:
+    """On a phone the heads are gone: a row is a card, and its cells carry the names of their columns."""
+    page = page_of(tmp_path, a_run(), a_run())
+    assert "content: attr(data-label)" in page
+    tables = re.findall(r"<table[^>]*>.*?</table>", page, re.DOTALL)
+    assert tables
+    assert all('class="stack' in found for found in tables)
+    for found in tables:
+        named = re.findall(r"<td([^>]*)>", found)
+        if "stack ledgers" not in found:  # there the word before the sum has the label
+            assert [cell for cell in named if 'class="n' in cell and "data-label" not in cell] == []
+    money = next(found for found in tables if "who is out how much" in found)
+    for party in ("Cardholder", "Merchant", "Acquirer", "Issuer"):
+        assert money.count(f'data-label="{party}"') == len(a_run().purchases) + 1
+
+
 def test_every_link_on_the_page_leads_somewhere_on_it(tmp_path: Path) -> None:
     found = checked(page_of(tmp_path, a_run(), a_run(mismatches=("x",))))
     inside = [link for link in found.links if link.startswith("#")]
