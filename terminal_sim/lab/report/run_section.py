@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from host.rows import BatchState
 from terminal_sim.lab.report import words
 from terminal_sim.lab.report.finding_section import findings
-from terminal_sim.lab.report.html import Child, Html, el, join
+from terminal_sim.lab.report.html import Child, Html, el
 from terminal_sim.lab.report.money_table import purchases
 from terminal_sim.lab.report.pieces import cell, number, table, verdict
 from terminal_sim.lab.report.shape import RunShape, StepShape
 from terminal_sim.lab.report.timeline import timeline, tone_of, unit_chip
 
 NOTHING = "—"
+ALONE = (
+    f"{BatchState.CLOSED_WITH_EXCEPTIONS}: the host has closed it without an agreement with the terminal on its totals "
+    "(at the cutoff, by hand, or after an upload that did not settle it). Where nothing differs, no list has an item."
+)
+"""What the state of a batch means that reads as if something had to be on a list (rules.md, section 7)."""
 
 
 def run_section(run: RunShape, key: str, *, unfolded: bool = True) -> Html:
@@ -116,8 +122,12 @@ def _settled(run: RunShape) -> Html:
     rows = rows or [el("tr", el("td", "no batch is closed", colspan=4, cls="quiet"))]
     shown = table("Batches that the host has closed", ("Batch", number("Items"), number("Net"), "State"), rows)
     listed = ", ".join(run["exceptions"])
-    return join(
-        (el("div", shown, el("p", f"On the host's exception lists: {listed}", cls="quiet") if listed else None),)
+    alone = any(batch["state"] == BatchState.CLOSED_WITH_EXCEPTIONS for batch in run["settled"])
+    return el(
+        "div",
+        shown,
+        el("p", f"On the host's exception lists: {listed}", cls="quiet") if listed else None,
+        el("p", ALONE, cls="quiet note") if alone else None,
     )
 
 

@@ -14,6 +14,7 @@ from terminal_sim.lab.report.shape import ExplorationShape, ExploredFindingShape
 _STYLES: Mapping[str, str] = {"clean": "green", "late": "yellow", "bad": "red"}
 NAMES_MAX = 6
 """Points and actions that a line names before it counts the rest."""
+ALL = "all of them in the report (--report DIR)"
 
 
 def summary(runs: Sequence[RunShape], console: Console) -> None:
@@ -104,5 +105,5 @@ def _bugs(found: ExplorationShape) -> Iterator[Text]:
 
 
 def _named(noun: str, names: Sequence[str]) -> Text:
-    rest = f" and {len(names) - NAMES_MAX:,} more" if len(names) > NAMES_MAX else ""
+    rest = f" and {len(names) - NAMES_MAX:,} more: {ALL}" if len(names) > NAMES_MAX else ""
     return Text(f"{noun}: {', '.join(names[:NAMES_MAX])}{rest}", "yellow")

@@ -129,6 +129,14 @@ def test_a_narrow_page_stacks_its_tables_and_each_sum_says_whose_it_is(tmp_path:
         assert money.count(f'data-label="{party}"') == len(a_run().purchases) + 1
 
 
+def test_a_batch_that_the_host_closed_alone_is_explained(tmp_path: Path) -> None:
+    """«with exceptions» and nothing on any list: each close by the cutoff looks so."""
+    page = page_of(tmp_path, a_run(exceptions=()))
+    assert "without an agreement with the terminal on its totals" in page
+    agreed = tuple(replace(batch, state="closed") for batch in a_run().settled)
+    assert "without an agreement" not in page_of(tmp_path, a_run(settled=agreed))
+
+
 def test_every_link_on_the_page_leads_somewhere_on_it(tmp_path: Path) -> None:
     found = checked(page_of(tmp_path, a_run(), a_run(mismatches=("x",))))
     inside = [link for link in found.links if link.startswith("#")]
@@ -276,6 +284,15 @@ def test_hostile_text_in_an_exploration_stays_text(tmp_path: Path) -> None:
     assert "img" not in found.tags
 
 
+def test_what_was_never_met_is_named_in_full_on_the_page_and_in_its_json(tmp_path: Path) -> None:
+    names = {"unreached": [f"crash/T/p{n}" for n in range(40)], "unfired": [f"act-{n}" for n in range(40)]}
+    page = write_exploration(tmp_path, {**an_exploration([]), **names}).read_text(encoding="utf-8")
+    told = json.loads((tmp_path / "exploration.json").read_text(encoding="utf-8"))
+    for key, listed in names.items():
+        assert told[key] == listed
+        assert all(f"<code>{name}</code>" in page for name in listed)
+
+
 # ---- on the terminal
 
 
@@ -309,4 +326,15 @@ def test_the_summary_of_an_exploration_is_exact() -> None:
         "  missed: late-accept",
         "points never reached: crash/H/stage.after, wire/H>I/0420",
         "actions never fired: paper-out, holiday",
+    ]
+
+
+def test_a_summary_that_counts_the_rest_says_where_all_of_it_stands() -> None:
+    console = Console(record=True, width=200, file=StringIO())
+    summary_exploration(
+        {**an_exploration([]), "unreached": [f"p{n}" for n in range(11)], "unfired": ["holiday"]}, console
+    )
+    assert lines_of(console)[-2:] == [
+        "points never reached: p0, p1, p2, p3, p4, p5 and 5 more: all of them in the report (--report DIR)",
+        "actions never fired: holiday",
     ]
