@@ -120,8 +120,8 @@ def profile_rows(found: Figures) -> Iterable[str]:
         f"{echo['cpu_us']:,.1f}",
         _ratio(host["cpu_us"], echo["cpu_us"]),
     )
-    share = f"in {found['held_rounds']} of {found['of_rounds']} rounds"
-    yield _row(f"{lines}: **rate held, approvals/s** (open loop)", f"**{found['rate']:,.0f}** ({share})")
+    share = f"held in {found['held_rounds']} of {found['of_rounds']} rounds"
+    yield _row(f"{lines}: **rate tried, approvals/s** (open loop)", f"**{found['rate']:,.0f}** ({share})")
     for name, title in (("held", "at that rate"), ("half", "at half of it")):
         host, echo = of[f"host {name}"], of[f"echo {name}"]
         for at, percent in ((0, "p50"), (1, "p99")):

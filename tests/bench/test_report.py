@@ -67,6 +67,7 @@ def test_every_row_has_four_columns_and_the_ratio_of_its_own_figures() -> None:
     assert last["100 lines: closed loop, answers/s"] == ["2,000", "40,000", "0.05"]
     assert last["100 lines: CPU of the server an answer there, µs"] == ["400", "8.0", "50"]
     assert last["100 lines: approvals a second of its CPU (closed loop)"] == ["2,500", "125,000", "0.02"]
+    assert last["100 lines: **rate tried, approvals/s** (open loop)"] == ["**2,000** (held in 2 of 3 rounds)", "", ""]
     assert last["100 lines: p99 at that rate, ms"] == ["9.0", "3.0", "3.00"]
     assert last["memory of an idle line of 10,000, bytes"] == ["2,600", "1,300", "2.00"]
     assert "a page and its fdatasync take 0.08 ms, p99 0.35" in below
