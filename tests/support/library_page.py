@@ -17,8 +17,9 @@ _SHOWN = 12
 _HEAD = """# The library of failures
 
 One scenario file for each of the 84 cases of the failure catalogue, under its number and name, in
-`terminal_sim/lab/scenarios`. `terminal-sim run NAME` plays one, `terminal-sim run --all` all of them; the shape of a
-file is described in [scenarios.md](scenarios.md), the bugs in [planted-bugs.md](planted-bugs.md).
+`terminal_sim/lab/scenarios`. `terminal-sim run NAME` plays one, `terminal-sim run --all` all that can be played; the
+shape of a file is described in [scenarios.md](scenarios.md), the bugs in [planted-bugs.md](planted-bugs.md).
+{counted}
 
 Each is played with the reference terminal and host, and once more for each typical bug. The tags of an end are those of
 the catalogue: `clean`; `late` clean, after the promised day; `CNS` charged, not settled; `SNC` settled, not charged;
@@ -65,7 +66,18 @@ def page(every: list[Scenario]) -> str:
     """The whole page."""
     played = "".join(_played(one) for one in every if not one.waiting)
     waiting = "".join(_waiting(one) for one in every if one.waiting)
-    return _HEAD + played + _TRIPPED + "".join(_trips(every)) + _WAITING + waiting
+    return _HEAD.replace("{counted}", _counted(every)) + played + _TRIPPED + "".join(_trips(every)) + _WAITING + waiting
+
+
+def _counted(every: list[Scenario]) -> str:
+    """How many there are to play, and how many are not played yet."""
+    playable = [one for one in every if not one.waiting]
+    runs = sum(1 + len(one.variants) for one in playable)
+    waiting = ", ".join(str(one.case) for one in every if one.waiting)
+    return (
+        f"{len(playable)} cases can be played: {runs} runs with their variants, and the standard days besides. "
+        f"{len(every) - len(playable)} wait for funding, which is not built ({waiting})."
+    )
 
 
 def tripped(every: Iterable[Scenario]) -> dict[str, tuple[str, ...]]:

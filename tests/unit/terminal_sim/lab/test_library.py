@@ -140,3 +140,11 @@ def test_it_says_what_people_notice_and_how_it_must_end(slug: str) -> None:
 
 def test_the_page_is_written_from_the_files() -> None:
     assert PAGE.read_text(encoding="utf8") == page(scenarios()), "python -m tests.support.library_page"
+
+
+def test_the_readme_counts_what_can_be_played() -> None:
+    """A newcomer who is told of 84 ways and finds that six cannot be played trusts no other figure."""
+    every = scenarios()
+    waiting = sum(bool(one.waiting) for one in every)
+    said = f"lists {len(every)} known ways ({len(every) - waiting} can be played; {waiting} are"
+    assert said in (PAGE.parents[1] / "README.md").read_text(encoding="utf8")
