@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from time import monotonic
 
@@ -84,7 +85,24 @@ def test_a_time_limit_keeps_what_is_there(number: int) -> None:
     exploration = explored(number, time_limit_s=0.001)
     assert exploration.stopped == "time limit"
     assert exploration.counts.schedules >= 1
+    assert exploration.counts.singles < exploration.firsts
     assert monotonic() - began < 30
+
+
+def test_findings_after_ctrl_c_say_that_they_were_not_made_smaller() -> None:
+    """Pressed when a few first faults were played."""
+
+    class Press(Silent):
+        def advance(self, weight: int, schedules: int, findings: int) -> None:
+            if findings:
+                signal.raise_signal(signal.SIGINT)
+
+    exploration = explore(Request(Plan(DAY, forgetful, fitting)), Press(), lambda scenario: scenario.slug)
+    assert exploration.stopped == "interrupted"
+    assert 0 < exploration.counts.singles < exploration.firsts
+    assert exploration.findings
+    assert {found.rough for found in exploration.findings} == {"not made smaller: interrupted"}
+    assert all(not found.rough for found in explored(1).findings)
 
 
 @pytest.mark.timeout(60)

@@ -35,6 +35,20 @@ def test_fewer_faults_and_steps() -> None:
     assert small.run.trace_hash == whole(stage, small.scenario.faults, small.scenario).trace_hash
 
 
+def test_what_was_stopped_says_that_it_may_not_be_the_smallest() -> None:
+    stage = ToyStage(DAY, frozenset({"forgets-second"}))
+    faults = (Fault(f"{ANSWER}#3", "drop"), Fault(f"{REVERSAL}#1", "drop"))
+    cut = Shrinker(stage, LOST, stop=lambda: True).shrink(DAY, faults)
+    assert cut is not None
+    assert (cut.cut, cut.scenario.steps) == ("interrupted", DAY.steps)
+    short = Shrinker(stage, LOST, tries_max=2).shrink(DAY, faults)
+    assert short is not None
+    assert short.cut == "2 runs were not enough"
+    small = Shrinker(stage, LOST).shrink(DAY, faults)
+    assert small is not None
+    assert small.cut == ""
+
+
 def test_it_is_one_minimal() -> None:
     """No single change that is tried keeps the finding."""
     stage = ToyStage(DAY, frozenset({"gives-up"}))

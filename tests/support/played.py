@@ -235,6 +235,7 @@ def an_exploration(runs: Sequence[RunShape]) -> ExplorationShape:
             "toml": "# case 14\n",
             "run": run,
             "tries": 23,
+            "rough": "",
         }
         for number, run in enumerate(runs, start=1)
     ]
@@ -259,6 +260,7 @@ def an_exploration(runs: Sequence[RunShape]) -> ExplorationShape:
         "jobs": 2,
         "seconds": 74.5,
         "stopped": "",
+        "firsts": 170,
         "spent": {"world": 80.0, "checker": 40.0, "snapshot": 20.0, "hashing": 10.0},
         "counts": {
             "schedules": 16056,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from specs.faults import Fault
 from terminal_sim.lab.explore.meter import Meter
 from terminal_sim.lab.explore.result import Found, Signature
-from terminal_sim.lab.explore.shrink import Shrinker
+from terminal_sim.lab.explore.shrink import INTERRUPTED, Shrinker
 from terminal_sim.lab.explore.stage import Stage, Verdict
 from terminal_sim.lab.explore.tally import Allowed, Group, struck_by
 from terminal_sim.lab.explore.walk import First, Problem
@@ -99,10 +99,11 @@ class Clerk:
         verdict, struck = suspect.group
         plain = Signature(verdict.classes, verdict.invariants, struck)
         if self._shrunk >= SHRUNK_MAX or self._stop():
-            self._put_plain(plain, suspect.faults, suspect.count, "")
+            why = INTERRUPTED if self._stop() else f"more than {SHRUNK_MAX} findings"
+            self._put_plain(plain, suspect.faults, suspect.count, "", f"not made smaller: {why}")
             return
         self._shrunk += 1
-        shrinker = Shrinker(self._stage, verdict)
+        shrinker = Shrinker(self._stage, verdict, stop=self._stop)
         with self._meter.time("shrinking"):
             small = shrinker.shrink(self._stage.scenario, suspect.faults)
         if small is None:
@@ -116,15 +117,19 @@ class Clerk:
             return
         scenario = _named(small.scenario, verdict, signature)
         self.found[signature] = Found(
-            signature, suspect.faults, scenario, suspect.count, small.run, self._write(scenario), "", small.tries
+            *(signature, suspect.faults, scenario, suspect.count, small.run, self._write(scenario), "", small.tries),
+            f"perhaps not the smallest: {small.cut}" if small.cut else "",
         )
 
-    def _put_plain(self, signature: Signature, faults: tuple[Fault, ...], count: int, problem: str) -> None:
+    def _put_plain(
+        self, signature: Signature, faults: tuple[Fault, ...], count: int, problem: str, rough: str = ""
+    ) -> None:
         if signature in self.found:
             self._count(signature, count)
             return
         scenario = replace(self._stage.scenario, faults=faults, variants=(), expect=Expect())
-        self.found[signature] = Found(signature, faults, scenario, count, None, self._write(scenario), problem)
+        text = self._write(scenario)
+        self.found[signature] = Found(signature, faults, scenario, count, None, text, problem, rough=rough)
 
 
 def _within(few: tuple[str, ...], many: tuple[str, ...]) -> bool:

@@ -91,7 +91,8 @@ def explore(request: Request, progress: Progress, write: Write) -> Exploration:
             Planted(name, any(not one.problem for one in found), sum(ends.values()))
             for name in dict.fromkeys((*bugs, *plan.scenario.world.bugs))
         ),
-        stopped=stopped or ("interrupted" if interrupted.is_set() else ""),
+        stopped="interrupted" if interrupted.is_set() else stopped,
+        firsts=walked.all,
         fault_free=fault_free,
     )
 

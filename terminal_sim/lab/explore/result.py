@@ -44,6 +44,8 @@ class Found:
     problem: str = ""
     tries: int = 0
     """Runs that the shrinking took."""
+    rough: str = ""
+    """Why `scenario` may not be the smallest ("not made smaller: interrupted"), "" = it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Planted:
 class Exploration:
     """A whole exploration. seconds: wall time; spent: where the processes' time went, in seconds: world, snapshot,
     hashing, checker, shrinking. expected: schedules by class tags that are no findings. stopped: "" = went to its end,
-    "time limit", "interrupted"."""
+    "time limit", "interrupted". firsts: first faults that there are, of which counts.singles were played; 0 in the
+    random tier, which has no end."""
 
     scenario: Scenario
     faults_max: int
@@ -117,6 +120,7 @@ class Exploration:
     """Actions of the vocabulary that never struck."""
     planted: tuple[Planted, ...] = ()
     stopped: str = ""
+    firsts: int = 0
     fault_free: Run | None = None
 
     @property

@@ -26,27 +26,38 @@ ACTIONS = ("delay", "drop", "reset", "stop")
 SECONDS = (1.0, 5.0, 31.0, 61.0, 120.0, 300.0)
 """What is tried in place of a longer time."""
 AMOUNTS = (1, 100, 1000)
+INTERRUPTED = "interrupted"
+"""Why a finding may not be the smallest: somebody pressed Ctrl-C."""
 WIRE_POINTS_MAX = 12
 """Places of a single message that are tried in place of a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """scenario: with its faults; run: of it, None when it comes to no end; tries: runs that it took."""
+    """scenario: with its faults; run: of it, None when it comes to no end; tries: runs that it took. cut: why it may
+    not be the smallest, "" = it is."""
 
     scenario: Scenario
     run: Run | None
     tries: int
+    cut: str = ""
 
 
 class Shrinker:
-    """Makes one finding smaller. verdict: what must stay."""
+    """Makes one finding smaller. verdict: what must stay. stop: once true, what there is has to do."""
 
-    def __init__(self, stage: Stage, verdict: Verdict, tries_max: int = TRIES_MAX) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        verdict: Verdict,
+        tries_max: int = TRIES_MAX,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.tries = 0
         self._stage = stage
         self._verdict = verdict
         self._max = tries_max
+        self._stop = stop
 
     def shrink(self, scenario: Scenario, faults: tuple[Fault, ...]) -> Shrunk | None:
         """The smallest that was found; None when the schedule itself does not show the verdict."""
@@ -55,19 +66,25 @@ class Shrinker:
         if not shows:
             return None
         changed = True
-        while changed and self.tries < self._max:
+        while changed and not self._over():
             changed = False
             for smaller in (fewer_faults, self._fewer_steps, self._simpler_actions, shorter_times, smaller_amounts):
-                while (better := self._first(smaller, now)) is not None and self.tries < self._max:
+                while (better := self._first(smaller, now)) is not None:
                     now, run = better
                     changed = True
-        return Shrunk(now, run, self.tries)
+        return Shrunk(now, run, self.tries, self._over())
+
+    def _over(self) -> str:
+        """Why no smaller one is looked for any more; "" = it is."""
+        if self._stop():
+            return INTERRUPTED
+        return f"{self._max} runs were not enough" if self.tries >= self._max else ""
 
     def _first(
         self, smaller: Callable[[Scenario], Iterator[Scenario]], now: Scenario
     ) -> tuple[Scenario, Run | None] | None:
         for candidate in smaller(now):
-            if self.tries >= self._max:
+            if self._over():
                 return None
             shows, run = self._shows(candidate)
             if shows:

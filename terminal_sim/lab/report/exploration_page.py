@@ -12,6 +12,7 @@ from terminal_sim.lab.report.pieces import cell, chips, number, table, verdict
 from terminal_sim.lab.report.run_section import run_body
 from terminal_sim.lab.report.shape import BugShape, ExplorationShape, ExploredFindingShape
 
+NOT_YET = "not found yet"
 OPEN_MAX = 3
 """So many findings stand open from the start."""
 
@@ -24,9 +25,9 @@ def exploration_page(found: ExplorationShape) -> str:
         el("p", "A press on a field shows how its schedules ended.", cls="quiet"),
         matrix(found),
         *_findings(found["findings"]),
-        _bugs(found["bugs"]),
-        _unused("Points never reached", found["unreached"]),
-        _unused("Actions never fired", found["unfired"]),
+        _bugs(found["bugs"], NOT_YET if found["stopped"] else "missed"),
+        _unused("Points not reached yet" if found["stopped"] else "Points never reached", found["unreached"]),
+        _unused("Actions not fired yet" if found["stopped"] else "Actions never fired", found["unfired"]),
         _sample(found),
     ]
     return document(f"{found['title']}, explored", body)
@@ -56,7 +57,8 @@ def _verdict(found: ExplorationShape) -> Html:
     text = f"No findings in {played}."
     if findings:
         text = f"{words.many(len(findings), 'finding')}: {wrong:,} of {played} did not end as the rules say."
-    early = f" Stopped early ({found['stopped']}): what was not played is not known." if found["stopped"] else ""
+    stopped = words.stopped(found)
+    early = f" S{stopped[1:]}; what was not played is not known." if stopped else ""
     return verdict(text + early, "wrong" if findings else "noted" if early else "good")
 
 
@@ -110,7 +112,8 @@ def _finding(found: ExploredFindingShape, *, unfolded: bool) -> Html:
     size += f", after {words.many(found['tries'], 'run')} of shrinking" if found["tries"] else ""
     kinds = ", ".join(found["kinds"]) or "no fault"
     signature = f"{words.many(found['count'], 'schedule')} with this signature: {kinds}."
-    body: list[Child] = [el("p", f"{signature} The smallest: {size}.", cls="quiet"), _as_found(found)]
+    which = f"As it was found ({found['rough']})" if found["rough"] else "The smallest"
+    body: list[Child] = [el("p", f"{signature} {which}: {size}.", cls="quiet"), _as_found(found)]
     if run is not None:
         body += run_body(run, found["id"], found=True)
     else:
@@ -135,17 +138,18 @@ def _as_found(found: ExploredFindingShape) -> Html | None:
 # ---- what was looked for, and what was not met
 
 
-def _bugs(bugs: Sequence[BugShape]) -> Html | None:
+def _bugs(bugs: Sequence[BugShape], unseen: str) -> Html | None:
+    """unseen: what is said of one that was not found."""
     if not bugs:
         return None
     heads: list[str | Html] = ["Planted bug", "Case", "Profile", "Result", "Smallest schedule", "Class", "Invariants"]
     missed = sum(not bug["found"] for bug in bugs)
-    caption = f"Planted bugs: {len(bugs) - missed} found, {missed} missed"
-    return table(caption, [*heads, number("Schedules")], [_bug(bug) for bug in bugs])
+    caption = f"Planted bugs: {len(bugs) - missed} found, {missed} {unseen}"
+    return table(caption, [*heads, number("Schedules")], [_bug(bug, unseen) for bug in bugs])
 
 
-def _bug(bug: BugShape) -> Html:
-    result = el("span", "found", cls="ok") if bug["found"] else el("b", "missed", cls="wrong")
+def _bug(bug: BugShape, unseen: str) -> Html:
+    result = el("span", "found", cls="ok") if bug["found"] else el("b", unseen, cls="wrong")
     schedule = [el("div", el("code", line)) for line in bug["schedule"]]
     return el(
         "tr",

@@ -37,6 +37,7 @@ def exploration_shape(exploration: Any, bugs: Sequence[BugShape] = ()) -> Explor
         "jobs": exploration.jobs,
         "seconds": exploration.seconds,
         "stopped": exploration.stopped,
+        "firsts": exploration.firsts,
         "spent": dict(exploration.spent),
         "counts": cast(CountsShape, asdict(exploration.counts)),
         "classes": dict(exploration.classes),
@@ -88,6 +89,7 @@ def _finding(name: str, found: Any) -> ExploredFindingShape:
         "toml": found.text,
         "run": run_shape(found.run) if found.run is not None else None,
         "tries": found.tries,
+        "rough": found.rough,
     }
 
 

@@ -225,7 +225,7 @@ class ExploredFindingShape(TypedDict):
     problem: what is wrong with the exploring itself, "" = a finding about the day. classes, invariants, kinds: the
     signature (kinds: "wire/T>H/0400 drop"). count: schedules with it. schedule: the smallest, one fault a line; first:
     as it was found. toml: the scenario file to replay, "" = none. run: of the smallest, None = it was not played.
-    tries: runs that the shrinking took."""
+    tries: runs that the shrinking took. rough: why `schedule` may not be the smallest, "" = it is."""
 
     id: str
     problem: str
@@ -240,11 +240,13 @@ class ExploredFindingShape(TypedDict):
     toml: str
     run: RunShape | None
     tries: int
+    rough: str
 
 
 class BugShape(TypedDict):
-    """A planted bug that was looked for. schedule: the smallest that shows it, [] = missed or not told. schedules: how
-    many were played to look for it. case: in the catalogue, 0 = not told."""
+    """A planted bug that was looked for. found False: missed, or not found yet when the exploration was stopped.
+    schedule: the smallest that shows it, [] = missed or not told. schedules: how many
+    were played to look for it. case: in the catalogue, 0 = not told."""
 
     name: str
     meaning: str
@@ -259,9 +261,10 @@ class BugShape(TypedDict):
 
 class ExplorationShape(TypedDict):
     """`exploration.json`. setting: profile, operator and bugs in a line. faults_max: the most faults of a schedule,
-    the random tier left out. stopped: "" = it went to its end. spent: seconds by what they went for. classes: all
-    schedules by their tags, joined by a space. kinds: of points that were reached, in the order of the day. actions:
-    the columns of the matrix."""
+    the random tier left out. stopped: "" = it went to its end; then a bug that is not found is not found yet. firsts:
+    first faults that there are, of which counts.singles were played, 0 = no end is known (random tier). spent:
+    seconds by what they went for. classes: all schedules by their tags, joined by a space. kinds: of points that were
+    reached, in the order of the day. actions: the columns of the matrix."""
 
     schema: str
     slug: str
@@ -272,6 +275,7 @@ class ExplorationShape(TypedDict):
     jobs: int
     seconds: float
     stopped: str
+    firsts: int
     spent: dict[str, float]
     counts: CountsShape
     classes: dict[str, int]

@@ -71,26 +71,30 @@ def exploration_lines(found: ExplorationShape) -> Iterator[Text]:
     rate = f", {counts['schedules'] / seconds:,.0f} a second" if seconds else ""
     yield Text(f"{found['slug']}: {found['setting']}", "bold")
     yield Text(f"{words.many(counts['schedules'], 'schedule')} ({', '.join(kinds)}) in {words.span(seconds)}{rate}")
-    if found["stopped"]:
-        yield Text(f"stopped early ({found['stopped']}): what follows is what was found until then", "yellow")
+    early = words.stopped(found)
+    if early:
+        yield Text(f"{early}; what follows is what was found until then", "yellow")
     yield _classes(Counter(found["classes"]))
-    yield from _findings(found["findings"])
+    yield from _findings(found["findings"], bool(early))
     yield from _bugs(found)
-    for noun, names in (("points never reached", found["unreached"]), ("actions never fired", found["unfired"])):
+    never = "not {} yet" if early else "never {}"
+    unused = (("points", "reached", found["unreached"]), ("actions", "fired", found["unfired"]))
+    for noun, names in ((f"{what} {never.format(done)}", names) for what, done, names in unused):
         if names:
             yield _named(noun, names)
 
 
-def _findings(findings: Sequence[ExploredFindingShape]) -> Iterator[Text]:
+def _findings(findings: Sequence[ExploredFindingShape], early: bool) -> Iterator[Text]:
     if not findings:
-        yield Text("no findings", "green")
+        yield Text("no findings until then", "yellow") if early else Text("no findings", "green")
         return
     schedules = sum(finding["count"] for finding in findings)
     yield Text(f"{words.many(len(findings), 'finding')} in {words.many(schedules, 'schedule')}", "bold red")
     for finding in findings:
         broken = f" ({', '.join(finding['invariants'])})" if finding["invariants"] else ""
         line = Text(f"  {finding['id']} ").append(finding["problem"] or " + ".join(finding["classes"]), "red")
-        yield line.append(f"{broken}, {finding['count']:,} ×: {'; '.join(finding['schedule']) or 'no fault'}", "")
+        line.append(f"{broken}, {finding['count']:,} ×: {'; '.join(finding['schedule']) or 'no fault'}", "")
+        yield line.append(f" ({finding['rough']})", "yellow") if finding["rough"] else line
 
 
 def _bugs(found: ExplorationShape) -> Iterator[Text]:
@@ -101,7 +105,7 @@ def _bugs(found: ExplorationShape) -> Iterator[Text]:
     names = {bug["name"] for bug in bugs}
     yield Text(f"planted bugs: {len(names) - len(missed):,} of {len(names):,} found", "red" if missed else "green")
     if missed:
-        yield Text(f"  missed: {', '.join(missed)}", "red")
+        yield Text(f"  {'not found yet' if found['stopped'] else 'missed'}: {', '.join(missed)}", "red")
 
 
 def _named(noun: str, names: Sequence[str]) -> Text:

@@ -13,7 +13,7 @@ from terminal_sim.lab.scenario import times
 
 if TYPE_CHECKING:
     from specs.faults import Fault
-    from terminal_sim.lab.report.shape import MoneyShape
+    from terminal_sim.lab.report.shape import ExplorationShape, MoneyShape
     from terminal_sim.lab.scenario.model import StepSpec
 
 MINUS = "−"
@@ -211,6 +211,18 @@ def step_text(step: StepSpec, shown: Callable[[int], str]) -> str:
         parts[0] += f" {span(waits)}"
     parts += [f"{name} {value}" for name, value in args.items() if name not in ("pin", "currency")]
     return ", ".join(parts)
+
+
+_STOPPED = {"time limit": "the time limit", "interrupted": "Ctrl-C"}
+
+
+def stopped(found: ExplorationShape) -> str:
+    """That an exploration was cut short, by what and how far it was; "" = it went to its end."""
+    if not found["stopped"]:
+        return ""
+    done, firsts = found["counts"]["singles"], found["firsts"]
+    far = f"{done:,} of {many(firsts, 'first fault')}" if firsts else many(found["counts"]["random"], "random schedule")
+    return f"stopped by {_STOPPED.get(found['stopped'], found['stopped'])}: {far}"
 
 
 def short(text: str, most: int) -> str:

@@ -16,6 +16,7 @@ from host.checker.books import Finding
 from specs.testcards import load_test_cards
 from terminal_sim.lab.report import run_shape, summary, summary_exploration, write, write_exploration
 from terminal_sim.lab.report.replay import file_name
+from terminal_sim.lab.report.shape import ExplorationShape
 from terminal_sim.lab.scenario.model import Scenario
 from terminal_sim.lab.world.record import Happened, Lane, Run
 from tests.support.played import BUG, TID, a_run, a_scenario, an_exploration
@@ -224,6 +225,11 @@ def test_a_card_that_has_no_name_keeps_its_scenario_from_being_written(tmp_path:
 # ---- explorations
 
 
+def stopped(why: str) -> ExplorationShape:
+    """Nothing found until somebody stopped it."""
+    return {**an_exploration([]), "stopped": why, "firsts": 398}
+
+
 def test_the_explorers_page(tmp_path: Path) -> None:
     shape = an_exploration([run_shape(a_run()), run_shape(a_run(variant=""))])
     page = write_exploration(tmp_path, shape).read_text(encoding="utf-8")
@@ -268,9 +274,23 @@ def test_an_exploration_that_found_nothing_says_so(tmp_path: Path) -> None:
 
 
 def test_an_exploration_that_was_stopped_does_not_claim_more_than_it_played(tmp_path: Path) -> None:
-    page = write_exploration(tmp_path, {**an_exploration([]), "stopped": "time limit"}).read_text(encoding="utf-8")
-    assert "Stopped early (time limit)" in page
+    page = write_exploration(tmp_path, stopped("time limit")).read_text(encoding="utf-8")
+    assert "Stopped by the time limit: 170 of 398 first faults; what was not played is not known." in page
     assert 'class="verdict noted"' in page
+    assert "Planted bugs: 1 found, 1 not found yet" in page
+    assert "missed" not in page
+    assert "Points not reached yet: 2" in page
+    assert "Actions not fired yet: 2" in page
+
+
+def test_a_finding_that_was_not_made_smaller_says_so(tmp_path: Path) -> None:
+    shape = an_exploration([run_shape(a_run())])
+    rough = {**shape["findings"][0], "rough": "not made smaller: interrupted"}
+    page = write_exploration(tmp_path, {**shape, "findings": [rough]}).read_text(encoding="utf-8")
+    assert "As it was found (not made smaller: interrupted): 1 fault, 2 steps" in page
+    assert "The smallest" not in page
+    told = json.loads((tmp_path / "exploration.json").read_text(encoding="utf-8"))
+    assert told["findings"][0]["rough"] == "not made smaller: interrupted"
 
 
 def test_hostile_text_in_an_exploration_stays_text(tmp_path: Path) -> None:
@@ -338,3 +358,25 @@ def test_a_summary_that_counts_the_rest_says_where_all_of_it_stands() -> None:
         "points never reached: p0, p1, p2, p3, p4, p5 and 5 more: all of them in the report (--report DIR)",
         "actions never fired: holiday",
     ]
+
+
+def test_the_summary_of_what_was_stopped_claims_no_more_than_was_played() -> None:
+    console = Console(record=True, width=200, file=StringIO())
+    summary_exploration(stopped("interrupted"), console)
+    found = lines_of(console)
+    assert found[2] == "stopped by Ctrl-C: 170 of 398 first faults; what follows is what was found until then"
+    assert found[4:] == [
+        "no findings until then",
+        "planted bugs: 1 of 2 found",
+        "  not found yet: late-accept",
+        "points not reached yet: crash/H/stage.after, wire/H>I/0420",
+        "actions not fired yet: paper-out, holiday",
+    ]
+
+
+def test_the_summary_marks_a_finding_that_was_not_made_smaller() -> None:
+    console = Console(record=True, width=200, file=StringIO())
+    shape = an_exploration([run_shape(a_run())])
+    rough = {**shape["findings"][0], "rough": "not made smaller: interrupted"}
+    summary_exploration({**shape, "findings": [rough]}, console)  # type: ignore[typeddict-item]
+    assert any(line.endswith("stop, restart 20 (not made smaller: interrupted)") for line in lines_of(console))
