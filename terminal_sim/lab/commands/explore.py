@@ -27,8 +27,8 @@ from terminal_sim.lab.scenario.model import Scenario
 from terminal_sim.lab.scenario.reading import library, load
 from terminal_sim.lab.scenario.writing import dumps
 
-EXIT_FOUND, EXIT_FAULTY = 1, 2
-"""interface.md section 1."""
+EXIT_FOUND, EXIT_FAULTY, EXIT_INTERRUPTED = 1, 2, 130
+"""interface.md section 1; 130 is what a shell calls a program that Ctrl-C ended."""
 PROFILES = ("HC", "TC")
 
 
@@ -52,7 +52,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """The exit code: 0 nothing found, 1 something, 2 bad arguments or file."""
+    """The exit code: 0 nothing found, 1 something, 2 bad arguments or file, 130 nothing until Ctrl-C."""
     try:
         if options.report is not None:  # told now, and not after minutes of work
             options.report.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,9 @@ def run(options: Options) -> int:
     except OSError as error:
         typer.echo(f"{error.filename}: cannot be written: {error.strerror}", err=True)
         return EXIT_FAULTY
-    return 0 if exploration.clean else EXIT_FOUND
+    if not exploration.clean:
+        return EXIT_FOUND
+    return EXIT_INTERRUPTED if exploration.stopped == "interrupted" else 0
 
 
 def _explored(options: Options) -> Exploration:
@@ -79,14 +81,29 @@ def _explored(options: Options) -> Exploration:
 
 def request_of(options: Options) -> Request:
     """What to explore. Raises: LabError, ScenarioError."""
-    if not 1 <= options.faults <= 20:
-        raise LabError(f"--faults {options.faults}: 1 or 2 for all of them, up to 20 for random runs")
+    _in_range(options)
     path = library().get(options.name, Path(options.name))
     if not path.exists():
         raise LabError(f"{options.name}: no file, and no scenario of the library; {nearest(options.name, library())}")
     scenario = _with(load(path), options)
+    if scenario.waiting:
+        raise LabError(f"{options.name}: cannot be played yet, it waits: {scenario.waiting}")
     plan = Plan(scenario, silent_stage, fitting, share=options.share, sampling=Sampling(options.twice, options.verify))
     return Request(plan, options.faults, options.jobs or cores(), options.seed, options.time_limit)
+
+
+def _in_range(options: Options) -> None:
+    """Raises: LabError for a number that says nothing."""
+    if not 1 <= options.faults <= 20:
+        raise LabError(f"--faults {options.faults}: 1 or 2 for all of them, up to 20 for random runs")
+    for name, value, zero in (
+        ("--jobs", options.jobs, "one process a core"),
+        ("--time-limit", options.time_limit, ""),
+        ("--seed", options.seed, ""),
+        ("--twice", options.twice, "nothing is repeated"),
+    ):
+        if not value >= 0:  # not a number is no number of seconds either
+            raise LabError(f"{name} {value:g}: 0{f' ({zero})' if zero else ''} or more")
 
 
 def _with(scenario: Scenario, options: Options) -> Scenario:
