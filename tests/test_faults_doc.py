@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from host.engine.sale import MAGIC_BASE, MAGIC_COUNT
-from host.faults import ACTIONS, Phase
+from host.faults import ACTIONS, CRASH, Phase
 from host.magic import FAULT_BASE, FAULT_COUNT, FAULTS
 from specs.faults import Action, Param, Place
 from specs.faults.actions import ACTIONS as CATALOGUE
@@ -25,10 +25,15 @@ def test_the_actions_are_those_of_the_host() -> None:
     assert [marked(line["action"])[0] for line in lines] == list(ACTIONS)
     for line, known in zip(lines, ACTIONS.values(), strict=True):
         assert line["phases"].split(", ") == [str(phase) for phase in known.phases], line
-        assert line["kept as (failure catalogue)"] == f"{known.action} at `{known.point}`", line
+        assert line["kept as (failure catalogue)"] == f"{known.action} at `{as_written(known.point)}`", line
         assert line["fate of the answer"] == known.fate, line
         default = "-" if known.delay_s is None else f"{known.delay_s:g}"
         assert line["default of `delay_s`"] == default, line
+
+
+def as_written(point: str) -> str:
+    """As a rule names it: a crash stands before or after its step."""
+    return f"{point}.after" if point == CRASH else point
 
 
 def vocabulary_rows() -> list[dict[str, str]]:
@@ -72,7 +77,7 @@ def _on_the_line(action: Action) -> str:
 
 def _at_the_host(action: Action) -> list[str]:
     names = [known for known in ACTIONS.values() if known.action == action.name]
-    found = [known.point for known in names] + ["wire/T>H" for known in names if known.inward]
+    found = [as_written(known.point) for known in names] + ["wire/T>H" for known in names if known.inward]
     return sorted(dict.fromkeys(found), reverse=True)
 
 

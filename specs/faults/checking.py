@@ -13,6 +13,7 @@ from specs.faults.points import Point, parse_point
 
 SECONDS_MAX = 366 * 86_400.0
 COUNT_MAX = 1_000_000
+DAYS_MAX = 366
 BYTE_MAX = 8191
 FIELD_MAX = 128
 RATE_MAX = 1_000_000.0
@@ -132,6 +133,7 @@ KINDS: Mapping[str, tuple[str, Callable[[object], Value | None]]] = {
     "shift": ("seconds, below zero too, or text as -10m", _shift),
     "count": (f"a whole number from 0 to {COUNT_MAX}", _whole(0, COUNT_MAX)),
     "signed": (f"a whole number from -{COUNT_MAX} to {COUNT_MAX}", _whole(-COUNT_MAX, COUNT_MAX)),
+    "days": (f"a whole number from 1 to {DAYS_MAX}", _whole(1, DAYS_MAX)),
     "byte": (f"a whole number from 0 to {BYTE_MAX}", _whole(0, BYTE_MAX)),
     "field": (f"the number of a data element, 2 to {FIELD_MAX}", _whole(2, FIELD_MAX)),
     "rate": ("bytes a second, above 0", _rate),

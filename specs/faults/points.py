@@ -162,14 +162,16 @@ def _crash(text: str, place: Place, who: str, what: str) -> Point:
 
 
 def _store(text: str, place: Place, who: str, what: str) -> Point:
-    if not _NAME.fullmatch(who) or who == ISSUER:
+    if not _NAME.fullmatch(who) or who == ISSUER or not what:
         raise _wrong(text, f"expected {_FORMS[place]}")
     _known(text, what, HOST_FILES if who == HOST else TERMINAL_STEPS, "file")
     return Point(place, who, what=what)
 
 
 def _operator(text: str, place: Place, who: str, what: str) -> Point:
-    if not _NAME.fullmatch(who) or who in (HOST, ISSUER):
+    if who in MOMENTS and not what:
+        raise _wrong(text, f"the terminal is missing: write op/TID/{who} or op/T/{who}")
+    if not _NAME.fullmatch(who) or who in (HOST, ISSUER) or not what:
         raise _wrong(text, f"expected {_FORMS[place]}")
     _known(text, what, MOMENTS, "moment")
     return Point(place, who, what=what)

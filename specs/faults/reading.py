@@ -20,8 +20,9 @@ from specs.kinds import Kind
 from specs.mti import Mti
 
 PHASES = ("before-commit", "after-commit")
-OWN_KEYS = ("at", "action", "match", "phase", "times", "probability", "seed", "from", "until")
+OWN_KEYS = ("at", "action", "match", "times", "probability", "seed", "from", "until")
 MATCH_KEYS = ("tid", "mti", "kind", "stan", "amount", NTH, "step")
+NO_PHASE = "only a rule of the host has one; here the point says it: wire/T>H before the commit, wire/H>T after it"
 SEED_MAX = 2**63 - 1
 AMOUNT_MAX = 10**12
 Moment = Callable[[str], float]
@@ -53,22 +54,27 @@ def to_table(fault: Fault) -> dict[str, object]:
     """The table that reads as this fault; what is as by default is left out."""
     table: dict[str, object] = {"at": fault.at, "action": fault.action, **fault.params}
     table |= {"match": dict(fault.match)} if fault.match else {}
-    told = {"phase": fault.phase, "from": fault.since, "until": fault.until}
+    told = {"from": fault.since, "until": fault.until}
     table |= {key: text for key, text in told.items() if text}
     table |= {"times": fault.times} if fault.times != 1 else {}
     table |= {"probability": fault.probability} if fault.probability != 1.0 else {}
     return table | ({"seed": fault.seed} if fault.seed else {})
 
 
-def match_from(value: object, terminals: Collection[str] | None = None) -> dict[str, Value]:
-    """What a fault is matched on. Raises: FaultError whose key is match or match.NAME."""
+def match_from(
+    value: object, terminals: Collection[str] | None = None, steps: Collection[str] | None = None
+) -> dict[str, Value]:
+    """What a fault is matched on. terminals, steps: the names that there are; None = they are not checked.
+
+    Raises: FaultError whose key is match or match.NAME.
+    """
     if not isinstance(value, Mapping):
         raise FaultError("", "match", "expected a table")
     found: dict[str, Value] = {}
     for key, wanted in value.items():
         if key not in MATCH_KEYS:
             raise FaultError("", f"match.{key}", f"cannot be matched; {nearest(str(key), MATCH_KEYS)}")
-        why = _unmatchable(key, wanted, terminals)
+        why = _unmatchable(key, wanted, terminals, steps)
         if why:
             raise FaultError("", f"match.{key}", why)
         found[key] = wanted
@@ -100,6 +106,8 @@ def _fault(
 ) -> Fault:
     at, name = _text(table, "at"), _text(table, "action")
     point, action = action_at(at, name)
+    if "phase" in table:
+        raise FaultError("", "phase", NO_PHASE)
     given = {key: value for key, value in table.items() if key not in OWN_KEYS}
     for key in given:
         if key not in {param.name for param in action.params}:
@@ -107,20 +115,19 @@ def _fault(
             raise FaultError("", key, f"{action.name} knows no {key!r}; {nearest(key, known)}")
     params = checked_params(action, given)
     _check_names(point, action.params, params, terminals)
-    phase = table.get("phase", "")
-    if phase not in ("", *PHASES):
-        raise FaultError("", "phase", f"expected {' or '.join(PHASES)}")
+    since, until = _moment(table, "from", steps, moment), _moment(table, "until", steps, moment)
+    if _is_seconds(since) and _is_seconds(until) and float(until) <= float(since):
+        raise FaultError("", "until", f"{table['until']!r} is not after «from» ({table['from']!r})")
     return Fault(
         at=at,
         action=name,
         params=params,
-        match=match_from(table.get("match", {}), terminals),
-        phase=str(phase),
+        match=match_from(table.get("match", {}), terminals, steps),
         times=whole(table, "times", 1, 0, COUNT_MAX),
         probability=real(table, "probability", 1.0, 0.0, 1.0),
         seed=whole(table, "seed", 0, 0, SEED_MAX),
-        since=_moment(table, "from", steps, moment),
-        until=_moment(table, "until", steps, moment),
+        since=since,
+        until=until,
         line=line,
     )
 
@@ -144,7 +151,7 @@ def _check_names(
             raise FaultError("", param.name, f"there is no terminal {name!r}; {nearest(name, terminals)}")
 
 
-def _unmatchable(key: str, value: object, terminals: Collection[str] | None) -> str:
+def _unmatchable(key: str, value: object, terminals: Collection[str] | None, steps: Collection[str] | None) -> str:
     """Why a value cannot be matched; "" = it can."""
     if key in ("amount", NTH):
         low, high = (0, AMOUNT_MAX) if key == "amount" else (1, COUNT_MAX)
@@ -161,6 +168,8 @@ def _unmatchable(key: str, value: object, terminals: Collection[str] | None) -> 
         return f"{value!r} is no kind; {nearest(value, [kind.value for kind in Kind])}"
     if key == "tid" and terminals is not None and value not in terminals:
         return f"there is no terminal {value!r}; {nearest(value, terminals)}"
+    if key == "step" and steps is not None and value not in steps:
+        return f"there is no step {value!r}; {nearest(value, steps)}"
     return ""
 
 
@@ -185,6 +194,10 @@ def _moment(table: Mapping[str, object], key: str, steps: Collection[str] | None
         pass
     forms = "seconds, step:ID" + (", a time" if moment else "") + (" or as +10m" if key == "until" else "")
     raise FaultError("", key, f"{value!r}: expected {forms}")
+
+
+def _is_seconds(moment: str) -> bool:
+    return bool(moment) and moment[0].isdigit()
 
 
 def _after(text: str, start: str) -> str:

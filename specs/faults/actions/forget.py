@@ -8,6 +8,6 @@ ACTION = Action(
     "forget",
     (Place.OPERATOR,),
     "nobody settles for `days` days",
-    (Param("days", "count", 1, "days"),),
+    (Param("days", "days", 1, "days"),),
     steps=("end-of-day",),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from specs import dialect as dialects
@@ -22,7 +23,7 @@ def checked(scenario: Scenario, rows: Sequence[int], spot: Spot) -> None:
     """rows: of each step its place in the file's list. Raises: ScenarioError."""
     _world(scenario, spot)
     _steps(scenario, [spot.at("steps", row) for row in rows], spot.at("steps"))
-    _operator(scenario.operator.rekey_on, scenario, spot.at("operator"))
+    _operator(scenario.operator.on_unknown, scenario.operator.rekey_on, scenario, spot.at("operator"))
     _expect(scenario.expect, scenario, spot.at("expect"))
     _variants(scenario, spot.at("variants"))
 
@@ -126,7 +127,9 @@ def _intents(scenario: Scenario, places: Sequence[Spot]) -> None:
 # ---- the end
 
 
-def _operator(rekey_on: str, scenario: Scenario, spot: Spot) -> None:
+def _operator(on_unknown: str, rekey_on: str, scenario: Scenario, spot: Spot) -> None:
+    if on_unknown == "rekey-on" and not rekey_on:
+        raise spot.at("on_unknown").error("«rekey-on» needs «rekey_on»: the unit at which it is keyed again")
     units = [one.name for one in scenario.terminals]
     if rekey_on and rekey_on not in units:
         raise spot.at("rekey_on").error(f"no terminal {rekey_on!r}; {nearest(rekey_on, units)}")
@@ -158,7 +161,8 @@ def _variants(scenario: Scenario, spot: Spot) -> None:
         for place, unit in enumerate(variant.units):
             if unit not in units:
                 raise spot.at(nth, "units", place).error(f"no terminal {unit!r}; {nearest(unit, units)}")
-        _operator(str(variant.operator.get("rekey_on", "")), scenario, spot.at(nth, "operator"))
+        habits = replace(scenario.operator, **variant.operator)  # type: ignore[arg-type]
+        _operator(habits.on_unknown, habits.rekey_on, scenario, spot.at(nth, "operator"))
         _expect(variant.expect, scenario, spot.at(nth, "expect"))
 
 

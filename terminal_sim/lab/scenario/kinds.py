@@ -23,10 +23,15 @@ Schema = dict[str, Any]
 Names = Callable[[], tuple[str, ...]]
 
 
+def _nowhere(_word: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key of a table. kind: of KINDS, or "table", "tables", "table-of-tables" whose keys are `keys`. needed: it
-    must be there. default: as the documents show it, "" none. names: what a word may be."""
+    must be there. default: as the documents show it, "" none. names: what a word may be. elsewhere: what is known of
+    a word that has its place under another key, "" nothing."""
 
     name: str
     kind: str
@@ -35,6 +40,7 @@ class Key:
     default: str = ""
     names: Names | None = None
     keys: tuple[Key, ...] = ()
+    elsewhere: Callable[[str], str] = _nowhere
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -83,7 +89,7 @@ def _text(key: Key, value: object, spot: Spot) -> str:
 def _word(key: Key, value: object, spot: Spot) -> str:
     word = _text(key, value, spot)
     if word not in key.words:
-        raise spot.error(f"{word!r} is unknown; {names.nearest(word, key.words)}")
+        raise spot.error(f"{word!r} is {key.elsewhere(word) or f'unknown; {names.nearest(word, key.words)}'}")
     return word
 
 

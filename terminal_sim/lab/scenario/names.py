@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 
 from host.checker.auditor import AUDIT
@@ -88,6 +89,16 @@ def bugs() -> tuple[str, ...]:
 def host_bugs() -> tuple[str, ...]:
     """Planted bugs of the host."""
     return tuple(DEVIATIONS)
+
+
+def misplaced_bug(place: str) -> Callable[[str], str]:
+    """Of a bug that is the other end's: whose, and that it is written in `place`; "" of any other word."""
+
+    def told(word: str) -> str:
+        whose = "terminal" if word in BUGS else "host" if word in DEVIATIONS else ""
+        return f"a bug of the {whose}: write it in {place}" if whose else ""
+
+    return told
 
 
 def settings() -> dict[str, type]:

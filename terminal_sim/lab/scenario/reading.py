@@ -40,6 +40,10 @@ STEPS_MAX = 2_000
 _LIBRARY = Path(__file__).resolve().parent.parent / "scenarios"
 _MISSING_LINE = re.compile(r"\(at line ([0-9]+), column [0-9]+\)|\(at end of document\)")
 
+_OVERWRITTEN = "Cannot overwrite a value"
+_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")
+"""At the beginning of a line; `tomllib` does not say which key is there already."""
+
 
 # ---- files
 
@@ -56,7 +60,7 @@ def load(path: str | Path) -> Scenario:
         raw = Path(path).read_bytes()
         if len(raw) > FILE_BYTES_MAX:
             raise ScenarioError(name, 0, "", f"longer than {FILE_BYTES_MAX} bytes")
-        text = raw.decode("utf8")
+        text = raw.decode("utf-8-sig")  # some editors begin a file with a mark of their own
     except OSError as error:
         raise ScenarioError(name, 0, "", f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -78,7 +82,9 @@ def loads(text: str, name: str) -> Scenario:
 def _no_toml(text: str, name: str, error: str) -> ScenarioError:
     match = _MISSING_LINE.search(error)
     line = int(match.group(1)) if match and match.group(1) else text.count("\n") + 1
-    return ScenarioError(name, line, "", f"no TOML: {_MISSING_LINE.sub('', error).strip()}")
+    why = _MISSING_LINE.sub("", error).strip()
+    twice = _KEY.match(text.split("\n")[line - 1]) if why == _OVERWRITTEN else None
+    return ScenarioError(name, line, "", f"no TOML: {f'a second «{twice[1]}»' if twice else why}")
 
 
 def _notice(text: str) -> str:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from specs.faults.actions import ACTIONS
-from specs.faults.checking import BYTE_MAX, COUNT_MAX, FIELD_MAX, RATE_MAX, SECONDS_MAX, TEXT_MAX
+from specs.faults.checking import BYTE_MAX, COUNT_MAX, DAYS_MAX, FIELD_MAX, RATE_MAX, SECONDS_MAX, TEXT_MAX
 from specs.faults.model import Action, Param
-from specs.faults.reading import MATCH_KEYS, PHASES, SEED_MAX
+from specs.faults.reading import MATCH_KEYS, SEED_MAX
 from specs.kinds import Kind as Operation
 from terminal_sim.lab.scenario import tables, times
 from terminal_sim.lab.scenario.kinds import AMOUNT_MAX, KINDS, Key, Schema
@@ -135,6 +135,7 @@ PARAMS: Mapping[str, Schema] = {
         ]
     },
     "count": _whole(0, COUNT_MAX),
+    "days": _whole(1, DAYS_MAX),
     "signed": _whole(-COUNT_MAX, COUNT_MAX),
     "byte": _whole(0, BYTE_MAX),
     "field": _whole(2, FIELD_MAX),
@@ -160,7 +161,6 @@ _FAULT: Mapping[str, Schema] = {
         "properties": {name: _MATCH.get(name, {"type": "string", "minLength": 1}) for name in MATCH_KEYS},
         "additionalProperties": False,
     },
-    "phase": {"description": "before or after the host's commit", "type": "string", "enum": list(PHASES)},
     "times": {"description": "how often it strikes; 0 = without end", **_whole(0, COUNT_MAX)},
     "probability": {"description": "chance of each strike", "type": "number", "minimum": 0, "maximum": 1},
     "seed": {"description": "of the chance", **_whole(0, SEED_MAX)},

@@ -17,6 +17,9 @@ STEP_EXPECT = (
     Key("code", "code", "the response code"),
 )
 PROFILES = ("HC", "TC")
+_THE_WORLDS = names.misplaced_bug("«bugs» of «world»")
+_A_TERMINALS = names.misplaced_bug("«bugs» of a terminal")
+_HOST_BUGS, _TERMINAL_BUGS = names.misplaced_bug("«host_bugs»"), names.misplaced_bug("«bugs»")
 WORLD = (
     Key("dialect", "word", "of all terminals that say no other", default="cup", names=names.dialects),
     Key(
@@ -34,7 +37,7 @@ WORLD = (
     Key("issuer_timeout", "seconds", "how long the host waits for the issuer", default="20"),
     Key("seed", "count", "of keys and RRNs; the same seed, the same run", default="7"),
     Key(SWITCHES, "switches", "the host's habits (rules.md), by name"),
-    Key("bugs", "words", "planted bugs of the host", names=names.host_bugs),
+    Key("bugs", "words", "planted bugs of the host", names=names.host_bugs, elsewhere=_A_TERMINALS),
     Key(
         "unknown_cards",
         "word",
@@ -48,7 +51,7 @@ TERMINAL = (
     Key("unit", "name", "how the file calls it, where two units have one TID", default="the TID"),
     Key("mid", "mid", "merchant id", default="123456789012345"),
     Key("firmware", "word", "how it comes back after a power cut", default="reference", names=names.firmware),
-    Key("bugs", "words", "planted bugs of the terminal", names=names.bugs),
+    Key("bugs", "words", "planted bugs of the terminal", names=names.bugs, elsewhere=_THE_WORLDS),
     Key("dialect", "word", "what it speaks", default="as the world", names=names.dialects),
     Key("stan", "serial", "the last STAN that it has taken", default="000000"),
     Key("batch", "serial", "its open batch", default="000001"),
@@ -90,8 +93,16 @@ NOT_VARIED = frozenset({"bugs", "holidays"})
 """Keys of the world that a variant does not change: bugs are `host_bugs`."""
 VARIANT = (
     Key("name", "name", "stands in every report beside the slug", needed=True),
-    Key("bugs", "words", "planted bugs of the terminals, instead of the file's", names=names.bugs),
-    Key("host_bugs", "words", "planted bugs of the host, instead of the file's", names=names.host_bugs),
+    Key(
+        "bugs", "words", "planted bugs of the terminals, instead of the file's", names=names.bugs, elsewhere=_HOST_BUGS
+    ),
+    Key(
+        "host_bugs",
+        "words",
+        "planted bugs of the host, instead of the file's",
+        names=names.host_bugs,
+        elsewhere=_TERMINAL_BUGS,
+    ),
     Key("units", "texts", "the units that have the bugs", default="all"),
     Key("world", "table", "what is other in the world", keys=tuple(k for k in WORLD if k.name not in NOT_VARIED)),
     Key("operator", "table", "what is other with the operator", keys=OPERATOR),

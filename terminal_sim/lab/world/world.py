@@ -94,6 +94,7 @@ class World:
         self.spec = world_of(scenario, variant)
         self.habits = _habits_of(scenario, variant)
         self.faults = tuple(scenario.faults if faults is None else faults)
+        _check_faults(self.faults)
         self.start = datetime.fromisoformat(self.spec.start).replace(tzinfo=UTC)
         self.at_step = 0
         self._began = False
@@ -485,6 +486,15 @@ def world_of(scenario: Scenario, variant: Variant | None) -> WorldSpec:
         raise LabError(f"variant {variant.name if variant else ''}: world: {error}") from None
     date.fromisoformat(spec.start[:10])
     return spec
+
+
+def _check_faults(faults: Sequence[Fault]) -> None:
+    for nth, fault in enumerate(faults, start=1):
+        if fault.action == "prompt":
+            line = f" (line {fault.line})" if fault.line else ""
+            raise LabError(
+                f"faults[{nth}]{line}: prompt is for real hardware: a rule of the host (POST /api/v1/faults)"
+            )
 
 
 def _habits_of(scenario: Scenario, variant: Variant | None) -> Any:

@@ -96,6 +96,13 @@ def test_a_bad_file_is_one_line_on_stderr_and_nothing_is_played(day: Path, tmp_p
     assert result.stderr == f"{bad}:7: steps[2].do: 'setle' is unknown; did you mean 'settle'?\n"
 
 
+def test_what_is_for_real_hardware_is_refused_in_the_world(day: Path) -> None:
+    day.write_text(SALE + 'faults = [{at="wire/H>T", action="prompt", text="cut"}]\n', encoding="utf8")
+    result = sim("run", day)
+    why = "faults[1] (line 10): prompt is for real hardware: a rule of the host (POST /api/v1/faults)"
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{day}: {why}\n")
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [

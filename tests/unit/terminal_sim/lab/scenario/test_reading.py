@@ -44,6 +44,9 @@ def steps_of(text: str) -> tuple[StepSpec, ...]:
     return loads(text, "day.toml").steps
 
 
+ONE_SALE = 'terminals = [{tid="T0000001"}]\nsteps = [{id="A", do="sale", amount=100}]\n'
+
+
 def test_the_file_of_the_catalogue() -> None:
     scenario = loads(CATALOGUE, "folder/rev-lost.toml")
     assert scenario.slug == "rev-lost"
@@ -181,6 +184,39 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
         load(tmp_path / "long.toml")
     (tmp_path / "day.toml").write_text(CATALOGUE, encoding="utf8")
     assert load(tmp_path / "day.toml").slug == "day"
+
+
+def test_a_file_may_begin_with_the_mark_of_an_editor(tmp_path: Path) -> None:
+    path = tmp_path / "day.toml"
+    path.write_bytes(b"\xef\xbb\xbf# Seen in the shop.\n" + ONE_SALE.encode())
+    assert load(path).notice == "Seen in the shop."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('title = "a"\ncase = 1\ntitle = "b = c"\n', "day.toml:3: no TOML: a second «title»"),
+        ("[world]\nseed = 1\n  seed = 2", "day.toml:3: no TOML: a second «seed»"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named(text: str, said: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        loads(text, "day.toml")
+    assert str(caught.value) == said
+
+
+def test_a_window_that_ends_before_it_begins_is_refused_however_the_times_are_written() -> None:
+    window = 'faults = [{{at="link/T", action="down", from={}, until={}}}]\n'
+    for since, until in (('"10:00"', '"09:30"'), ('"day2 09:00"', '"10:00"'), ("600", '"09:05"')):
+        with pytest.raises(ScenarioError, match=r"faults\[1\].until: .* is not after «from»"):
+            loads(window.format(since, until) + ONE_SALE, "day.toml")
+    for since, until in (('"09:30"', '"10:00"'), ('"10:00"', '"+10m"'), ('"step:A"', '"09:01"')):
+        assert loads(window.format(since, until) + ONE_SALE, "day.toml").faults
+
+
+def test_a_variant_may_have_the_unit_of_the_file_at_which_it_is_keyed_again() -> None:
+    file = 'operator = {rekey_on="T0000001"}\nvariants = [{name="v", operator={on_unknown="rekey-on"}}]\n'
+    assert loads(file + ONE_SALE, "day.toml").variants
 
 
 def test_a_file_of_too_many_steps_is_refused() -> None:

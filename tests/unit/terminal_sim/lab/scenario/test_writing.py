@@ -129,7 +129,6 @@ _FAULTS = st.lists(
         action=st.just("delay"),
         params=st.fixed_dictionaries({"seconds": st.integers(0, 600).map(float)}),
         match=st.fixed_dictionaries({}, optional={"amount": st.integers(0, 999), "kind": st.just("sale")}),
-        phase=_word(("", "after-commit")),
         times=st.integers(0, 5),
         probability=_word(("1", "0.5", "0")).map(float),
         seed=st.integers(0, 9),
@@ -169,7 +168,8 @@ _VARIANTS = st.lists(
         world=st.fixed_dictionaries(
             {}, optional=_WORLD | {tables.SWITCHES: st.fixed_dictionaries({}, optional=_SWITCHES).map(_with_usual)}
         ),
-        operator=st.fixed_dictionaries({}, optional={"on_unknown": _word(names.habits()), "rekey_on": st.just("left")}),
+        operator=st.fixed_dictionaries({}, optional={"rekey_on": st.just("left")})
+        | st.fixed_dictionaries({"on_unknown": _word(names.habits()), "rekey_on": st.just("left")}),
         expect=_EXPECT,
     ),
     max_size=1,
@@ -197,7 +197,8 @@ _SCENARIOS = st.builds(
     ),
     steps=_steps(),
     faults=_FAULTS,
-    operator=st.builds(OperatorSpec, _word(names.habits()), st.integers(1, 9), _word(("", "left"))),
+    operator=st.builds(OperatorSpec, _word(names.habits()), st.integers(1, 9), st.just("left"))
+    | st.builds(OperatorSpec, st.just("rekey"), st.integers(1, 9)),
     expect=_EXPECT,
     variants=_VARIANTS,
     notice=_NOTICE,
