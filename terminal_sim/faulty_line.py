@@ -26,7 +26,7 @@ from specs.errors import EncodeError, FrameError, SpecError
 from specs.families import family
 from specs.faults import Behind, Effect, End, Facts, Fault, FaultError, Passage, Place, Put, With
 from specs.faults.checking import effects
-from specs.faults.plan import Plan
+from specs.faults.plan import STEP, Plan
 from specs.faults.points import parse_point
 from specs.faults.reading import fault_from
 from specs.framing import frame
@@ -37,6 +37,7 @@ from terminal_sim.errors import ConfigError, LineLost
 from terminal_sim.firmware import REFERENCE, Firmware
 from terminal_sim.link import TcpLine
 from terminal_sim.reads import reader
+from terminal_sim.toml_places import KeyPath, line_of, lines, spelt
 
 PLAYED = frozenset(
     {
@@ -58,7 +59,8 @@ _Due = tuple[float, int, str, Effect]
 def read_plan(path: Path, tid: str) -> Plan:
     """The plan of a file for this terminal. Raises: ConfigError naming file, key and why."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8-sig")
+        table = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"CLOSEOUT_FAULTS={path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -66,23 +68,38 @@ def read_plan(path: Path, tid: str) -> Plan:
     rows = table.get("faults")
     if set(table) != {"faults"} or not isinstance(rows, list):
         raise ConfigError(f"{path}: expected faults = [...] and nothing else")
+    places = lines(text)
+    return Plan([_read(row, nth, path, places, tid) for nth, row in enumerate(rows)])
+
+
+def _read(row: object, nth: int, path: Path, places: Mapping[KeyPath, int], tid: str) -> Fault:
+    """Raises: ConfigError with file, line and key, as a scenario file has them."""
     try:
-        return Plan([_playable(row, f"{path}: faults[{place}]", tid) for place, row in enumerate(rows)])
+        return _playable(row, tid)
     except FaultError as error:
-        raise ConfigError(str(error)) from None
+        keys: KeyPath = ("faults", nth, *(part for part in error.key.split(".") if part))
+        raise ConfigError(f"{path}:{line_of(places, keys)}: {spelt(keys)}: {error.why}") from None
 
 
-def _playable(row: object, where: str, tid: str) -> Fault:
+def _on_a_step(row: Mapping[str, object]) -> str:
+    """The key that names a step of a scenario, "" none does."""
+    match = row.get("match")
+    if isinstance(match, Mapping) and "step" in match:
+        return "match.step"
+    return next((key for key in ("from", "until") if str(row.get(key, "")).startswith(STEP)), "")
+
+
+def _playable(row: object, tid: str) -> Fault:
     if not isinstance(row, Mapping):
-        raise FaultError(where, "", "expected a table")
-    fault = fault_from(row, where, terminals=[tid], steps=())
+        raise FaultError("", "", "expected a table")
+    if key := _on_a_step(row):
+        raise FaultError("", key, "a terminal's own line has no steps; seconds count from the command's beginning")
+    fault = fault_from(row, terminals=[tid], steps=())
     point = parse_point(fault.at)
     if point.place not in _PLACES or not point.terminal:
-        raise FaultError(
-            where, "at", f"{fault.at}: a terminal's line has the points wire/T>H, wire/H>T, conn/T, link/T"
-        )
+        raise FaultError("", "at", f"{fault.at}: a terminal's line has the points wire/T>H, wire/H>T, conn/T, link/T")
     if fault.action not in PLAYED:
-        raise FaultError(where, "action", f"{fault.action} cannot be played on a terminal's line")
+        raise FaultError("", "action", f"{fault.action} cannot be played on a terminal's line")
     return fault
 
 

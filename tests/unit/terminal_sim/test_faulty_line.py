@@ -331,12 +331,23 @@ def write(folder: Path, text: str) -> Path:
     [
         ("faults = [", "faults.toml: "),
         ("fault = []", "expected faults = [...]"),
-        ('faults = ["drop"]', "faults[0]: expected a table"),
-        ('faults = [{at="wire/T>H", action="dorp"}]', "faults[0].action: 'dorp' is no action; did you mean 'drop'?"),
-        ('faults = [{at="wire/T9>H", action="drop"}]', "faults[0].at: "),
+        ('faults = ["drop"]', "faults.toml:1: faults[1]: expected a table"),
+        (
+            'faults = [{at="wire/T>H", action="dorp"}]',
+            "faults.toml:1: faults[1].action: 'dorp' is no action; did you mean 'drop'?",
+        ),
+        ('faults = [{at="wire/T9>H", action="drop"}]', "faults.toml:1: faults[1].at: "),
         ('faults = [{at="crash/T/stan.before", action="stop"}]', "a terminal's line has the points"),
         ('faults = [{at="wire/H>T", action="answer", rc="05"}]', "answer cannot be played"),
-        ('faults = [{at="link/T", action="down", from="step:A"}]', "faults[0].from: there is no step 'A'"),
+        (
+            'faults = [{at="link/T", action="down", from="step:A"}]',
+            "faults[1].from: a terminal's own line has no steps",
+        ),
+        (
+            '[[faults]]\nat = "conn/T"\naction = "refuse"\n\n[[faults]]\nat = "wire/X"\n',
+            "faults.toml:5: faults[2].action",
+        ),
+        ('faults = [\n  {at="wire/T>H", action="drop",  match={kin="a"}},\n]', "faults.toml:2: faults[1].match.kin: "),
     ],
 )
 def test_a_file_that_cannot_be_played(tmp_path: Path, text: str, why: str) -> None:
