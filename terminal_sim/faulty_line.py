@@ -69,7 +69,11 @@ def read_plan(path: Path, tid: str) -> Plan:
     if set(table) != {"faults"} or not isinstance(rows, list):
         raise ConfigError(f"{path}: expected faults = [...] and nothing else")
     places = lines(text)
-    return Plan([_read(row, nth, path, places, tid) for nth, row in enumerate(rows)])
+    faults = [_read(row, nth, path, places, tid) for nth, row in enumerate(rows)]
+    try:
+        return Plan(faults)
+    except FaultError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _read(row: object, nth: int, path: Path, places: Mapping[KeyPath, int], tid: str) -> Fault:

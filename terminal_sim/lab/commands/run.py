@@ -21,6 +21,7 @@ from terminal_sim.lab.logs import critical_only
 from terminal_sim.lab.played import Look, Played, Player, Turn, found, played, read, turns
 from terminal_sim.lab.report import writing
 from terminal_sim.lab.report.shape import SkippedShape
+from terminal_sim.lab.scenario.expecting import nothing_expected
 from terminal_sim.lab.scenario.kinds import COUNT_MAX
 from terminal_sim.lab.scenario.model import Scenario, Variant
 from terminal_sim.lab.scenario.reading import library
@@ -215,7 +216,9 @@ def _tell(one: Played) -> None:
         typer.echo(one.broken.rstrip(), err=True)
         return
     word = "ok " if one.good else "NOT"
-    typer.echo(f"{word}  {one.name:{NAME_WIDTH}} {', '.join(one.run.classes):24} {one.seconds:6.2f} s")
+    end = ", ".join(one.run.classes)
+    end = f"end {end}: nothing was expected" if one.good and nothing_expected(one.run) else end
+    typer.echo(f"{word}  {one.name:{NAME_WIDTH}} {end:24} {one.seconds:6.2f} s")
     for sentence in one.run.mismatches:
         typer.echo(f"       {sentence}")
 
@@ -223,7 +226,10 @@ def _tell(one: Played) -> None:
 def _sum(done: Sequence[Played], stopped: str) -> str:
     runs = [one for one in done if not one.unplayed]
     good = sum(one.good for one in runs)
-    told = [f"{_many(len(runs), 'run')} in {sum(one.seconds for one in runs):.1f} s: {good} as expected"]
+    free = sum(one.good and one.run is not None and nothing_expected(one.run) for one in runs)
+    told = [f"{_many(len(runs), 'run')} in {sum(one.seconds for one in runs):.1f} s: {good - free} as expected"]
+    if free:
+        told.append(f"{free} of which nothing was expected")
     if good < len(runs):
         told.append(f"{len(runs) - good} NOT")
     for count, word in (

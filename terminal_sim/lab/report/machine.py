@@ -22,6 +22,7 @@ from terminal_sim.lab.report.shape import (
     WorldShape,
 )
 from terminal_sim.lab.report.telling import told
+from terminal_sim.lab.scenario.expecting import nothing_expected
 
 if TYPE_CHECKING:
     from host.checker.books import Finding
@@ -53,6 +54,7 @@ def run_shape(run: Run) -> RunShape:
         "case": scenario.case,
         "notice": scenario.notice,
         "variant": run.variant,
+        "expected": not nothing_expected(run),
         "ok": not run.mismatches and not run.unfired,
         "clean": run.clean,
         "sentence": _sentence(run, end),
@@ -109,6 +111,8 @@ def _sentence(run: Run, end: str) -> str:
         return f"Not as expected: {end}."
     if run.unfired:
         return f"A fault never struck, so the run shows nothing: {end}."
+    if nothing_expected(run):
+        return f"Nothing was expected; the end is {end}."
     return f"As expected: {end}."
 
 

@@ -137,7 +137,8 @@ class ReplayShape(TypedDict):
 
 
 class RunShape(TypedDict):
-    """A whole run. ok: it ended as its file expects and every fault struck. sentence: the verdict in one sentence. end:
+    """A whole run. ok: it ended as its file expects and every fault struck. expected False: its file says nothing of
+    its end, so ok praises nothing. sentence: the verdict in one sentence. end:
     the classes, what they mean, and who is out how much. schedule: its faults, one a line. messages: frames on the
     wire."""
 
@@ -147,6 +148,7 @@ class RunShape(TypedDict):
     notice: str
     variant: str
     ok: bool
+    expected: bool
     clean: bool
     sentence: str
     end: str

@@ -33,7 +33,9 @@ def run_lines(runs: Sequence[RunShape]) -> Iterator[Text]:
     """The lines of `summary`."""
     wrong = [run for run in runs if not run["ok"]]
     frames = sum(run["messages"] for run in runs)
-    head = Text(f"{words.many(len(runs), 'run')}: {len(runs) - len(wrong):,} as expected")
+    free = sum(run["ok"] and not run["expected"] for run in runs)
+    head = Text(f"{words.many(len(runs), 'run')}: {len(runs) - len(wrong) - free:,} as expected")
+    head.append(f", {free:,} of which nothing was expected" if free else "", "yellow")
     head.append(f", {len(wrong):,} not", "bold red" if wrong else "")
     yield head.append(f" · {words.many(frames, 'frame')}")
     if runs:

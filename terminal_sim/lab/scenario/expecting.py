@@ -39,6 +39,14 @@ def _sentences(run: Run, expect: Expect) -> Iterator[str]:
     yield from _shown(run, expect)
 
 
+def nothing_expected(run: Run) -> bool:
+    """Whether the file, or the variant that was played, says nothing of how it must end."""
+    scenario = run.scenario
+    if run.variant:
+        return next((one.expect for one in scenario.variants if one.name == run.variant), Expect()) == Expect()
+    return scenario.expect == Expect() and not any(step.expect for step in scenario.steps)
+
+
 def unfired(run: Run) -> Iterator[str]:
     """Faults that never struck, by their place in the file, from 1."""
     for nth, (fault, times) in enumerate(zip(run.faults, run.fired, strict=True), start=1):

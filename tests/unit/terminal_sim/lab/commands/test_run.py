@@ -96,6 +96,15 @@ def test_a_bad_file_is_one_line_on_stderr_and_nothing_is_played(day: Path, tmp_p
     assert result.stderr == f"{bad}:7: steps[2].do: 'setle' is unknown; did you mean 'settle'?\n"
 
 
+def test_where_nothing_is_expected_the_end_is_not_praised(day: Path, tmp_path: Path) -> None:
+    day.write_text(SALE.partition("expect = ")[0].replace(', expect={end="approved"}', ""), encoding="utf8")
+    result = sim("run", day, "--report", tmp_path / "out")
+    assert result.exit_code == 0
+    assert " end clean: nothing was expected " in result.stdout
+    assert "0 as expected, 1 of which nothing was expected" in result.stdout
+    assert "Nothing was expected; the end is clean" in (tmp_path / "out" / "index.html").read_text("utf8")
+
+
 def test_what_is_for_real_hardware_is_refused_in_the_world(day: Path) -> None:
     day.write_text(SALE + 'faults = [{at="wire/H>T", action="prompt", text="cut"}]\n', encoding="utf8")
     result = sim("run", day)
