@@ -44,6 +44,7 @@ from specs.faults.checking import params_of
 from specs.operation import Kind
 from specs.profile import profile_of
 from terminal_sim.lab.world.agenda import FrameOverdue, HostTick, HostUp, ToHost
+from terminal_sim.lab.world.host_rim import Edge, Loop, NoSocket, Transport
 from terminal_sim.lab.world.reading import EachAsItComes, OneAtATime, Piece
 from terminal_sim.lab.world.record import Lane
 from terminal_sim.lab.world.scene import HostCrash, Scene
@@ -119,7 +120,7 @@ class HostParty:
         self.up = True
         self._set_clock()
         self.service = Service(FaultTable(), self.store.pan_hash_key, monotonic=lambda: self.scene.now)
-        self.server = _Edge(self._payload, self.service.broken, self.scene)
+        self.server = Edge(self._payload, self.service.broken, self.scene)
         self.link = _Link(cast(Store, _Commits(self.store, self, issuer=True)), self.cards, world=self)
         self.runner = Runner(
             *(cast(Store, _Commits(self.store, self)), self.clock, self._settings, self.link),
@@ -129,7 +130,7 @@ class HostParty:
             profiles=self._profiles,
             monotonic=lambda: self.scene.now,
         )
-        self.service.start(self.runner, cast(Any, _Loop()))
+        self.service.start(self.runner, cast(Any, Loop()))
         self._run(self.runner.run_until_quiet)
 
     def die(self, restart_s: float) -> None:
@@ -198,10 +199,10 @@ class HostParty:
         if connection is None:
             endpoint = self._endpoints[piece.dialect]
             connection = Connection(
-                *(cast(Server, self.server), endpoint, endpoint.dialect.frame, cast(Any, _NoSocket()), unit)
+                *(cast(Server, self.server), endpoint, endpoint.dialect.frame, cast(Any, NoSocket()), unit)
             )
             self.lines[line], self._units[line] = connection, unit
-            connection.connection_made(cast(Any, _Transport(line, self)))
+            connection.connection_made(cast(Any, Transport(line, self)))
         self._run(lambda: self._receive(connection, piece.data))
         if connection._first_byte_at == self.scene.now:  # a frame has begun of which more is to come
             at = self.scene.now + self.server.limits.frame_s + SWEEP_S
@@ -527,72 +528,6 @@ def _restart(fault: Fault) -> float:
 
 def _down(ask: Ask) -> IssuerAnswer:
     return IssuerAnswer(ask.leg.id, ask.leg.txn_id, ask.leg.purpose, False, 0, Refusal.ISSUER_DOWN.value)
-
-
-class _Edge(Server):
-    """The rim without sockets."""
-
-    def __init__(self, handler: Any, broken: Any, scene: Scene) -> None:
-        super().__init__(handler, broken)
-        self._scene = scene
-
-    def loop_time(self) -> float:
-        return self._scene.now
-
-    def opened(self, connection: Connection) -> None:
-        """Counted by the world."""
-
-    def closed(self, connection: Connection) -> None:
-        """Counted by the world."""
-
-
-class _Loop:
-    """As much of an event loop as the service uses: what is to be done soon is done now."""
-
-    def call_soon_threadsafe(self, act: Callable[[], None]) -> None:
-        act()
-
-
-class _NoSocket:
-    def setsockopt(self, *_: object) -> None:
-        """Nothing lingers here."""
-
-
-class _Transport:
-    """One line as asyncio would give it."""
-
-    def __init__(self, line: int, host: HostParty) -> None:
-        self._line, self._host = line, host
-        self._closing = False
-
-    def set_write_buffer_limits(self, **_: object) -> None: ...
-
-    def get_extra_info(self, _name: str) -> tuple[str, int]:
-        return ("192.0.2.1", 1024 + self._line % 60000)
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def write(self, data: bytes) -> None:
-        self._host.write(self._line, data)
-
-    def close(self) -> None:
-        self._end(broken=False)
-
-    def abort(self) -> None:
-        self._end(broken=True)
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def _end(self, *, broken: bool) -> None:
-        if not self._closing:
-            self._closing = True
-            self._host.end_line(self._line, broken=broken)
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ approved, when a slip is in hand, or when the query finds the sale; each time it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from host.checker.purchases import Attempt, Intent
@@ -18,6 +18,7 @@ from terminal_sim import hostquery, recovery, reprints
 from terminal_sim.lab.scenario.model import SELLING, OperatorSpec, Scenario, StepSpec
 from terminal_sim.lab.world import deeds, meddling
 from terminal_sim.lab.world.agenda import Again, Idle
+from terminal_sim.lab.world.minds import Task, Wanted
 from terminal_sim.lab.world.record import Lane, StepEnd
 from terminal_sim.lab.world.scene import Scene
 from terminal_sim.lab.world.till import Till
@@ -44,54 +45,6 @@ AT_REST = ""
 
 Ask = Callable[[Memory, str], hostquery.Reply]
 """Memory and STAN -> the host's word on it."""
-
-
-@dataclass(slots=True)
-class Task:
-    """What somebody is doing. phase: which order is at work or awaited: "main", "mend" (a sign-on or settlement before
-    another try), "instead" (another order in its place; the step's own when the terminal refuses it), "boot", "pause",
-    "look". handed: whether goods were given for it. stan: of the last attempt."""
-
-    unit: str
-    step: int
-    token: int
-    phase: str = "main"
-    tries: int = 0
-    looks: int = 0
-    mended: int = 0
-    handed: bool = False
-    stan: str = ""
-    batch: str = ""
-    printed: int = 0
-    last: Result | None = None
-    cut: bool = False
-    before: frozenset[str] = frozenset()
-    """STANs of the journal when the order was given."""
-    began: frozenset[str] | None = None
-    """The same, when it was given for the first time."""
-
-
-@dataclass(slots=True)
-class Wanted:
-    """A purchase as the people know it. amount: signed minor units, what it is worth by now."""
-
-    name: str
-    amount: int = 0
-    delivered: int = 0
-    attempts: list[Attempt] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class PeopleShot:
-    """They at rest."""
-
-    wanted: Mapping[str, tuple[int, int, tuple[Attempt, ...]]]
-    stans: Mapping[str, str]
-    ends: tuple[StepEnd, ...]
-    token: int
-    recovering: Mapping[str, tuple[int, float]]
-    idle: Mapping[str, int]
-    forgetful: Mapping[str, float]
 
 
 def _is_wanted(step: StepSpec) -> bool:

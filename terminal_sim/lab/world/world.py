@@ -47,7 +47,8 @@ from terminal_sim.lab.world.agenda import (
     ToTill,
 )
 from terminal_sim.lab.world.host_party import HostParty, HostShot
-from terminal_sim.lab.world.people import People, PeopleShot, Wanted
+from terminal_sim.lab.world.minds import PeopleShot, Wanted
+from terminal_sim.lab.world.people import People
 from terminal_sim.lab.world.record import Happened, Lane, PointSeen, Run, StepEnd
 from terminal_sim.lab.world.scene import HEALING, Endless, Scene
 from terminal_sim.lab.world.till import Till, TillShot
@@ -479,6 +480,7 @@ class World:
 
 
 def world_of(scenario: Scenario, variant: Variant | None) -> WorldSpec:
+    """The surroundings of a file, or of one of its variants. Raises: LabError for a key that no world has."""
     changes = dict(variant.world) if variant is not None else {}
     try:
         spec = replace(scenario.world, **changes)  # type: ignore[arg-type]

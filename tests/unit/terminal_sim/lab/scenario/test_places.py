@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terminal_sim.lab.scenario.places import KeyPath, Spot, lines
+from terminal_sim.lab.scenario.places import Spot, lines
+from terminal_sim.toml_places import KeyPath
 
 TEXT = '''# first
 a = 1 # ] not the end
