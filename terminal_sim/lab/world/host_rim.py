@@ -21,6 +21,7 @@ class Edge(Server):
         self._scene = scene
 
     def loop_time(self) -> float:
+        """The scene's time."""
         return self._scene.now
 
     def opened(self, connection: Connection) -> None:
@@ -34,10 +35,13 @@ class Loop:
     """As much of an event loop as the service uses: what is to be done soon is done now."""
 
     def call_soon_threadsafe(self, act: Callable[[], None]) -> None:
+        """At once."""
         act()
 
 
 class NoSocket:
+    """A socket that takes any option."""
+
     def setsockopt(self, *_: object) -> None:
         """Nothing lingers here."""
 
@@ -49,29 +53,38 @@ class Transport:
         self._line, self._host = line, host
         self._closing = False
 
-    def set_write_buffer_limits(self, **_: object) -> None: ...
+    def set_write_buffer_limits(self, **_: object) -> None:
+        """There are none."""
 
     def get_extra_info(self, _name: str) -> tuple[str, int]:
+        """Where the line comes from."""
         return ("192.0.2.1", 1024 + self._line % 60000)
 
     def get_write_buffer_size(self) -> int:
+        """Nothing waits here."""
         return 0
 
     def is_closing(self) -> bool:
+        """Whether this end was ended."""
         return self._closing
 
     def write(self, data: bytes) -> None:
+        """A frame leaves."""
         self._host.write(self._line, data)
 
     def close(self) -> None:
+        """In order."""
         self._end(broken=False)
 
     def abort(self) -> None:
+        """With a reset."""
         self._end(broken=True)
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        """Never needed."""
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        """Never needed."""
 
     def _end(self, *, broken: bool) -> None:
         if not self._closing:
