@@ -85,7 +85,7 @@ class Runner:
         queue_max: int = QUEUE_MAX,
         hits: LimitCounters | None = None,
         wire_log: WireLog | None = None,
-        monotonic: Callable[[], float] = host_clock.monotonic,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         if decide is None or needs is None:
             from host.engine.decide import decide as engine_decide
@@ -115,7 +115,7 @@ class Runner:
         self._queue_max = queue_max
         self._hits = hits
         self._wire_log = wire_log
-        self._monotonic = monotonic
+        self._monotonic = monotonic or (lambda: host_clock.monotonic())
         self._requests: deque[Job] = deque()
         self._internal: deque[Job] = deque()
         self._calls: deque[Callable[[], None]] = deque()
