@@ -351,3 +351,23 @@ def test_who_sends_slowly_keeps_only_the_deviant_host_from_the_others(bugs: tupl
     assert (ends(run)["A"], ends(run)["B"], dropped(run)) == ("unknown", "unknown" if bugs else "approved", [61])
     assert {p.intent.name: p.debited for p in run.purchases} == {"A": 0, "B": 0 if bugs else 4_500}
     assert run.classes == ("clean",)
+
+
+def test_what_the_host_has_said_without_a_row_is_part_of_a_copy() -> None:
+    """Two full disks in a row: the sale is told 96 and nothing is written down. What the host remembers of it must not
+    reach the next run from the same copy, nor be missing in its key."""
+    refused = (Fault("store/H/commit#2", "disk-full"), Fault("store/H/commit#3", "disk-full"))
+    world = World(a_day(faults=refused, steps=ONE_SALE))
+    world.begin()
+    assert world.step()
+    shot = world.snapshot()
+    assert shot is not None
+    hashes = []
+    for _ in range(2):
+        again = World.resume(shot, refused)
+        assert not again.host.told()
+        while again.step():
+            pass
+        assert again.host.told()
+        hashes.append(again.finish().trace_hash)
+    assert hashes == [World(a_day(faults=refused, steps=ONE_SALE)).run().trace_hash] * 2
